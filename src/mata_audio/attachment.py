@@ -1,0 +1,218 @@
+"""Attaching the intervention to one model, and taking it off again without a trace."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+from weakref import WeakSet
+
+import torch
+from torch import Tensor, nn
+from transformers.cache_utils import Cache
+
+from mata_audio.backends import rerouted_config
+from mata_audio.calls import Calls
+from mata_audio.errors import (
+    AlreadyAttachedError,
+    LegacyAudioTokenError,
+    NoAudioError,
+    PromptLengthError,
+    SettingsError,
+)
+from mata_audio.families import Located, follow
+from mata_audio.receipt import Receipt
+from mata_audio.steered_layer import SteeredLayer
+
+_attached: WeakSet[nn.Module] = WeakSet()
+_lock = threading.Lock()
+
+
+class Attachment:
+    """The intervention on one model, from construction until :meth:`detach`.
+
+    Args:
+        located: the model's parts.
+        gains: one for each layer, sample and head, shape ``(layers, batch or 1, heads)``. A batch
+            that is a multiple repeats each sample's gains (beams). With ``requires_grad`` the
+            model's output is differentiable in them.
+        formula: key of :data:`mata_audio.formulas.FORMULAS`.
+        prompt_length: see :meth:`mata_audio.MATA.__call__`.
+
+    Raises:
+        AlreadyAttachedError: the model is steered already.
+        PromptLengthError: ``prompt_length`` is impossible.
+        SettingsError: the gains do not fit the model.
+    """
+
+    def __init__(
+        self,
+        located: Located,
+        gains: Tensor,
+        formula: str,
+        prompt_length: int | Sequence[int] | None = None,
+    ) -> None:
+        if gains.dim() != 3 or gains.shape[::2] != (located.depth, located.heads):
+            raise SettingsError(
+                f"gains must have the shape (layers, batch or 1, heads) = ({located.depth}, ..., "
+                f"{located.heads}) for this model; got {tuple(gains.shape)}"
+            )
+        self._located = located
+        self._device = next(located.attentions[0].parameters()).device
+        steered = range(located.depth)
+        if not gains.requires_grad:
+            gains = gains.to(self._device)
+            steered = gains.flatten(1).any(dim=1).nonzero().flatten().tolist()
+        self._layers = [SteeredLayer(located.attentions[i], i, gains, formula) for i in steered]
+        self._calls = Calls(located.audio_token_id, prompt_length)
+        self._forward_passes = 0
+        self._active_rows = 0
+        # The generate() calls of one model take turns: each has its own prompt.
+        self._turn = threading.RLock()
+        with ExitStack() as undo:
+            self._attach(undo)
+            self._undo = undo.pop_all()
+
+    @property
+    def receipt(self) -> Receipt:
+        """What has happened so far."""
+        counts = [layer.audio_scores.tolist() for layer in self._layers]
+        below, scores = (sum(column) for column in zip((0, 0), *counts, strict=True))
+        return Receipt(
+            forward_passes=self._forward_passes,
+            active_rows=self._active_rows,
+            layers=tuple(layer.index for layer in self._layers),
+            depth=self._located.depth,
+            audio_tokens=tuple(n for prompt in self._calls.audio_tokens for n in prompt),
+            negative_share=below / scores if scores else None,
+        )
+
+    def detach(self) -> None:
+        """Take the intervention off: the model is exactly as before. Doing it twice is harmless."""
+        self._undo.close()
+
+    def check(self, on_no_audio: str = "raise") -> None:
+        """Raise when the model ran and nothing was changed.
+
+        Raises:
+            NoAudioError: no audio token was seen, and ``on_no_audio`` is ``"raise"``.
+            PromptLengthError: audio was seen, but ``prompt_length`` lies beyond every sequence.
+        """
+        heard = any(any(prompt) for prompt in self._calls.audio_tokens)
+        if heard and self._layers and not self._active_rows:
+            raise PromptLengthError(
+                "no query row was active: prompt_length is larger than every sequence"
+            )
+        if self._forward_passes and not heard and on_no_audio == "raise":
+            raise NoAudioError(
+                f"the model ran ({self._forward_passes} forward passes) and never saw an audio "
+                f"token (id {self._located.audio_token_id}) in input_ids, so nothing was changed. "
+                "Was the audio given to the processor, and the processor's whole output to the "
+                'model? To allow prompts without audio: MATA(..., on_no_audio="ignore")'
+            )
+
+    def _attach(self, undo: ExitStack) -> None:
+        """Change the model, noting in ``undo`` how to take each change back."""
+        listener = self._located.listener
+        with _lock:
+            if listener in _attached:
+                raise AlreadyAttachedError(
+                    f"this {type(listener).__name__} is steered already: leave the `with` block "
+                    "or call .detach() on the handle first"
+                )
+            _attached.add(listener)
+        undo.callback(_attached.discard, listener)
+        for layer in self._layers:
+            module = self._located.attentions[layer.index]
+            undo.callback(setattr, module, "config", layer.config)
+            module.config = rerouted_config(layer.config, layer)
+        before = listener.register_forward_pre_hook(self._before, with_kwargs=True)
+        undo.callback(before.remove)
+        after = listener.register_forward_hook(self._after, always_call=True)
+        undo.callback(after.remove)
+        if "generate" in vars(listener):  # somebody else's wrapper
+            undo.callback(setattr, listener, "generate", vars(listener)["generate"])
+        else:
+            undo.callback(delattr, listener, "generate")
+        listener.generate = self._wrapped(listener.generate)
+
+    @torch.compiler.disable
+    def _before(self, listener: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
+        """Work out the active rows of the forward pass that is about to run."""
+        names = inspect.signature(listener.forward).parameters
+        given = dict(zip(names, args, strict=False)) | kwargs
+        ids, mask = given.get("input_ids"), given.get("attention_mask")
+        batch, queries = (given["inputs_embeds"] if ids is None else ids).shape[:2]
+        ids = None if ids is None else ids.to(self._device)
+        call = self._calls.next(ids, batch, queries, mask, given.get("past_key_values"))
+        if call.past == 0:
+            self._refuse_legacy_prompt(call.prompt.audio_tokens, given)
+        self._forward_passes += 1
+        if self._layers:
+            self._active_rows += call.rows.count
+        for layer in self._layers:
+            layer.call = call
+
+    @torch.compiler.disable
+    def _after(self, listener: nn.Module, args: Any, output: Any) -> None:
+        """Forget the pass, and tie the cache that it filled to its prompt."""
+        for layer in self._layers:
+            layer.call = None
+        values = output if isinstance(output, tuple) else getattr(output, "values", tuple)()
+        for value in values:
+            if isinstance(value, Cache):
+                self._calls.remember(value)
+
+    def _wrapped(self, generate: Any) -> Any:
+        """Return ``generate`` with the prompt noted before it starts.
+
+        Only here is it known where the prompt ends: forward passes alone look the same for prefill
+        in chunks, for speculative decoding and for generation without a cache.
+        """
+
+        @functools.wraps(generate)
+        def steered_generate(*args: Any, **kwargs: Any) -> Any:
+            ids = kwargs.get("input_ids", args[0] if args else kwargs.get("inputs"))
+            with self._turn:
+                outermost = self._calls.start_generation(
+                    None if ids is None else ids.to(self._device),
+                    self._attention_mask(ids, kwargs),
+                    kwargs.get("past_key_values"),
+                )
+                try:
+                    return generate(*args, **kwargs)
+                finally:
+                    if outermost:
+                        self._calls.end_generation()
+
+        return steered_generate
+
+    def _attention_mask(self, ids: Tensor | None, kwargs: dict[str, Any]) -> Tensor | None:
+        """Return the mask that ``generate`` will use: the given one, or its guess from padding."""
+        mask = kwargs.get("attention_mask")
+        if mask is not None or ids is None:
+            return mask
+        config = kwargs.get("generation_config") or self._located.listener.generation_config
+        pad = kwargs.get("pad_token_id", config.pad_token_id)
+        eos = kwargs.get("eos_token_id", config.eos_token_id)
+        if pad is None or pad in (eos if isinstance(eos, (list, tuple)) else (eos,)):
+            return None
+        return ids != pad
+
+    def _refuse_legacy_prompt(self, counts: tuple[int, ...], given: dict[str, Any]) -> None:
+        path = self._located.family.clip_token_counts
+        mask = given.get("feature_attention_mask")
+        if path is None or mask is None or given.get("input_features") is None:
+            return
+        tokens_of: Any = follow(self._located.listener, path)
+        expected = int(tokens_of(mask.sum(-1))[1].sum())
+        if sum(counts) == mask.shape[0] != expected:
+            raise LegacyAudioTokenError(
+                f"the prompt has one audio token for each of {mask.shape[0]} clips, where the model "
+                f"needs {expected} in all; it would insert the rest itself and move every position. "
+                "Give text and audio to the processor in one call: "
+                "processor(text=..., audio=..., return_tensors='pt')"
+            )

@@ -1,0 +1,210 @@
+"""What each forward pass of a steered model is: which prompt it belongs to, and its active rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from mata_audio.errors import PromptLengthError, UnsupportedModelError
+from mata_audio.prompt import Prompt, Rows
+from mata_audio.scaled_keys import ScaledKeys
+
+
+@dataclass(frozen=True)
+class Call:
+    """One forward pass.
+
+    Args:
+        prompt: of each row of the batch.
+        rows: the active query rows of this pass.
+        past: slots in the cache before the pass.
+        ends_prompt: whether this pass reads the last slot of the prompt.
+        scaled: the cache whose keys may be scaled; None outside ``generate`` or without a cache.
+    """
+
+    prompt: Prompt
+    rows: Rows
+    past: int
+    ends_prompt: bool
+    scaled: ScaledKeys | None
+
+    @property
+    def reads_prompt(self) -> bool:
+        """Whether slots of the prompt are among the queries."""
+        return self.past < self.prompt.width
+
+
+class _Known(NamedTuple):
+    prompt: Prompt
+    number: int
+
+
+class Calls:
+    """Follows the forward passes of one model: new prompts, cached steps, ``generate``.
+
+    Args:
+        audio_token_id: token id at audio positions.
+        prompt_length: real tokens of the prompt, where it ends before the sequence does.
+    """
+
+    def __init__(self, audio_token_id: int, prompt_length: int | Sequence[int] | None) -> None:
+        self._audio_token_id = audio_token_id
+        self._prompt_length = _checked(prompt_length)
+        self._known: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
+        self._generating: _Known | None = None
+        self._latest: _Known | None = None
+        self._prompt_is_read = False
+        self._scaled: ScaledKeys | None = None
+        self.audio_tokens: list[tuple[int, ...]] = []
+
+    def start_generation(self, ids: Tensor | None, mask: Tensor | None, cache: Any) -> bool:
+        """Note the prompt of a ``generate`` call; False inside another one, which goes on."""
+        if self._generating is not None:
+            return False
+        self._prompt_is_read = False
+        if ids is None:
+            return True
+        if mask is not None and mask.shape[1] > ids.shape[1]:
+            earlier = self._earlier(cache)
+            past = mask.shape[1] - ids.shape[1]
+            self._generating = self._extended(earlier, ids, mask, past)
+        else:
+            self._generating = self._new(ids, mask)
+        return True
+
+    def end_generation(self) -> None:
+        """Put scaled keys back and forget the prompt."""
+        if self._scaled is not None:
+            self._scaled.restore()
+        self._scaled = None
+        self._generating = None
+
+    def next(self, ids: Tensor | None, batch: int, queries: int, mask: Any, cache: Any) -> Call:
+        """Return what the pass is that reads ``queries`` new slots of ``batch`` samples.
+
+        Raises:
+            PromptLengthError: where the prompt ends cannot be told.
+        """
+        past = self._past(cache)
+        known = self._generating or self._plain(ids, batch, queries, mask, cache, past)
+        prompt = known.prompt.expand(batch)
+        ends_prompt = past < prompt.width <= past + queries
+        self._latest, self._prompt_is_read = known, past + queries >= prompt.width
+        return Call(prompt, prompt.rows(past, queries), past, ends_prompt, self._scaled_keys(cache))
+
+    def remember(self, cache: Any) -> None:
+        """Tie ``cache`` to the prompt of the latest pass, for the steps that reuse it."""
+        if self._latest is not None:
+            self._known[cache] = self._latest
+
+    def _past(self, cache: Any) -> int:
+        length = 0 if cache is None else cache.get_seq_length()
+        if isinstance(length, Tensor) and self._generating is not None and self._prompt_is_read:
+            # A static cache counts on the device; past the prompt no step needs to wait for it.
+            return self._generating.prompt.width
+        return int(length)
+
+    def _scaled_keys(self, cache: Any) -> ScaledKeys | None:
+        if self._generating is None or cache is None or torch.is_grad_enabled():
+            return None
+        if self._scaled is None:
+            self._scaled = ScaledKeys(cache)
+        return self._scaled if self._scaled.holds(cache) else None
+
+    def _plain(
+        self, ids: Tensor | None, batch: int, queries: int, mask: Any, cache: Any, past: int
+    ) -> _Known:
+        if ids is None:  # inputs_embeds: nothing tells audio from text
+            ids = torch.full((batch, queries), -1)
+        if past == 0:
+            return self._new(ids, mask)
+        earlier = self._earlier(cache)
+        if self._prompt_length is not None:
+            return self._extended(earlier, ids, mask, past)
+        if queries > 1:
+            raise PromptLengthError(
+                f"this forward pass adds {queries} tokens to a cache of {past}, outside generate(): "
+                "are they prompt or answer? Say where the prompt ends: "
+                "mata(model, prompt_length=...)"
+            )
+        return earlier
+
+    def _earlier(self, cache: Any) -> _Known:
+        earlier = self._known.get(cache) if cache is not None else None
+        if earlier is None:
+            raise PromptLengthError(
+                "the cache was not filled while the model was steered, so its audio positions are "
+                "unknown: call generate() with the input_ids of the whole conversation"
+            )
+        return earlier
+
+    def _new(self, ids: Tensor, mask: Any) -> _Known:
+        audio = ids == self._audio_token_id
+        prompt = self._built(audio, real_slots(mask, audio))
+        self.audio_tokens.append(prompt.audio_tokens)
+        return _Known(prompt, len(self.audio_tokens) - 1)
+
+    def _extended(self, earlier: _Known, ids: Tensor, mask: Any, past: int) -> _Known:
+        known = earlier.prompt.expand(ids.shape[0])
+        audio = torch.zeros(ids.shape[0], past + ids.shape[1], dtype=torch.bool, device=ids.device)
+        kept = min(known.width, past)
+        audio[:, :kept] = known.audio[:, :kept]
+        audio[:, past:] = ids == self._audio_token_id
+        prompt = self._built(audio, real_slots(mask, audio))
+        self.audio_tokens[earlier.number] = prompt.audio_tokens
+        return _Known(prompt, earlier.number)
+
+    def _built(self, audio: Tensor, real: Tensor) -> Prompt:
+        if self._prompt_length is None:
+            return Prompt.build(audio, real)
+        batch = audio.shape[0]
+        length = torch.tensor(self._prompt_length, device=audio.device)
+        if batch % length.shape[0]:
+            raise PromptLengthError(
+                f"prompt_length has {length.shape[0]} entries for a batch of {batch} samples: "
+                "give one int, or one for each sample"
+            )
+        return Prompt.build(audio, real, length.repeat_interleave(batch // length.shape[0]))
+
+
+def real_slots(mask: Any, audio: Tensor) -> Tensor:
+    """Return which slots are not padding, shape of ``audio``, from an attention mask in any form.
+
+    Args:
+        mask: None, ``(batch, slots)``, a bool or additive ``(batch, heads, queries, keys)`` tensor,
+            or a dict of these by layer type.
+        audio: shape ``(batch, width)``.
+
+    Raises:
+        UnsupportedModelError: another form.
+    """
+    if isinstance(mask, dict):
+        mask = mask.get("full_attention")
+    if mask is None:
+        return torch.ones_like(audio)
+    if isinstance(mask, Tensor) and mask.dim() == 4:  # the last row sees every real key
+        last = mask[:, 0, -1]
+        mask = last if last.dtype == torch.bool else last >= 0
+    if not isinstance(mask, Tensor) or mask.dim() != 2 or mask.shape[1] < audio.shape[1]:
+        raise UnsupportedModelError(
+            "attention_mask must be a tensor of shape (batch, tokens) or (batch, 1, queries, keys) "
+            f"over all {audio.shape[1]} tokens; got "
+            f"{tuple(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__}"
+        )
+    return mask[:, : audio.shape[1]].to(audio.device).bool().expand_as(audio)
+
+
+def _checked(length: int | Sequence[int] | None) -> list[int] | None:
+    if length is None:
+        return None
+    values = torch.as_tensor(length).flatten().tolist()
+    if not values or any(not isinstance(value, int) or value < 1 for value in values):
+        raise PromptLengthError(
+            f"prompt_length must be an int of 1 or more, or one for each sample; got {length!r}"
+        )
+    return values

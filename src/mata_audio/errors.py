@@ -1,0 +1,44 @@
+"""Every error this package raises. All derive from :class:`MataError`.
+
+Wrong settings are also ``ValueError`` or ``TypeError``, so that either way of catching them works.
+"""
+
+
+class MataError(Exception):
+    """Base of all errors of mata-audio."""
+
+
+class SettingsError(MataError, ValueError):
+    """A setting has a value that is not allowed."""
+
+
+class SettingsTypeError(MataError, TypeError):
+    """A setting has a type that is not allowed."""
+
+
+class UnsupportedModelError(MataError, TypeError):
+    """The model's architecture, cache or calling convention is not one that can be steered exactly."""
+
+
+class AlreadyAttachedError(MataError, RuntimeError):
+    """The model is steered already."""
+
+
+class NoAudioError(MataError, RuntimeError):
+    """The model ran, but no audio token was ever seen, so nothing was changed."""
+
+
+class PromptLengthError(MataError, ValueError):
+    """Where the prompt ends is unknown or impossible, so the active rows are too."""
+
+
+class LegacyAudioTokenError(MataError, ValueError):
+    """The prompt holds one audio token a clip where the model needs one for each audio frame."""
+
+
+class AudioError(MataError, ValueError):
+    """An audio file cannot be used as it is."""
+
+
+class ModelLoadError(MataError, OSError):
+    """A model or its processor cannot be loaded."""

@@ -1,0 +1,162 @@
+"""MATA: the settings of the intervention, and the way to apply them to a model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from numbers import Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mata_audio.errors import SettingsError, SettingsTypeError
+from mata_audio.files import write_atomically
+from mata_audio.formulas import FORMULAS
+from mata_audio.layers import parse_indices
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mata_audio.attachment import Attachment
+
+MAX_ALPHA = 1000
+"""Beyond it every other token is gone in half precision; a typo, not a setting."""
+
+_CHOICES = {
+    "formula": tuple(FORMULAS),
+    "tokens": ("audio",),
+    "on_no_audio": ("raise", "ignore"),
+}
+
+
+@dataclass(frozen=True)
+class MATA:
+    """More Attention To Audio (arXiv 2509.18816): scale the last token's attention scores on audio.
+
+    For every query row from the last prompt token on, in the chosen layers and heads, the raw score
+    A of each audio key becomes A' = (1 + alpha) A before the softmax (section 2 of the paper).
+
+    Args:
+        alpha: strength. The paper's best is 0.1; 0 changes nothing.
+        layers: decoder layers, counted from 0: a range, an iterable of ints, a string such as
+            ``"10-20"`` (inclusive) or ``"10,12,15-17"``, or None for the published 10-20 of 28,
+            scaled to the model's depth.
+        heads: query heads in those layers, written the same way; None for all.
+        formula: ``"multiply"`` (the paper: A + alpha A), ``"absolute"`` (A + alpha |A|) or
+            ``"add"`` (A + alpha).
+        tokens: which keys are scaled; ``"audio"``.
+        on_no_audio: ``"raise"`` or ``"ignore"``, when the model ran and no audio token was seen.
+
+    Raises:
+        SettingsError: a value that is not allowed (also a ``ValueError``).
+        SettingsTypeError: a type that is not allowed (also a ``TypeError``).
+
+    Example:
+        >>> mata = MATA(alpha=0.1, layers="10-20")
+        >>> with mata(model) as applied:  # doctest: +SKIP
+        ...     output = model.generate(**inputs, do_sample=False)
+        >>> print(applied.receipt)  # doctest: +SKIP
+    """
+
+    alpha: float = 0.1
+    layers: tuple[int, ...] | Iterable[int] | str | None = None
+    heads: tuple[int, ...] | Iterable[int] | str | None = None
+    formula: str = "multiply"
+    tokens: str = "audio"
+    on_no_audio: str = "raise"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.alpha, bool) or not isinstance(self.alpha, Real):
+            raise SettingsTypeError(f"alpha must be a number; got {self.alpha!r}")
+        if not abs(self.alpha) <= MAX_ALPHA:
+            raise SettingsError(
+                f"alpha must be a finite number between -{MAX_ALPHA} and {MAX_ALPHA}; "
+                f"got {self.alpha!r}"
+            )
+        for field, allowed in _CHOICES.items():
+            value = getattr(self, field)
+            if not isinstance(value, str):
+                raise SettingsTypeError(f"{field} must be one of {_listed(allowed)}; got {value!r}")
+            if value not in allowed:
+                raise SettingsError(f"{field} must be one of {_listed(allowed)}; got {value!r}")
+        object.__setattr__(self, "alpha", float(self.alpha))
+        object.__setattr__(self, "layers", parse_indices("layers", self.layers))
+        object.__setattr__(self, "heads", parse_indices("heads", self.heads))
+
+    @contextmanager
+    def __call__(
+        self, model: nn.Module, prompt_length: int | Sequence[int] | None = None
+    ) -> Iterator[Attachment]:
+        """Steer ``model`` inside a ``with`` block and leave it exactly as it was.
+
+        Args:
+            model: a supported audio language model; it is not copied.
+            prompt_length: number of prompt tokens, padding not counted (an int, or one for each
+                sample), where the prompt ends before the sequence does: teacher-forced scoring, or
+                a prompt fed in pieces. None: the prompt is what ``generate`` or the first forward
+                pass is given.
+
+        Yields:
+            The attachment; its ``receipt`` says what really happened.
+
+        Raises:
+            SettingsError: a layer or head the model does not have.
+            UnsupportedModelError: an architecture that is not known.
+            AlreadyAttachedError: the model is steered already.
+            NoAudioError: the model ran and no audio token was ever seen.
+            PromptLengthError: ``prompt_length`` is impossible.
+        """
+        applied = self.attach(model, prompt_length)
+        try:
+            yield applied
+        finally:
+            applied.detach()
+        applied.check(self.on_no_audio)
+
+    def attach(
+        self, model: nn.Module, prompt_length: int | Sequence[int] | None = None
+    ) -> Attachment:
+        """Steer ``model`` until ``.detach()`` is called on the result; arguments as in ``mata(model)``.
+
+        Unlike a ``with`` block, ``detach`` does not raise when no audio was seen: a server may well
+        have answered text-only requests. Its ``receipt`` counts the audio tokens.
+        """
+        from mata_audio.attachment import Attachment
+        from mata_audio.families import locate
+        from mata_audio.gains import settings_gains
+
+        located = locate(model)
+        gains = settings_gains(self, layers=located.depth, heads=located.heads)
+        return Attachment(located, gains, self.formula, prompt_length)
+
+    def save(self, path: str | Path) -> None:
+        """Write the settings to ``path`` as JSON; the file is replaced whole or not at all."""
+        write_atomically(Path(path), json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: str | Path) -> MATA:
+        """Read settings that :meth:`save` wrote.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            SettingsError: not JSON, not an object, an unknown field, or a value that is not allowed.
+            SettingsTypeError: a field of the wrong type.
+        """
+        try:
+            data: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise SettingsError(f"{path} is not a JSON settings file: {error}") from error
+        if not isinstance(data, dict):
+            raise SettingsError(f"{path} must hold a JSON object; got {type(data).__name__}")
+        known = [field.name for field in fields(cls)]
+        unknown = sorted(set(data) - set(known))
+        if unknown:
+            raise SettingsError(
+                f"{path} has the unknown field {unknown[0]!r}; allowed: {_listed(known)}"
+            )
+        return cls(**data)
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(repr(value) for value in values)

@@ -1,0 +1,70 @@
+"""Paired statistics for a baseline and a steered run on the same items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def mcnemar_exact(gained: int, lost: int) -> float:
+    """Two-sided exact McNemar p value of the discordant pairs.
+
+    Args:
+        gained: items wrong before and right after.
+        lost: items right before and wrong after.
+
+    Returns:
+        The probability, if gaining and losing were equally likely, of a split at least this uneven.
+        1.0 when nothing changed.
+
+    Raises:
+        ValueError: a count is negative.
+    """
+    from scipy.stats import binomtest
+
+    if gained < 0 or lost < 0:
+        raise ValueError(f"counts must not be negative, got gained={gained}, lost={lost}")
+    if gained + lost == 0:
+        return 1.0
+    return float(binomtest(gained, gained + lost, 0.5).pvalue)
+
+
+def paired_bootstrap(
+    baseline_correct: Sequence[bool] | np.ndarray,
+    steered_correct: Sequence[bool] | np.ndarray,
+    draws: int = 10_000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Percentile interval of the accuracy difference (steered - baseline), items drawn in pairs.
+
+    Args:
+        baseline_correct: one bool an item, shape ``(items,)``.
+        steered_correct: the same items in the same order.
+        draws: bootstrap resamples.
+        seed: of the resampling.
+        level: coverage of the interval.
+
+    Returns:
+        ``(low, high)`` as fractions, not percent.
+
+    Raises:
+        ValueError: the two differ in length, or are empty.
+    """
+    before = np.asarray(baseline_correct, dtype=bool)
+    after = np.asarray(steered_correct, dtype=bool)
+    if before.shape != after.shape or before.ndim != 1 or before.size == 0:
+        raise ValueError(
+            "paired_bootstrap needs two non-empty sequences of the same items, "
+            f"got shapes {before.shape} and {after.shape}"
+        )
+    # A resample of pairs only matters through how many were gained and lost: a multinomial draw.
+    items = before.size
+    gained = int((~before & after).sum())
+    lost = int((before & ~after).sum())
+    shares = [gained / items, lost / items, (items - gained - lost) / items]
+    counts = np.random.default_rng(seed).multinomial(items, shares, size=draws)
+    differences = (counts[:, 0] - counts[:, 1]) / items
+    low, high = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

@@ -1,0 +1,89 @@
+"""Small models, built once for the whole run."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import models
+import pytest
+import torch
+import transformers
+from torch import Tensor, nn
+from transformers.utils import is_torchvision_available
+
+torch.set_num_threads(2)
+transformers.logging.set_verbosity_error()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model under test, its processor and its audio token."""
+
+    model: nn.Module
+    processor: Any
+    audio_token_id: int
+
+    def inputs(
+        self, texts: list[tuple[str, list[float]]], side: str = "left", seed: int = 0
+    ) -> dict[str, Tensor]:
+        """Process (question, clip lengths in seconds) pairs into one padded batch."""
+        seconds = [length for _, clips in texts for length in clips]
+        return dict(
+            self.processor(
+                text=[models.prompt(text, len(clips)) for text, clips in texts],
+                audio=models.clips(seconds, seed) if seconds else None,
+                padding=True,
+                padding_side=side,
+                return_tensors="pt",
+            )
+        )
+
+
+@pytest.fixture(scope="session")
+def qwen2_audio_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved random Qwen2-Audio with its processor."""
+    model = models.seeded(
+        transformers.Qwen2AudioForConditionalGeneration, models.qwen2_audio_config()
+    )
+    folder = tmp_path_factory.mktemp("qwen2-audio")
+    return models.save(model, models.qwen2_audio_processor(), folder)
+
+
+@pytest.fixture(scope="session")
+def omni_thinker_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved random Qwen2.5-Omni thinker; with its processor where torchvision is installed."""
+    model = models.seeded(
+        transformers.Qwen2_5OmniThinkerForConditionalGeneration, models.omni_thinker_config()
+    )
+    folder = tmp_path_factory.mktemp("omni-thinker")
+    if is_torchvision_available():
+        return models.save(model, models.omni_processor(), folder)
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def qwen2_audio(qwen2_audio_folder: Path) -> Subject:
+    model = transformers.AutoModelForMultimodalLM.from_pretrained(qwen2_audio_folder)
+    processor = transformers.AutoProcessor.from_pretrained(qwen2_audio_folder)
+    return Subject(model.eval(), processor, model.config.audio_token_id)
+
+
+@pytest.fixture(scope="session")
+def omni_thinker(omni_thinker_folder: Path) -> Subject:
+    model = transformers.Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
+        omni_thinker_folder
+    )
+    processor = models.omni_processor()
+    return Subject(model.eval(), processor, model.config.audio_token_id)
+
+
+@pytest.fixture(scope="session", params=["qwen2_audio", "omni_thinker"])
+def subject(request: pytest.FixtureRequest) -> Subject:
+    """Each supported family in turn."""
+    return request.getfixturevalue(request.param)
