@@ -59,15 +59,15 @@ def full_score_attention(
         groups = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
         scores = torch.einsum("bhid,bhjd->bhij", query, key) * scaling
+        length = scores.shape[-1]
+        rows = slice(length - scores.shape[-2], length)  # with a cache, the last ones
         if module.layer_idx in layers:
             steered = torch.zeros(query.shape[1], dtype=torch.bool)
             steered[list(range(query.shape[1]) if heads is None else heads)] = True
-            length = scores.shape[-1]
-            where = spots[:, :, :length, :length] & steered[None, :, None, None]
+            where = spots[:, :, rows, :length] & steered[None, :, None, None]
             scores = torch.where(where, changed(scores, alpha, formula), scores)
-        length = scores.shape[-1]
         causal = torch.ones(length, length, dtype=torch.bool).tril()
-        scores = scores.masked_fill(~causal, -torch.inf)
+        scores = scores.masked_fill(~causal[rows], -torch.inf)
         if attention_mask is not None:
             hidden = attention_mask < 0 if attention_mask.dtype != torch.bool else ~attention_mask
             scores = scores.masked_fill(hidden, torch.finfo(scores.dtype).min)
@@ -83,6 +83,11 @@ def double(model: nn.Module) -> nn.Module:
     twin = copy.deepcopy(model).double()
     twin.set_attn_implementation("eager")
     return twin
+
+
+def decoder_of(model: nn.Module) -> nn.Module:
+    """The text decoder; older Transformers keep the thinker's one level higher."""
+    return getattr(model.model, "language_model", model.model)
 
 
 def reference_logits(
@@ -119,7 +124,7 @@ def reference_logits(
     rest = {k: v for k, v in inputs.items() if k not in ("input_ids", "attention_mask")}
     if "Omni" not in type(model).__name__:  # Omni counts positions from the mask by itself
         rest["position_ids"] = positions.clamp(min=0)
-    decoder = twin.model.language_model
+    decoder = decoder_of(twin)
     setting = {"layers": layers, "heads": heads, "alpha": alpha, "formula": formula}
     with (
         torch.no_grad(),

@@ -62,7 +62,7 @@ class Attachment:
             )
         self._located = located
         self._device = next(located.attentions[0].parameters()).device
-        steered = range(located.depth)
+        steered = list(range(located.depth))
         if not gains.requires_grad:
             gains = gains.to(self._device)
             steered = gains.flatten(1).any(dim=1).nonzero().flatten().tolist()
@@ -79,15 +79,13 @@ class Attachment:
     @property
     def receipt(self) -> Receipt:
         """What has happened so far."""
-        counts = [layer.audio_scores.tolist() for layer in self._layers]
-        below, scores = (sum(column) for column in zip((0, 0), *counts, strict=True))
         return Receipt(
             forward_passes=self._forward_passes,
             active_rows=self._active_rows,
             layers=tuple(layer.index for layer in self._layers),
             depth=self._located.depth,
             audio_tokens=tuple(n for prompt in self._calls.audio_tokens for n in prompt),
-            negative_share=below / scores if scores else None,
+            negative_share=self._calls.negatives.value,
         )
 
     def detach(self) -> None:
@@ -151,7 +149,7 @@ class Attachment:
         if call.past == 0:
             self._refuse_legacy_prompt(call.prompt.audio_tokens, given)
         self._forward_passes += 1
-        if self._layers:
+        if self._layers and call.rows is not None:
             self._active_rows += call.rows.count
         for layer in self._layers:
             layer.call = call
@@ -161,6 +159,7 @@ class Attachment:
         """Forget the pass, and tie the cache that it filled to its prompt."""
         for layer in self._layers:
             layer.call = None
+        self._calls.negatives.settle()
         values = output if isinstance(output, tuple) else getattr(output, "values", tuple)()
         for value in values:
             if isinstance(value, Cache):
@@ -195,7 +194,7 @@ class Attachment:
         mask = kwargs.get("attention_mask")
         if mask is not None or ids is None:
             return mask
-        config = kwargs.get("generation_config") or self._located.listener.generation_config
+        config: Any = kwargs.get("generation_config") or self._located.listener.generation_config
         pad = kwargs.get("pad_token_id", config.pad_token_id)
         eos = kwargs.get("eos_token_id", config.eos_token_id)
         if pad is None or pad in (eos if isinstance(eos, (list, tuple)) else (eos,)):
@@ -207,7 +206,7 @@ class Attachment:
         mask = given.get("feature_attention_mask")
         if path is None or mask is None or given.get("input_features") is None:
             return
-        tokens_of: Any = follow(self._located.listener, path)
+        tokens_of = follow(self._located.listener, path)
         expected = int(tokens_of(mask.sum(-1))[1].sum())
         if sum(counts) == mask.shape[0] != expected:
             raise LegacyAudioTokenError(

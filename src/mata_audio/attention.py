@@ -18,15 +18,14 @@ class RowAttention(NamedTuple):
     """Attention of some query rows.
 
     Args:
-        output: shape ``(batch, rows, heads, head_dim)``, as Transformers' functions return it.
+        output: shape ``(batch, heads, rows, value_dim)``.
         weights: after the softmax, shape ``(batch, heads, rows, keys)``.
-        audio_scores: raw scores of the leading ``audio.shape[1]`` keys, before the intervention,
-            shape ``(batch, heads, rows, audio keys)``, at least float32.
+        raw: scores before the intervention, same shape.
     """
 
     output: Tensor
     weights: Tensor
-    audio_scores: Tensor
+    raw: Tensor
 
 
 def attend_rows(
@@ -34,25 +33,23 @@ def attend_rows(
     key: Tensor,
     value: Tensor,
     *,
-    audio: Tensor,
     gain: Tensor,
     formula: Formula,
     mask: Tensor | None,
     scaling: float,
     dropout: float = 0.0,
 ) -> RowAttention:
-    """Attend from ``query`` with ``A + formula(A, gain)`` in place of A on audio keys.
+    """Attend from ``query`` with the raw score A changed to ``formula(A, gain)``.
 
-    The raw score is A = q . k * scaling, before mask and softmax (arXiv 2509.18816, section 2). It is
-    computed in the dtype of the query, as Transformers' eager attention does; gain, mask and softmax
-    work in float32 or wider. Differentiable in ``gain``.
+    A = q . k * scaling, before mask and softmax (arXiv 2509.18816, section 2). It is computed in
+    the dtype of the query, as Transformers' eager attention does; gain, mask and softmax work in
+    float32 or wider. Differentiable in ``gain``.
 
     Args:
         query: rows, shape ``(batch, heads, rows, head_dim)``.
         key: shape ``(batch, key_heads, keys, head_dim)``; heads is a multiple of key_heads.
         value: shape ``(batch, key_heads, keys, value_dim)``.
-        audio: True at audio keys, for the leading keys, shape ``(batch, audio keys)``.
-        gain: shape ``(batch or 1, heads)``.
+        gain: of each key, 0 where it is not audio, shape ``(batch, heads, 1, keys)``.
         formula: one of :data:`mata_audio.formulas.FORMULAS`.
         mask: bool (True is visible) or additive, broadcastable to (batch, heads, rows, keys).
         scaling: factor of q . k.
@@ -61,22 +58,14 @@ def attend_rows(
     batch, heads, rows, head_dim = query.shape
     key_heads, keys = key.shape[1:3]
     grouped = query.reshape(batch, key_heads, heads // key_heads * rows, head_dim)
-    raw = torch.matmul(grouped, key.transpose(2, 3)) * scaling
-    wide = torch.promote_types(raw.dtype, torch.float32)
-    scores = raw.view(batch, heads, rows, keys).to(wide)
-
-    audio_scores = scores[..., : audio.shape[1]]
-    change = formula(audio_scores, gain.to(wide)[:, :, None, None])
-    change = torch.where(audio[:, None, None], change, 0.0)
-    scores = scores + functional.pad(change, (0, keys - audio.shape[1]))
-
+    raw = torch.matmul(grouped * scaling, key.transpose(2, 3)).view(batch, heads, rows, keys)
+    scores = formula(raw, gain)
     if mask is not None and mask.dtype == torch.bool:
-        scores = scores.masked_fill(~mask, torch.finfo(wide).min)
+        scores = torch.where(mask, scores, torch.finfo(scores.dtype).min)
     elif mask is not None:
         scores = scores + mask
     weights = scores.softmax(dim=-1).to(query.dtype)
     if dropout:
         weights = functional.dropout(weights, dropout)
     mixed = torch.matmul(weights.view(batch, key_heads, -1, keys), value)
-    output = mixed.view(batch, heads, rows, -1).transpose(1, 2)
-    return RowAttention(output, weights, audio_scores)
+    return RowAttention(mixed.view(batch, heads, rows, -1), weights, raw)

@@ -35,18 +35,16 @@ def rerouted_config(config: Any, layer: Callable[..., AttentionOutput]) -> Any:
     return rerouted
 
 
-def call_original(
-    module: nn.Module, original: Any, name: str, *args: Any, **kwargs: Any
-) -> AttentionOutput:
+def call_original(module: nn.Module, original: Any, *args: Any, **kwargs: Any) -> AttentionOutput:
     """Call the attention function that ``module`` would use with its ``original`` config.
 
     Args:
         module: the attention module.
-        original: its own config.
-        name: of the backend, ``original._attn_implementation``.
+        original: its own config, which names the backend.
         args: query, key, value and mask.
         kwargs: as given by the module.
     """
+    name = original._attn_implementation
     function = ALL_ATTENTION_FUNCTIONS.get_interface(name, _eager(module))
     if name in _CONFIG_FREE:
         return function(module, *args, **kwargs)

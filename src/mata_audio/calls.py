@@ -3,40 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from mata_audio.errors import PromptLengthError, UnsupportedModelError
-from mata_audio.prompt import Prompt, Rows
+from mata_audio.negatives import NegativeShare
+from mata_audio.prompt import Prompt
+from mata_audio.rows import Rows
 from mata_audio.scaled_keys import ScaledKeys
 
 
-@dataclass(frozen=True)
+@dataclass
 class Call:
     """One forward pass.
 
     Args:
         prompt: of each row of the batch.
-        rows: the active query rows of this pass.
+        rows: the active query rows of this pass; None when there are none.
         past: slots in the cache before the pass.
         ends_prompt: whether this pass reads the last slot of the prompt.
         scaled: the cache whose keys may be scaled; None outside ``generate`` or without a cache.
+        negatives: where the raw audio scores are counted.
     """
 
     prompt: Prompt
-    rows: Rows
+    rows: Rows | None
     past: int
     ends_prompt: bool
     scaled: ScaledKeys | None
+    negatives: NegativeShare
+    _audio_keys: Tensor | None = field(default=None, init=False, repr=False)
 
     @property
     def reads_prompt(self) -> bool:
         """Whether slots of the prompt are among the queries."""
         return self.past < self.prompt.width
+
+    def first(self, queries: int, keys: int) -> int:
+        """Return the place of the pass's first row among the ``keys`` that a layer attends to."""
+        dropped = max(0, self.past + queries - keys)  # a sliding cache lets go of the oldest
+        return self.past - dropped
+
+    def audio_keys(self, queries: int, keys: int, device: torch.device) -> Tensor:
+        """Return 1.0 at audio keys and 0.0 at others, shape ``(batch, 1, 1, keys)``."""
+        if self._audio_keys is None or self._audio_keys.shape[-1] != keys:
+            dropped = self.past - self.first(queries, keys)
+            audio = self.prompt.audio[:, dropped : dropped + keys].float()
+            self._audio_keys = functional.pad(audio, (0, keys - audio.shape[1]))[:, None, None]
+        return self._audio_keys.to(device)
 
 
 class _Known(NamedTuple):
@@ -60,6 +79,7 @@ class Calls:
         self._latest: _Known | None = None
         self._prompt_is_read = False
         self._scaled: ScaledKeys | None = None
+        self.negatives = NegativeShare()
         self.audio_tokens: list[tuple[int, ...]] = []
 
     def start_generation(self, ids: Tensor | None, mask: Tensor | None, cache: Any) -> bool:
@@ -90,22 +110,27 @@ class Calls:
         Raises:
             PromptLengthError: where the prompt ends cannot be told.
         """
-        past = self._past(cache)
+        past = self._past(cache, mask)
         known = self._generating or self._plain(ids, batch, queries, mask, cache, past)
         prompt = known.prompt.expand(batch)
         ends_prompt = past < prompt.width <= past + queries
         self._latest, self._prompt_is_read = known, past + queries >= prompt.width
-        return Call(prompt, prompt.rows(past, queries), past, ends_prompt, self._scaled_keys(cache))
+        rows = prompt.rows(past, queries)
+        return Call(prompt, rows, past, ends_prompt, self._scaled_keys(cache), self.negatives)
 
     def remember(self, cache: Any) -> None:
         """Tie ``cache`` to the prompt of the latest pass, for the steps that reuse it."""
         if self._latest is not None:
             self._known[cache] = self._latest
 
-    def _past(self, cache: Any) -> int:
+    def _past(self, cache: Any, mask: Any) -> int:
         length = 0 if cache is None else cache.get_seq_length()
-        if isinstance(length, Tensor) and self._generating is not None and self._prompt_is_read:
-            # A static cache counts on the device; past the prompt no step needs to wait for it.
+        if (
+            isinstance(length, Tensor)  # a static cache counts on the device: reading it waits
+            and self._generating is not None
+            and self._prompt_is_read
+            and isinstance(mask, dict)  # and then the mask says all that a step needs
+        ):
             return self._generating.prompt.width
         return int(length)
 
@@ -128,8 +153,8 @@ class Calls:
             return self._extended(earlier, ids, mask, past)
         if queries > 1:
             raise PromptLengthError(
-                f"this forward pass adds {queries} tokens to a cache of {past}, outside generate(): "
-                "are they prompt or answer? Say where the prompt ends: "
+                f"this forward pass adds {queries} tokens to a cache of {past}, outside "
+                "generate(): are they prompt or answer? Say where the prompt ends: "
                 "mata(model, prompt_length=...)"
             )
         return earlier

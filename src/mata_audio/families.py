@@ -6,7 +6,7 @@ A new family is one :class:`Family` row in :data:`FAMILIES`; see CONTRIBUTING.md
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from typing import Any
 
 from torch import nn
 
@@ -98,14 +98,8 @@ def locate(model: nn.Module) -> Located:
     model = getattr(model, "_orig_mod", model)  # torch.compile wraps the module
     family = _family(model)
     listener = follow(model, family.listener)
-    decoder = next(
-        (
-            found
-            for path in family.decoders
-            if (found := follow(listener, path)) is not None and hasattr(found, "layers")
-        ),
-        None,
-    )
+    found = (follow(listener, path) for path in family.decoders)
+    decoder = next((part for part in found if hasattr(part, "layers")), None)
     if listener is None or decoder is None:
         raise UnsupportedModelError(
             f"{type(model).__name__} is a {family.model_type} model, but its decoder is not at "
@@ -143,7 +137,8 @@ def family_named(model_type: str | None, owner: str) -> Family:
     )
 
 
-def follow(module: nn.Module, path: str) -> nn.Module | None:
-    """Return the attribute at a dotted ``path`` ("" is the module itself), or None."""
-    names = path.split(".") if path else []
-    return reduce(lambda found, name: getattr(found, name, None), names, module)
+def follow(start: Any, path: str) -> Any:
+    """Return the attribute of ``start`` at a dotted ``path`` ("" is itself), or None."""
+    for name in path.split(".") if path else []:
+        start = getattr(start, name, None)
+    return start

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from mata_audio.layers import resolve, scaled_paper_layers
+from mata_audio.layers import parse_indices, resolve, scaled_paper_layers
 
 if TYPE_CHECKING:
     from mata_audio.settings import MATA
@@ -25,10 +25,11 @@ def settings_gains(settings: MATA, layers: int, heads: int) -> Tensor:
         SettingsError: a layer or head that the decoder does not have.
     """
     chosen_layers = chosen(settings, layers)
+    named_heads = parse_indices("heads", settings.heads)
     chosen_heads = (
         tuple(range(heads))
-        if settings.heads is None
-        else resolve("heads", tuple(settings.heads), heads, "query heads")
+        if named_heads is None
+        else resolve("heads", named_heads, heads, "query heads")
     )
     gains = torch.zeros(layers, 1, heads)
     gains[torch.tensor(chosen_layers)[:, None], 0, torch.tensor(chosen_heads)] = settings.alpha
@@ -41,6 +42,7 @@ def chosen(settings: MATA, depth: int) -> tuple[int, ...]:
     Raises:
         SettingsError: a layer that the decoder does not have.
     """
-    if settings.layers is None:
+    named = parse_indices("layers", settings.layers)
+    if named is None:
         return scaled_paper_layers(depth)
-    return resolve("layers", tuple(settings.layers), depth, "decoder layers")
+    return resolve("layers", named, depth, "decoder layers")

@@ -60,8 +60,8 @@ class MATA:
     """
 
     alpha: float = 0.1
-    layers: tuple[int, ...] | Iterable[int] | str | None = None
-    heads: tuple[int, ...] | Iterable[int] | str | None = None
+    layers: Iterable[int] | str | None = None
+    heads: Iterable[int] | str | None = None
     formula: str = "multiply"
     tokens: str = "audio"
     on_no_audio: str = "raise"

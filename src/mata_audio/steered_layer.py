@@ -12,7 +12,8 @@ from mata_audio.backends import AttentionOutput, call_original
 from mata_audio.errors import UnsupportedModelError
 from mata_audio.formulas import FORMULAS
 from mata_audio.masks import rows_mask
-from mata_audio.scaled_keys import key_factors
+from mata_audio.rows import Rows
+from mata_audio.scaled_keys import shared_by_groups
 
 if TYPE_CHECKING:
     from mata_audio.calls import Call
@@ -41,10 +42,11 @@ class SteeredLayer:
         self._gains = gains
         self._formula = FORMULAS[formula]
         key_heads = getattr(self.config, "num_key_value_heads", None) or gains.shape[2]
-        can_scale = formula == "multiply" and not gains.requires_grad
-        self._factors = key_factors(gains[index], key_heads) if can_scale else None
-        # [below zero, all]; kept on the device, as reading it at every pass would make it wait.
-        self.audio_scores = torch.zeros(2, dtype=torch.int64, device=gains.device)
+        self._keys_can_be_scaled = (
+            formula == "multiply"
+            and not gains.requires_grad
+            and shared_by_groups(gains[index], key_heads)
+        )
 
     def __call__(
         self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Any, **kwargs: Any
@@ -55,51 +57,55 @@ class SteeredLayer:
         head_dim)``, output ``(batch, rows, heads, head_dim)``.
         """
         call = self._checked_call(kwargs)
-        name = self.config._attn_implementation
+        stock = (module, self.config, query, key, value, mask)
         scaled = call.scaled is not None and self.index in call.scaled
-        if call.rows.count == 0 or (scaled and not call.reads_prompt):
-            return call_original(module, self.config, name, query, key, value, mask, **kwargs)
-        if call.rows.index is None:
-            rows = self._attend(module, query, key, value, mask, call, None, kwargs)
-            return rows.output.contiguous(), rows.weights if name == "eager" else None
+        if call.rows is None or (scaled and not call.reads_prompt):
+            return call_original(*stock, **kwargs)
 
-        output, weights = call_original(
-            module, self.config, name, query, key, value, mask, **kwargs
-        )
+        gain = self._key_gain(query, key, call)
+        eager = self.config._attn_implementation == "eager"
+        if call.rows.covers(query.shape[2]):
+            rows = self._attend(module, query, key, value, mask, call, call.rows, gain, kwargs)
+            return rows.output.transpose(1, 2).contiguous(), rows.weights if eager else None
+
+        output, weights = call_original(*stock, **kwargs)
         if torch.is_grad_enabled():  # a backward pass may need what the stock function returned
             output, weights = output.clone(), None if weights is None else weights.clone()
-        index, active = call.rows.index.to(query.device), call.rows.active.to(query.device)
-        samples = torch.arange(query.shape[0], device=query.device)[:, None]
         at_once = max(1, MAX_SCORES // (query.shape[0] * query.shape[1] * key.shape[2]))
-        for part, keep in zip(index.split(at_once, 1), active.split(at_once, 1), strict=True):
-            rows = self._attend(module, query, key, value, mask, call, part, kwargs)
-            self._count(rows, keep, call)
-            keep = keep[:, :, None, None]
-            output[samples, part] = torch.where(keep, rows.output, output[samples, part])
-            if name == "eager" and weights is not None:
-                new, old = rows.weights.transpose(1, 2), weights[samples, :, part]
-                weights[samples, :, part] = torch.where(keep, new, old)
-        if call.ends_prompt and call.scaled is not None and self._factors is not None:
-            factors = _per_sample(self._factors, query.shape[0]).to(key.device)
-            call.scaled.scale(self.index, key, call.prompt.audio.to(key.device), factors)
+        for part in call.rows.chunks(at_once):
+            rows = self._attend(module, query, key, value, mask, call, part, gain, kwargs)
+            part.put(output.transpose(1, 2), rows.output)
+            if eager and weights is not None:
+                part.put(weights, rows.weights)
+        if call.ends_prompt and call.scaled is not None and self._keys_can_be_scaled:
+            call.scaled.scale(self.index, key, gain)
         return output, weights
 
     def _checked_call(self, kwargs: dict[str, Any]) -> Call:
         if kwargs.get("cache") is not None:
             raise UnsupportedModelError(
-                "continuous batching (generate_batch, paged caches) cannot be steered: use generate()"
+                "continuous batching (generate_batch, paged caches) cannot be steered: "
+                "use generate()"
             )
-        present = [name for name in _NOT_HANDLED if kwargs.get(name) is not None]
-        if present:
-            raise UnsupportedModelError(
-                f"layer {self.index} attends with {present[0]}, which MATA does not handle yet"
-            )
+        for name in _NOT_HANDLED:
+            if kwargs.get(name) is not None:
+                raise UnsupportedModelError(
+                    f"layer {self.index} attends with {name}, which MATA does not handle"
+                )
         if self.call is None:
             raise UnsupportedModelError(
                 "the decoder ran outside the model's own forward, so its audio positions are "
                 "unknown: call model(...) or model.generate(...)"
             )
         return self.call
+
+    def _key_gain(self, query: Tensor, key: Tensor, call: Call) -> Tensor:
+        """Return the gain of each key, 0 where it is not audio, shape (batch, heads, 1, keys)."""
+        gains = self._gains[self.index].to(query.device)
+        if gains.shape[0] not in (1, query.shape[0]):  # the beams of each sample
+            gains = gains.repeat_interleave(query.shape[0] // gains.shape[0], dim=0)
+        audio = call.audio_keys(query.shape[2], key.shape[2], query.device)
+        return gains[:, :, None, None] * audio
 
     def _attend(
         self,
@@ -109,53 +115,34 @@ class SteeredLayer:
         value: Tensor,
         mask: Any,
         call: Call,
-        index: Tensor | None,
+        rows: Rows,
+        gain: Tensor,
         kwargs: dict[str, Any],
     ) -> RowAttention:
-        """Attend from the rows ``index`` (batch, rows), or from all, with the intervention."""
-        batch, _, queries, head_dim = query.shape
-        keys = key.shape[2]
+        """Attend from ``rows`` with the intervention."""
         visible = rows_mask(
             mask,
-            index,
-            batch=batch,
-            queries=queries,
-            keys=keys,
+            rows,
+            batch=query.shape[0],
+            keys=key.shape[2],
+            first=call.first(query.shape[2], key.shape[2]),
             device=query.device,
             causal=_first_set(kwargs.get("is_causal"), getattr(module, "is_causal", True)),
             window=kwargs.get("sliding_window"),
         )
-        if index is not None:
-            query = query.gather(
-                2, index[:, None, :, None].expand(-1, query.shape[1], -1, head_dim)
-            )
-        dropped = max(0, call.past + queries - keys)  # a sliding cache has let go of the oldest
-        return attend_rows(
-            query,
+        attended = attend_rows(
+            rows.take(query),
             key,
             value,
-            audio=call.prompt.audio.to(query.device)[:, dropped : dropped + keys],
-            gain=_per_sample(self._gains[self.index], batch).to(query.device),
+            gain=gain,
             formula=self._formula,
             mask=visible,
-            scaling=_first_set(kwargs.get("scaling"), head_dim**-0.5),
+            scaling=_first_set(kwargs.get("scaling"), query.shape[3] ** -0.5),
             dropout=kwargs.get("dropout", 0.0),
         )
-
-    def _count(self, rows: RowAttention, keep: Tensor, call: Call) -> None:
-        """Add this pass's audio scores, of active rows and steered heads, to the receipt."""
-        scores = rows.audio_scores.detach()
-        audio = call.prompt.audio.to(scores.device)[:, -scores.shape[-1] :]
-        heads = _per_sample(self._gains[self.index], scores.shape[0]).to(scores.device) != 0
-        counted = audio[:, None, None] & keep[:, None, :, None] & heads[:, :, None, None]
-        sums = torch.stack([(counted & (scores < 0)).sum(), counted.sum()])
-        self.audio_scores += sums.to(self.audio_scores.device)
-
-
-def _per_sample(values: Tensor, batch: int) -> Tensor:
-    """Repeat (samples, heads) for the beams of each sample; (1, heads) broadcasts as it is."""
-    samples = values.shape[0]
-    return values if samples in (1, batch) else values.repeat_interleave(batch // samples, dim=0)
+        if call.reads_prompt:
+            call.negatives.add(attended.raw, gain, rows)
+        return attended
 
 
 def _first_set(value: Any, default: Any) -> Any:

@@ -1,0 +1,79 @@
+"""Comparing what the product did with the float64 reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from conftest import Subject
+from reference import reference_logits
+from torch import Tensor
+
+TOLERANCE = 1e-5
+NEW_TOKENS = 6
+
+QUESTIONS: list[tuple[str, list[float]]] = [
+    ("What is this?", [1.0]),
+    ("Which of the two clips is longer?", [0.5, 0.7]),
+    ("No clip here.", []),
+]
+"""A batch of unequal lengths: one clip, two clips, and no audio."""
+
+
+def greedy(subject: Subject, **options: Any) -> dict[str, Any]:
+    """Arguments of a greedy ``generate`` that returns every step's logits.
+
+    Special tokens are left out: a random model would end at once, or answer with audio tokens.
+    """
+    return {
+        "max_new_tokens": NEW_TOKENS,
+        "do_sample": False,
+        "return_dict_in_generate": True,
+        "output_logits": True,
+        "suppress_tokens": list(range(256, len(subject.processor.tokenizer))),
+        **options,
+    }
+
+
+def prompt_tokens(inputs: dict[str, Tensor]) -> list[int]:
+    return inputs["attention_mask"].sum(1).tolist()
+
+
+def expected_logits(
+    subject: Subject, inputs: dict[str, Tensor], generated: Tensor, **setting: Any
+) -> tuple[Tensor, Tensor]:
+    """Reference logits of each generated token, (batch, new, vocabulary): (steered, baseline)."""
+    width = inputs["input_ids"].shape[1]
+    common: dict[str, Any] = {
+        "audio_token_id": subject.audio_token_id,
+        "prompt_tokens": prompt_tokens(inputs),
+        "generated": generated,
+    }
+    steered = reference_logits(subject.model, inputs, **common, **setting)
+    baseline = reference_logits(subject.model, inputs, **common, **{**setting, "layers": []})
+    return steered[:, width - 1 : -1], baseline[:, width - 1 : -1]
+
+
+def assert_generated_exactly(
+    subject: Subject, inputs: dict[str, Tensor], output: Any, **setting: Any
+) -> None:
+    """Check each step's logits of a left-padded ``generate`` and that the setting had an effect."""
+    width = inputs["input_ids"].shape[1]
+    steered, baseline = expected_logits(subject, inputs, output.sequences[:, width:], **setting)
+    got = torch.stack(output.logits, 1)
+    assert_close(got, steered)
+    heard = (inputs["input_ids"] == subject.audio_token_id).any(1)
+    effect = (steered - baseline).abs().amax((1, 2))
+    assert (effect[heard] > 100 * TOLERANCE).all(), "the setting must matter for the test to say so"
+    assert (effect[~heard] == 0).all()
+
+
+def assert_close(got: Tensor, expected: Tensor) -> None:
+    """Check that no logit differs by more than the tolerance."""
+    assert got.shape == expected.shape
+    assert (got - expected).abs().max().item() < TOLERANCE
+
+
+def repeated(inputs: dict[str, Tensor], times: int) -> dict[str, Tensor]:
+    """One-sample inputs, repeated along the batch (for beams)."""
+    return {name: value.repeat_interleave(times, 0) for name, value in inputs.items()}

@@ -1,0 +1,135 @@
+"""The same exactness on a CUDA device: kernels, half precision, compiled and offloaded caches."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from checks import (
+    QUESTIONS,
+    assert_close,
+    assert_generated_exactly,
+    expected_logits,
+    greedy,
+)
+from conftest import Subject
+from transformers.utils import is_flash_attn_2_available
+
+from mata_audio import MATA
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
+SETTINGS = [SETTING, {**SETTING, "formula": "absolute"}, {**SETTING, "heads": [1, 2]}]
+each_setting = pytest.mark.parametrize(
+    "setting", SETTINGS, ids=["scaled-keys", "absolute", "some-heads"]
+)
+
+
+def on_device(subject: Subject, dtype: torch.dtype = torch.float32) -> Any:
+    return copy.deepcopy(subject.model).to("cuda", dtype)
+
+
+def moved(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: value.cuda() for name, value in inputs.items()}
+
+
+def home(output: Any) -> Any:
+    output.sequences = output.sequences.cpu()
+    output.logits = tuple(step.cpu() for step in output.logits)
+    return output
+
+
+@each_setting
+@pytest.mark.parametrize("backend", ["sdpa", "eager", "flex_attention"])
+def test_float32(subject: Subject, backend: str, setting: dict[str, Any]) -> None:
+    model, inputs = on_device(subject), subject.inputs(QUESTIONS)
+    parts = "language_model" if backend == "flex_attention" else None
+    if parts:
+        model.set_attn_implementation({"text_config": backend})
+    else:
+        model.set_attn_implementation(backend)
+    with MATA(**setting)(model):
+        output = model.generate(**moved(inputs), **greedy(subject))
+    assert_generated_exactly(subject, inputs, home(output), **setting)
+
+
+@each_setting
+@pytest.mark.parametrize("implementation", ["static", "offloaded", "offloaded_static"])
+def test_caches(subject: Subject, implementation: str, setting: dict[str, Any]) -> None:
+    """A static cache makes generate() compile the decoding step."""
+    model, inputs = on_device(subject), subject.inputs(QUESTIONS)
+    options = greedy(subject, cache_implementation=implementation)
+    with MATA(**setting)(model):
+        output = model.generate(**moved(inputs), **options)
+    assert_generated_exactly(subject, inputs, home(output), **setting)
+
+
+@each_setting
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "sdpa",
+        "eager",
+        pytest.param(
+            "flash_attention_2",
+            marks=pytest.mark.skipif(not is_flash_attn_2_available(), reason="not installed"),
+        ),
+    ],
+)
+def test_bfloat16(subject: Subject, backend: str, setting: dict[str, Any]) -> None:
+    """No further from the float64 truth than the unmodified backend is, or eager is from SDPA."""
+    half, inputs = on_device(subject, torch.bfloat16), subject.inputs(QUESTIONS[:2])
+    first = {**greedy(subject), "max_new_tokens": 1}
+    baselines = {}
+    for name in {"sdpa", "eager", backend}:
+        half.set_attn_implementation(name)
+        baselines[name] = half.generate(**moved(inputs), **first).logits[0].float().cpu()
+    half.set_attn_implementation(backend)
+    with MATA(**setting)(half):
+        steered = half.generate(**moved(inputs), **greedy(subject))
+    truth = Subject(half.float().cpu(), subject.processor, subject.audio_token_id)
+    width = inputs["input_ids"].shape[1]
+    expected, baseline = expected_logits(
+        truth, inputs, steered.sequences[:, width:].cpu(), **setting
+    )
+    spread = (baselines["sdpa"] - baselines["eager"]).abs().max()
+    own = (baselines[backend] - baseline[:, 0]).abs().max()
+    for step, logits in enumerate(steered.logits):
+        error = (logits.float().cpu() - expected[:, step]).abs().max()
+        print(f"{backend} step {step}: error {error:.4f}, own {own:.4f}, spread {spread:.4f}")
+        assert error < own + spread
+
+
+def test_device_map_auto(subject: Subject, tmp_path: Path) -> None:
+    subject.model.save_pretrained(tmp_path)
+    model = type(subject.model).from_pretrained(tmp_path, device_map="auto").eval()
+    inputs = subject.inputs(QUESTIONS)
+    with MATA(**SETTING)(model):
+        output = model.generate(**moved(inputs), **greedy(subject))
+        from_cpu = model.generate(**inputs, **greedy(subject))
+    assert_generated_exactly(subject, inputs, home(output), **SETTING)
+    assert_close(torch.stack(home(from_cpu).logits), torch.stack(output.logits))
+
+
+def test_compiled_forward(qwen2_audio: Subject) -> None:
+    model, inputs = on_device(qwen2_audio), moved(qwen2_audio.inputs(QUESTIONS))
+    compiled = torch.compile(model)
+    with torch.no_grad(), MATA(**SETTING)(model):
+        expected = model(**inputs).logits
+        got = compiled(**inputs).logits
+    assert_close(got.cpu(), expected.cpu())
+
+
+def test_no_graph_is_left_on_the_device(qwen2_audio: Subject) -> None:
+    """Attaching and detaching many times holds no memory."""
+    model, inputs = on_device(qwen2_audio), moved(qwen2_audio.inputs(QUESTIONS))
+    held = []
+    for _ in range(4):
+        with MATA(**SETTING)(model):
+            model.generate(**inputs, max_new_tokens=3)
+        held.append(torch.cuda.memory_allocated())
+    assert held[1] == held[-1]
