@@ -124,9 +124,7 @@ def test_cache_by_name(subject: Subject, setting: dict[str, Any], implementation
 def test_quantised_cache(qwen2_audio: Subject, setting: dict[str, Any]) -> None:
     """An fp8 cache is lossy by itself, so the reference reads its keys from one as well."""
     inputs = qwen2_audio.inputs(QUESTIONS)
-    options = greedy(
-        qwen2_audio, cache_implementation="quantized", cache_config={"backend": "fp8"}
-    )
+    options = greedy(qwen2_audio, cache_implementation="quantized", cache_config={"backend": "fp8"})
     with MATA(**setting)(qwen2_audio.model):
         output = qwen2_audio.model.generate(**inputs, **options)
     audio = torch.nn.functional.pad(inputs["input_ids"] == qwen2_audio.audio_token_id, (0, 99))
@@ -227,9 +225,7 @@ def test_foreign_cache_is_refused(qwen2_audio: Subject) -> None:
 
 @pytest.mark.parametrize("cache_class", [DynamicCache, StaticCache])
 @pytest.mark.parametrize("whole", [True, False], ids=["all-ids", "new-ids"])
-def test_second_turn_reuses_the_cache(
-    subject: Subject, cache_class: type, whole: bool
-) -> None:
+def test_second_turn_reuses_the_cache(subject: Subject, cache_class: type, whole: bool) -> None:
     """Turn two starts from turn one's cache; its rows up to the last prompt token are unsteered."""
     model, inputs = subject.model, subject.inputs(QUESTIONS[:1])
     config = model.config.get_text_config()

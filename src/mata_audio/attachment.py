@@ -23,7 +23,7 @@ from mata_audio.errors import (
     PromptLengthError,
     SettingsError,
 )
-from mata_audio.families import Located, follow
+from mata_audio.families import Located
 from mata_audio.receipt import Receipt
 from mata_audio.steered_layer import SteeredLayer
 
@@ -61,6 +61,7 @@ class Attachment:
                 f"{located.heads}) for this model; got {tuple(gains.shape)}"
             )
         self._located = located
+        self._gain_samples = gains.shape[1]
         self._device = next(located.attentions[0].parameters()).device
         steered = list(range(located.depth))
         if not gains.requires_grad:
@@ -144,10 +145,14 @@ class Attachment:
         given = dict(zip(names, args, strict=False)) | kwargs
         ids, mask = given.get("input_ids"), given.get("attention_mask")
         batch, queries = (given["inputs_embeds"] if ids is None else ids).shape[:2]
+        if batch % self._gain_samples:
+            raise SettingsError(
+                f"gains for {self._gain_samples} samples do not fit a batch of {batch}"
+            )
         ids = None if ids is None else ids.to(self._device)
         call = self._calls.next(ids, batch, queries, mask, given.get("past_key_values"))
         if call.past == 0:
-            self._refuse_legacy_prompt(call.prompt.audio_tokens, given)
+            self._refuse_legacy_prompt(call.prompt.audio, given)
         self._forward_passes += 1
         if self._layers and call.rows is not None:
             self._active_rows += call.rows.count
@@ -201,17 +206,13 @@ class Attachment:
             return None
         return ids != pad
 
-    def _refuse_legacy_prompt(self, counts: tuple[int, ...], given: dict[str, Any]) -> None:
-        path = self._located.family.clip_token_counts
-        mask = given.get("feature_attention_mask")
-        if path is None or mask is None or given.get("input_features") is None:
+    def _refuse_legacy_prompt(self, audio: Tensor, given: dict[str, Any]) -> None:
+        if not self._located.family.expands_single_tokens or given.get("input_features") is None:
             return
-        tokens_of = follow(self._located.listener, path)
-        expected = int(tokens_of(mask.sum(-1))[1].sum())
-        if sum(counts) == mask.shape[0] != expected:
+        if audio.any() and not (audio[:, 1:] & audio[:, :-1]).any():
             raise LegacyAudioTokenError(
-                f"the prompt has one audio token for each of {mask.shape[0]} clips, where the model "
-                f"needs {expected} in all; it would insert the rest itself and move every position. "
-                "Give text and audio to the processor in one call: "
-                "processor(text=..., audio=..., return_tensors='pt')"
+                "no two audio tokens of the prompt are adjacent, so the model would insert the "
+                "audio itself and move every position. Give text and audio to the processor in one "
+                "call, processor(text=..., audio=..., return_tensors='pt'), and use clips that are "
+                "long enough for two audio tokens"
             )

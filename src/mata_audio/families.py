@@ -26,9 +26,8 @@ class Family:
             newest Transformers layout first.
         attention: name of the attention module in a decoder layer.
         audio_token: attribute of the listener's config that holds the audio token id.
-        clip_token_counts: dotted path from the listener to a method that maps mel-frame counts to
-            (encoder lengths, audio tokens) for each clip, where a legacy prompt with one audio
-            token a clip must be detected; None where no such prompt is accepted by the model.
+        expands_single_tokens: whether the model itself expands a prompt in which no two audio tokens
+            are adjacent (the legacy way), so that positions in ``input_ids`` would be wrong.
     """
 
     model_type: str
@@ -37,7 +36,7 @@ class Family:
     decoders: tuple[str, ...]
     attention: str = "self_attn"
     audio_token: str = "audio_token_id"
-    clip_token_counts: str | None = None
+    expands_single_tokens: bool = False
 
 
 FAMILIES: tuple[Family, ...] = (
@@ -46,7 +45,7 @@ FAMILIES: tuple[Family, ...] = (
         loader="Qwen2AudioForConditionalGeneration",
         listener="",
         decoders=("model.language_model",),
-        clip_token_counts="model.audio_tower._get_feat_extract_output_lengths",
+        expands_single_tokens=True,
     ),
     # Only the thinker listens; the talker and the vocoder turn its answer into speech.
     Family(

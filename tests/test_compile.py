@@ -1,0 +1,85 @@
+"""torch.compile with the intervention on, attached before or after compiling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from checks import QUESTIONS, assert_close, assert_generated_exactly, greedy
+from conftest import Subject
+from transformers import CompileConfig
+
+from mata_audio import MATA
+
+SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
+BACKEND = "aot_eager"  # traces and functionalises as inductor does, without its slow code generation
+
+
+@pytest.fixture(autouse=True)
+def fresh_compiler() -> Any:
+    torch.compiler.reset()
+    yield
+    torch.compiler.reset()
+
+
+def test_forward(subject: Subject) -> None:
+    """Unsteered, steered, another setting, unsteered: each like the model that is not compiled."""
+    model, inputs = subject.model, subject.inputs(QUESTIONS)
+    compiled = torch.compile(model, backend=BACKEND)
+    settings: list[dict[str, Any] | None] = [
+        None,
+        SETTING,
+        {**SETTING, "formula": "absolute", "heads": [1]},
+        {"alpha": -0.5, "layers": [0, 3]},
+        None,
+    ]
+    seen: list[torch.Tensor] = []
+    with torch.no_grad():
+        for setting in settings:
+            if setting is None:
+                expected, got = model(**inputs).logits, compiled(**inputs).logits
+            else:
+                with MATA(**setting)(model) as applied:
+                    expected = model(**inputs).logits
+                    got = compiled(**inputs).logits
+                    assert torch.equal(got, compiled(**inputs).logits)
+                assert applied.receipt.forward_passes == 3
+                assert applied.receipt.active_rows == 3 * 2
+            assert_close(got, expected)
+            assert all((got - other).abs().max() > 1e-3 for other in seen[1:])
+            seen.append(got)
+
+
+def test_a_compiled_model_can_be_given(qwen2_audio: Subject) -> None:
+    inputs = qwen2_audio.inputs(QUESTIONS)
+    compiled = torch.compile(qwen2_audio.model, backend=BACKEND)
+    with MATA(**SETTING)(compiled):
+        output = compiled.generate(**inputs, **greedy(qwen2_audio))
+    assert_generated_exactly(qwen2_audio, inputs, output, **SETTING)
+
+
+@pytest.mark.parametrize(
+    "setting", [SETTING, {**SETTING, "formula": "add"}], ids=["multiply", "add"]
+)
+def test_generate_compiles_decoding_with_a_static_cache(
+    subject: Subject, setting: dict[str, Any]
+) -> None:
+    """As generate() does by itself on a GPU; the whole decoding step is one graph."""
+    inputs = subject.inputs(QUESTIONS)
+    config = CompileConfig(fullgraph=False, backend=BACKEND, mode=None)
+    config._compile_all_devices = True
+    torch._dynamo.utils.counters.clear()
+    options = greedy(subject, cache_implementation="static", compile_config=config)
+    with MATA(**setting)(subject.model):
+        output = subject.model.generate(**inputs, **options)
+    assert_generated_exactly(subject, inputs, output, **setting)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] >= 1
+
+
+def test_inductor(qwen2_audio: Subject) -> None:
+    """The default backend, once."""
+    inputs = qwen2_audio.inputs(QUESTIONS[:1])
+    compiled = torch.compile(qwen2_audio.model)
+    with torch.no_grad(), MATA(**SETTING)(qwen2_audio.model):
+        assert_close(compiled(**inputs).logits, qwen2_audio.model(**inputs).logits)

@@ -1,0 +1,102 @@
+"""The whole Qwen2.5-Omni: only its thinker is steered; and ways of loading and placing models."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import models
+import pytest
+import torch
+import transformers
+from checks import QUESTIONS, assert_generated_exactly, greedy
+from conftest import Subject
+from test_attachment import traces
+
+from mata_audio import MATA, AlreadyAttachedError
+from mata_audio.families import locate
+
+SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
+
+
+@pytest.fixture(scope="module")
+def omni() -> Any:
+    """Thinker, talker and vocoder, with a made-up voice."""
+    model = models.seeded(
+        transformers.Qwen2_5OmniForConditionalGeneration, models.omni_config()
+    )
+    tokenizer = models.tokenizer()
+    model.thinker.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.thinker.generation_config.eos_token_id = tokenizer.eos_token_id
+    random = torch.Generator().manual_seed(0)
+    model.speaker_map = {
+        "Chelsie": {
+            "bos_token": 5,
+            "cond": torch.randn(1, 16, generator=random),
+            "ref_mel": torch.randn(1, 20, 8, generator=random),
+        }
+    }
+    return model
+
+
+def test_text_answers(omni: Any) -> None:
+    subject = Subject(omni.thinker, models.omni_processor(), locate(omni).audio_token_id)
+    inputs = subject.inputs(QUESTIONS)
+    options = {f"thinker_{name}": value for name, value in greedy(subject).items()}
+    before = traces(omni)
+    with MATA(**SETTING)(omni):
+        output = omni.generate(**inputs, generation_mode="text", **options)
+    assert traces(omni) == before
+    assert_generated_exactly(subject, inputs, output, **SETTING)
+
+
+def test_spoken_answers(omni: Any) -> None:
+    """The talker runs on the steered thinker's states, itself unsteered."""
+    subject = Subject(omni.thinker, models.omni_processor(), locate(omni).audio_token_id)
+    inputs = subject.inputs(QUESTIONS[:1])
+    options = {"thinker_max_new_tokens": 4, "talker_max_new_tokens": 6, "talker_do_sample": False}
+    with MATA(**SETTING)(omni) as applied:
+        talker = omni.talker.model.layers
+        assert all("mata" not in layer.self_attn.config._attn_implementation for layer in talker)
+        torch.manual_seed(0)
+        text, speech = omni.generate(**inputs, thinker_do_sample=False, **options)
+    assert applied.receipt.forward_passes == text.shape[1] - inputs["input_ids"].shape[1] <= 4
+    assert speech.ndim == 1
+    assert speech.isfinite().all()
+
+
+def test_model_and_thinker_are_one(omni: Any) -> None:
+    with MATA(**SETTING, on_no_audio="ignore")(omni), pytest.raises(AlreadyAttachedError):
+        MATA().attach(omni.thinker)
+
+
+def test_thinker_from_a_whole_checkpoint(omni: Any, tmp_path: Path) -> None:
+    """As users load Qwen/Qwen2.5-Omni-7B or Ke-Omni-R for question answering."""
+    omni.save_pretrained(tmp_path)
+    thinker = transformers.Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(tmp_path)
+    expected = omni.thinker.state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in thinker.state_dict().items())
+    located = locate(thinker)
+    assert (located.depth, located.heads) == (4, 4)
+
+
+def test_device_map_auto(subject: Subject, tmp_path: Path) -> None:
+    subject.model.save_pretrained(tmp_path)
+    placed = type(subject.model).from_pretrained(tmp_path, device_map="auto").eval().cpu()
+    inputs = subject.inputs(QUESTIONS)
+    with MATA(**SETTING)(placed):
+        output = placed.generate(**inputs, **greedy(subject))
+    assert_generated_exactly(subject, inputs, output, **SETTING)
+
+
+def test_layers_split_between_memory_and_disk(subject: Subject, tmp_path: Path) -> None:
+    """accelerate moves weights and inputs around each layer; masks and gains follow."""
+    from accelerate import cpu_offload
+
+    placed = copy.deepcopy(subject.model)
+    cpu_offload(placed, execution_device=torch.device("cpu"))
+    inputs = subject.inputs(QUESTIONS)
+    with MATA(**SETTING)(placed):
+        output = placed.generate(**inputs, **greedy(subject))
+    assert_generated_exactly(subject, inputs, output, **SETTING)
