@@ -1,0 +1,162 @@
+"""Reading an audio file into what a model hears: mono, float32, at the model's sampling rate."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from mata_audio.errors import AudioError
+
+_BLOCK = 1 << 18
+_UNKNOWN_LENGTH = 1 << 62
+"""libsndfile gives a count beyond this for a stream whose header does not say how long it is."""
+
+_HOW = "WAV, FLAC, OGG and MP3 are read; others can be converted: ffmpeg -i INPUT output.wav"
+
+
+_REASONS = {
+    "Format not recognised": "its content is in no known format",
+    "not a regular file": "its content is in no known format",
+    "samplerate must be specified": "raw samples without a header",
+    "SF_INFO struct incomplete": "its header gives 0 Hz or 0 channels",
+    "lost sync": "its content is damaged",
+    "malformed": "its content is damaged",
+}
+"""libsndfile's words, in plainer ones."""
+
+_CUT_SHORT = re.compile(r"data : (\d+) \(should be \d+\)")
+_STREAMED = 0x7FFF_0000
+"""WAV writers that do not know the length yet put a size beyond this into the header."""
+
+
+class SilentAudioWarning(UserWarning):
+    """Every sample of an audio file is zero."""
+
+
+def load_audio(
+    path: str | Path,
+    sampling_rate: int,
+    shortest: float = 0.0,
+    longest: float | None = None,
+) -> NDArray[np.float32]:
+    """Decode an audio file, average its channels and resample it.
+
+    The content decides the format, not the name. A file that is too long by its header is refused
+    before it is decoded.
+
+    Args:
+        path: a file that libsndfile decodes: WAV, FLAC, OGG, MP3 and others.
+        sampling_rate: of the result, in Hz.
+        shortest: least duration in seconds.
+        longest: greatest duration in seconds; None for no limit.
+
+    Returns:
+        Samples, shape ``(samples,)``, normally between -1 and 1.
+
+    Raises:
+        AudioError: missing, a folder, empty, not audio, damaged, without samples, with samples that
+            are not finite, too short or too long; the message names the file and what to do.
+
+    Warns:
+        SilentAudioWarning: every sample is zero.
+    """
+    _check_file(Path(path))
+    try:
+        with soundfile.SoundFile(str(path)) as stream:
+            channels, rate = stream.channels, stream.samplerate
+            mono = _decode(stream, path, longest)
+        resampled = mono if rate == sampling_rate else soxr.resample(mono, rate, sampling_rate)
+    except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
+        if isinstance(error, AudioError):
+            raise
+        raise AudioError(f"{path} cannot be decoded as audio ({_reason(error)}); {_HOW}") from error
+    if len(mono) / rate < shortest or len(resampled) == 0:
+        raise AudioError(
+            f"{path} is too short: {_duration(len(mono) / rate)}, where the model needs at least "
+            f"{_duration(shortest)}"
+        )
+    if not mono.any():
+        mixed = f" once its {channels} channels are averaged" if channels > 1 else ""
+        warnings.warn(
+            f"{path} is silent: every sample is zero{mixed}", SilentAudioWarning, stacklevel=2
+        )
+    return np.ascontiguousarray(resampled, dtype=np.float32)
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise AudioError(f"{path} is a folder, not an audio file")
+        if not path.exists():
+            raise AudioError(f"no such audio file: {path}")
+        with path.open("rb") as stream:
+            if not stream.read(1):
+                raise AudioError(f"{path} is empty (0 bytes)")
+    except OSError as error:
+        raise AudioError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _decode(
+    stream: soundfile.SoundFile, path: str | Path, longest: float | None
+) -> NDArray[np.float32]:
+    """Return the mean over channels, shape ``(frames,)``, at the file's own rate."""
+    rate, promised = stream.samplerate, stream.frames
+    if promised < _UNKNOWN_LENGTH:
+        _check_duration(path, promised / rate, longest)
+    cut = _CUT_SHORT.search(stream.extra_info)
+    if cut is not None and int(cut[1]) < _STREAMED:
+        raise AudioError(f"{path} is damaged: it ends before its header says; copy it again")
+    parts: list[NDArray[np.float32]] = []
+    decoded = 0
+    for block in _blocks(stream):
+        parts.append(block.mean(axis=1, dtype=np.float32))
+        decoded += len(block)
+        _check_duration(path, decoded / rate, longest)
+    if decoded == 0:
+        raise AudioError(f"{path} holds no samples: it has a header and no audio")
+    # MP3 lengths can be estimates, so a little less is not damage.
+    if promised < _UNKNOWN_LENGTH and decoded < promised - 0.1 * rate:
+        raise AudioError(
+            f"{path} is damaged: {decoded / rate:.1f} of {promised / rate:.1f} s can be decoded; "
+            "copy or convert it again"
+        )
+    mono = np.concatenate(parts)
+    if not np.isfinite(mono).all():
+        raise AudioError(
+            f"{path} holds samples that are not finite numbers (NaN or infinity); export it again"
+        )
+    return mono
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "error_string", str(error)).strip().rstrip(".")
+    return next((plain for phrase, plain in _REASONS.items() if phrase in text), text)
+
+
+def _blocks(stream: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
+    while True:
+        block = stream.read(_BLOCK, dtype="float32", always_2d=True)
+        if len(block) == 0:
+            return
+        yield block
+
+
+def _check_duration(path: str | Path, seconds: float, longest: float | None) -> None:
+    if longest is not None and seconds > longest:
+        raise AudioError(
+            f"{path} is too long: {_duration(seconds)}, where the model hears at most "
+            f"{_duration(longest)}; cut it first: ffmpeg -i INPUT -t {longest:g} output.wav"
+        )
+
+
+def _duration(seconds: float) -> str:
+    if seconds >= 120:
+        return f"{seconds:,.0f} s ({seconds / 60:,.0f} minutes)"
+    return f"{seconds:.3g} s" if seconds < 1 else f"{round(seconds, 2):g} s"

@@ -1,0 +1,1 @@
+"""The ``mata`` command. Nothing here imports torch or transformers before a command runs."""

@@ -1,0 +1,95 @@
+"""``mata demo``: baseline against MATA on the embedded model's held-out benchmark."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from mata_audio.cli.progress import note
+from mata_audio.cli.setting_options import add_setting_options
+
+ITEMS = 2_412
+SPLIT = "test"
+
+EXAMPLE = """\
+examples:
+  mata demo
+  mata demo --items 200 --json demo.json
+  mata demo --alpha 0.1 --layers paper --heads all
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "demo",
+        help="try MATA on the embedded model, without a network",
+        description="Run the small model that comes with this package over its held-out questions "
+        "about sound, music and speech, without and with MATA, and compare. No network is used.",
+        epilog=EXAMPLE,
+    )
+    parser.add_argument(
+        "--items", type=int, default=ITEMS, metavar="N", help=f"questions (default: {ITEMS:,})"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON too")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="keep the clips in this new or empty folder"
+    )
+    add_setting_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the comparison; write it as JSON where asked.
+
+    Raises:
+        SettingsError: a setting or option that is not allowed.
+        OSError: a file or folder cannot be written.
+    """
+    from mata_audio.cli.quiet import quiet_libraries, use_one_thread
+    from mata_audio.cli.setting_options import describe, setting_from
+    from mata_audio.files import write_atomically
+    from mata_audio.tiny import MODEL_PATH, make_items
+
+    start = time.monotonic()
+    _check(args)
+    setting = setting_from(args, MODEL_PATH)
+    items = make_items(SPLIT, args.items)
+
+    quiet_libraries(getattr(args, "debug", False))
+    from mata_audio.cli.benchmark_run import run_benchmark, write_clips
+    from mata_audio.cli.demo_report import Report
+    from mata_audio.families import locate
+    from mata_audio.loading import TINY, load
+
+    note("loading the embedded model")
+    use_one_thread()
+    loaded = load(TINY, device="cpu")
+    description = describe(setting.mata, locate(loaded.model))
+    with tempfile.TemporaryDirectory(prefix="mata-demo-") as temporary:
+        clips = write_clips(Path(args.keep or temporary), items)
+        result = run_benchmark(loaded, setting.mata, clips)
+    report = Report.build(
+        run=result, setting=setting, description=description, seconds=time.monotonic() - start
+    )
+    if args.json is not None:
+        write_atomically(args.json, json.dumps(report.as_data(), indent=1) + "\n")
+    print(report.as_text())
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what would fail only at the end of the run."""
+    from mata_audio.errors import SettingsError
+
+    if args.items < 1:
+        raise SettingsError(f"--items must be 1 or more; got {args.items}")
+    if args.json is not None and (args.json.is_dir() or not args.json.absolute().parent.is_dir()):
+        raise SettingsError(f"--json {args.json}: not a file in a folder that exists")
+    keep = args.keep
+    if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+        raise SettingsError(f"--keep {keep}: give a new or empty folder")

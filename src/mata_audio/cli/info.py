@@ -1,0 +1,74 @@
+"""``mata info``: what MATA finds in a model, without reading its weights."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+EXAMPLE = """\
+examples:
+  mata info tiny
+  mata info Qwen/Qwen2.5-Omni-7B
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "info",
+        help="show what MATA finds in a model",
+        description="Show a model's family, decoder, audio token and limits, and the layers that "
+        "MATA takes by default. Weights are neither read nor downloaded.",
+        epilog=EXAMPLE,
+    )
+    add_model_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what names a model: MODEL and ``--trust-remote-code``."""
+    parser.add_argument("model", metavar="MODEL", help='"tiny", a local folder or a hub id')
+    parser.add_argument(
+        "--trust-remote-code",
+        action="store_true",
+        help="run Python code that the model's repository brings (off unless asked for)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the facts, one a line.
+
+    Raises:
+        UnsupportedModelError: an architecture that is not known.
+        ModelLoadError: files are missing, or the hub cannot be reached.
+    """
+    from mata_audio.cli.quiet import quiet_libraries
+    from mata_audio.cli.setting_options import describe, setting_of
+    from mata_audio.settings import MATA
+
+    quiet_libraries(getattr(args, "debug", False))
+    from mata_audio.asking import clip_limits
+    from mata_audio.families import locate
+    from mata_audio.loading import find_model, load_processor, skeleton
+
+    found = find_model(args.model, trust_remote_code=args.trust_remote_code)
+    limits = clip_limits(load_processor(found))
+    located = locate(skeleton(found))
+    attention: Any = located.attentions[0].config
+    rows = {
+        "model": found.name,
+        "family": f"{found.family.model_type} ({found.family.loader})",
+        "decoder": f"{located.depth} layers, numbered 0-{located.depth - 1}",
+        "heads": f"{located.heads} query heads, {attention.num_key_value_heads} key/value heads",
+        "audio token": f"id {located.audio_token_id}",
+        "clips": f"{limits.shortest * 1000:.0f} ms to {limits.longest:g} s each, "
+        f"heard at {limits.sampling_rate:,} Hz",
+        "backend": attention._attn_implementation,
+        "MATA takes": f"{describe(MATA(), located)} (the paper's)",
+    }
+    own = setting_of(found.folder)
+    if own is not None:
+        rows["mata.json"] = describe(own, located)
+    for name, value in rows.items():
+        print(f"{name:<12} {value}")
+    return 0

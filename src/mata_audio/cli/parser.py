@@ -1,0 +1,29 @@
+"""An argument parser whose errors are one line, and the option that all commands have."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from typing import Any, NoReturn
+
+WIDTH = 80
+
+
+class Parser(argparse.ArgumentParser):
+    """``ArgumentParser`` with one-line errors and help text kept as it is written."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        kwargs.setdefault("allow_abbrev", False)
+        kwargs["description"] = textwrap.fill(kwargs["description"], WIDTH)
+        super().__init__(*args, **kwargs)
+        self.add_argument(
+            "--debug",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="show tracebacks, and the warnings of the libraries underneath",
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with code 2 after one line on stderr."""
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")

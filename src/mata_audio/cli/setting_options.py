@@ -1,0 +1,88 @@
+"""The options that say how to steer, and the setting they make."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mata_audio.formulas import FORMULAS
+from mata_audio.settings import MATA
+
+if TYPE_CHECKING:
+    from mata_audio.families import Located
+
+_OPTIONS = ("alpha", "layers", "heads", "formula")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting and where it comes from, in words."""
+
+    mata: MATA
+    origin: str
+
+
+def add_setting_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--alpha``, ``--layers``, ``--heads`` and ``--formula``."""
+    group = parser.add_argument_group("setting")
+    group.add_argument(
+        "--alpha",
+        type=float,
+        metavar="NUMBER",
+        help="strength; the paper's is 0.1, and 0 changes nothing",
+    )
+    group.add_argument(
+        "--layers",
+        metavar="RANGE",
+        help='decoder layers from 0, such as 10-20 (inclusive) or 3,5-7; "paper": the published '
+        "10-20 of 28, at the same relative depth",
+    )
+    group.add_argument("--heads", metavar="RANGE", help='query heads, written the same way; "all"')
+    group.add_argument("--formula", metavar="NAME", help=f"one of {', '.join(FORMULAS)}")
+
+
+def setting_from(args: argparse.Namespace, model_folder: Path | None) -> Setting:
+    """Return the setting: the options, over the model folder's ``mata.json``, over the paper's.
+
+    Raises:
+        SettingsError: a value that is not allowed.
+        SettingsTypeError: a type that is not allowed.
+    """
+    own = setting_of(model_folder)
+    default, origin = (MATA(), "the paper's") if own is None else (own, "from its mata.json")
+    given: dict[str, Any] = {
+        name: getattr(args, name) for name in _OPTIONS if getattr(args, name) is not None
+    }
+    if not given:
+        return Setting(default, origin)
+    origin = f"{', '.join(f'--{name}' for name in given)}; the rest {origin}"
+    unset = {"layers": "paper", "heads": "all"}
+    changes: dict[str, Any] = {
+        name: None if unset.get(name) == value else value for name, value in given.items()
+    }
+    return Setting(replace(default, **changes), origin)
+
+
+def setting_of(model_folder: Path | None) -> MATA | None:
+    """Return the setting in a model folder's ``mata.json``, if there is one."""
+    path = None if model_folder is None else model_folder / "mata.json"
+    return MATA.load(path) if path is not None and path.is_file() else None
+
+
+def describe(mata: MATA, located: Located) -> str:
+    """Return the setting on one model in words.
+
+    Raises:
+        SettingsError: a layer or head that the model does not have.
+    """
+    from mata_audio.gains import chosen, settings_gains
+    from mata_audio.layers import format_indices
+
+    settings_gains(mata, layers=located.depth, heads=located.heads)
+    layers = format_indices(chosen(mata, located.depth))
+    heads = "all heads" if mata.heads is None else f"heads {format_indices(tuple(mata.heads))}"  # type: ignore[arg-type]
+    return (
+        f"{mata.formula}, alpha {mata.alpha:g}, layers {layers} of 0-{located.depth - 1}, {heads}"
+    )

@@ -1,0 +1,84 @@
+"""Why a model could not be loaded, in one line."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+_NOT_HERE = "there is no such folder here, it is not in the local cache"
+
+# By the name of an exception class, the more telling first: importing them all would be slow.
+_KNOWN_REASONS = {
+    "GatedRepoError": (
+        "access to it must be granted: accept its terms on its hub page, then `hf auth login`"
+    ),
+    "RepositoryNotFoundError": (
+        "there is no such folder here and no such model on the hub (or it is private: `hf auth "
+        "login`)"
+    ),
+    "HFValidationError": "there is no such folder here, and the name is not a hub id either",
+    "RevisionNotFoundError": "the hub has no such revision of it",
+    "OfflineModeIsEnabled": f"{_NOT_HERE}, and HF_HUB_OFFLINE forbids the network",
+    "LocalEntryNotFoundError": f"{_NOT_HERE}, and the hub cannot be reached",
+    "ConnectError": f"{_NOT_HERE}, and the hub cannot be reached",
+    "ConnectionError": f"{_NOT_HERE}, and the hub cannot be reached",
+    "SafetensorError": "a safetensors file is damaged; download or copy it again",
+    "OutOfMemoryError": "there is not enough memory on the device",
+}
+_KNOWN_PHRASES = {
+    "requires the Torchvision library": "it needs torchvision: pip install torchvision",
+    "trust_remote_code": (
+        "it needs Python code of its own; read that code, and if you trust it, allow it with "
+        "--trust-remote-code (trust_remote_code=True)"
+    ),
+    "ignore_mismatched_sizes": "tensors have other shapes than its config.json says",
+    "no file named model.safetensors": (
+        "there are no safetensors weights; pickled ones (.bin) can run code and are not read"
+    ),
+}
+
+_LONGEST = 300
+
+_PROCESSOR_FILES = {
+    "the feature extractor (preprocessor_config.json or processor_config.json)": (
+        "preprocessor_config.json",
+        "processor_config.json",
+    ),
+    "the tokenizer (tokenizer.json or vocab.json)": (
+        "tokenizer.json",
+        "vocab.json",
+        "tokenizer.model",
+    ),
+}
+
+
+def missing_processor_files(folder: Path) -> list[str]:
+    """Return what a local model folder lacks of a processor, in words."""
+    return [
+        what
+        for what, names in _PROCESSOR_FILES.items()
+        if not any((folder / name).is_file() for name in names)
+    ]
+
+
+def reason(error: BaseException) -> str:
+    """Return why loading failed: a known cause anywhere in the chain, or the first line said."""
+    chain = list(_chain(error))
+    types = {base.__name__ for link in chain for base in type(link).__mro__}
+    for name, known in _KNOWN_REASONS.items():
+        if name in types:
+            return known
+    for link in chain:
+        for phrase, known in _KNOWN_PHRASES.items():
+            if phrase in str(link):
+                return known
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = lines[0] if lines else type(error).__name__
+    return textwrap.shorten(said, _LONGEST, placeholder=" ...")
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

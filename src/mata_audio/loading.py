@@ -1,0 +1,249 @@
+"""Finding a model on disk or on the hub, and loading it with its processor.
+
+Everything that can be told from the small files is checked before any weights are read.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import nn
+from transformers import AutoConfig, AutoProcessor, PreTrainedConfig
+from transformers.processing_utils import ProcessorMixin
+
+from mata_audio.errors import MataError, ModelLoadError, SettingsError, UnsupportedModelError
+from mata_audio.families import Family, family_named
+from mata_audio.load_errors import missing_processor_files, reason
+from mata_audio.tiny import MODEL_PATH
+
+TINY = "tiny"
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A supported model, before its weights are read.
+
+    Args:
+        name: what to call it in reports.
+        source: folder or hub id, as ``from_pretrained`` takes it.
+        family: its row in :data:`mata_audio.families.FAMILIES`.
+        config: of the class that ``family.loader`` names.
+        options: further arguments for every ``from_pretrained``.
+    """
+
+    name: str
+    source: str
+    family: Family
+    config: Any
+    options: dict[str, Any]
+
+    @property
+    def model_class(self) -> Any:
+        """The ``transformers`` class that answers questions about audio."""
+        return getattr(transformers, self.family.loader)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the files are, for a local model."""
+        return Path(self.source) if Path(self.source).is_dir() else None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model ready for inference.
+
+    Args:
+        model: in ``eval`` mode, on its device.
+        processor: feature extractor, tokenizer and chat template.
+        name: what to call it in reports.
+        family: its row in :data:`mata_audio.families.FAMILIES`.
+    """
+
+    model: nn.Module
+    processor: Any
+    name: str
+    family: Family
+
+
+def load(
+    model_id: str | Path,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    attn_implementation: str | None = None,
+    trust_remote_code: bool = False,
+) -> Loaded:
+    """Load a model and its processor.
+
+    Args:
+        model_id: ``"tiny"`` (the embedded model), a local folder or a hub id.
+        device: ``"auto"`` (CUDA where there is one) or a PyTorch device.
+        dtype: one of :data:`DTYPES`; ``"auto"`` is the checkpoint's own.
+        attn_implementation: attention backend; None for the model's default.
+        trust_remote_code: run Python code that the model's repository brings.
+
+    Raises:
+        UnsupportedModelError: an architecture that is not known, or one without audio.
+        ModelLoadError: files are missing or damaged, or the hub cannot be reached.
+        SettingsError: a device, dtype or backend that does not exist.
+    """
+    found = find_model(model_id, trust_remote_code=trust_remote_code)
+    processor = load_processor(found)
+    model = load_weights(found, device=device, dtype=dtype, attn_implementation=attn_implementation)
+    return Loaded(model, processor, found.name, found.family)
+
+
+def find_model(model_id: str | Path, *, trust_remote_code: bool = False) -> Found:
+    """Read a model's configuration; arguments and errors as for :func:`load`."""
+    source = str(MODEL_PATH if str(model_id) == TINY else model_id)
+    _check_source(source)
+    local = Path(source).is_dir()
+    options = {"trust_remote_code": trust_remote_code, "local_files_only": local}
+    name = TINY if local and MODEL_PATH.is_dir() and MODEL_PATH.samefile(source) else str(model_id)
+    try:
+        data, _ = PreTrainedConfig.get_config_dict(source, local_files_only=local)
+        family = _family(data, name)
+        model_class = getattr(transformers, family.loader)
+        config_class = getattr(model_class, "config_class", None) or AutoConfig
+        config = config_class.from_pretrained(source, **options)
+    except MataError:
+        raise
+    except Exception as error:
+        raise ModelLoadError(f"cannot read the configuration of {name}: {reason(error)}") from error
+    return Found(name, source, family, config, options)
+
+
+def load_processor(found: Found) -> Any:
+    """Load the processor of a found model.
+
+    Raises:
+        ModelLoadError: it is missing, or not one for audio and text.
+    """
+    if found.folder is not None and (missing := missing_processor_files(found.folder)):
+        raise ModelLoadError(
+            f"{found.name} has no complete processor: {' and '.join(missing)} missing. Save it "
+            "from the model this one was made from: "
+            f"AutoProcessor.from_pretrained(BASE).save_pretrained({str(found.folder)!r})"
+        )
+    try:
+        processor = AutoProcessor.from_pretrained(found.source, **found.options)
+    except Exception as error:
+        raise ModelLoadError(
+            f"cannot load the processor of {found.name}: {reason(error)}"
+        ) from error
+    if not isinstance(processor, ProcessorMixin) or not hasattr(processor, "feature_extractor"):
+        raise ModelLoadError(
+            f"{found.name} has a {type(processor).__name__} where a processor for audio and text "
+            "is needed: is 'processor_class' missing in its preprocessor_config.json?"
+        )
+    if not processor.chat_template:
+        raise ModelLoadError(f"{found.name} has no chat template (chat_template.jinja)")
+    return processor
+
+
+def load_weights(
+    found: Found,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    attn_implementation: str | None = None,
+) -> nn.Module:
+    """Load the weights of a found model, from safetensors only; arguments as for :func:`load`.
+
+    Raises:
+        ModelLoadError: no safetensors, damaged or incomplete files, or no memory for them.
+        SettingsError: a device, dtype or backend that does not exist.
+    """
+    target = _device(device)
+    if dtype not in DTYPES:
+        raise SettingsError(f"dtype must be one of {', '.join(DTYPES)}; got {dtype!r}")
+    skeleton(found, attn_implementation)
+    try:
+        model, info = found.model_class.from_pretrained(
+            found.source,
+            dtype=dtype,
+            attn_implementation=attn_implementation,
+            use_safetensors=True,
+            output_loading_info=True,
+            **found.options,
+        )
+        missing = sorted(info["missing_keys"])
+        if not missing:
+            return model.to(target).eval()
+    except Exception as error:
+        raise ModelLoadError(f"cannot load the weights of {found.name}: {reason(error)}") from error
+    raise ModelLoadError(
+        f"the weights of {found.name} are incomplete: {len(missing)} tensors are missing, "
+        f"the first is {missing[0]}"
+    )
+
+
+def skeleton(found: Found, attn_implementation: str | None = None) -> nn.Module:
+    """Build the model without weights (on PyTorch's meta device): its structure, in milliseconds.
+
+    Raises:
+        SettingsError: the attention backend does not exist or cannot be used here.
+        ModelLoadError: the configuration is not one that the class can be built from.
+    """
+    chosen = {} if attn_implementation is None else {"attn_implementation": attn_implementation}
+    build = getattr(found.model_class, "from_config", None) or found.model_class._from_config
+    try:
+        with torch.device("meta"):
+            return build(found.config, **chosen)
+    except Exception as error:
+        if chosen:
+            raise SettingsError(
+                f"attention backend {attn_implementation!r} cannot be used: {reason(error)}"
+            ) from error
+        raise ModelLoadError(
+            f"the configuration of {found.name} does not make a model: {reason(error)}"
+        ) from error
+
+
+def _check_source(source: str) -> None:
+    """Refuse what can be neither a model folder nor a hub id, before any network is asked."""
+    path = Path(source)
+    if not source.strip():
+        raise ModelLoadError("no model was named: give 'tiny', a folder or a hub id")
+    if path.is_dir():
+        config = path / "config.json"
+        if not config.is_file():
+            raise ModelLoadError(f"{source} is not a model folder: it has no config.json")
+        try:
+            data = json.loads(config.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ModelLoadError(f"{config} is not JSON: {error}") from error
+        if not isinstance(data, dict):
+            raise ModelLoadError(f"{config} must hold a JSON object; got {type(data).__name__}")
+    elif path.exists():
+        raise ModelLoadError(f"{source} is a file; give the model's folder")
+    elif source[0] in "./~" or len(path.parts) > 2:
+        raise ModelLoadError(f"no such model folder: {source}")
+
+
+def _family(config: dict[str, Any], name: str) -> Family:
+    try:
+        return family_named(config.get("model_type"), name)
+    except UnsupportedModelError as error:
+        if "audio" in str(config).lower():
+            raise
+        raise UnsupportedModelError(
+            f"{name} is a model without audio: nothing in its configuration is about audio. {error}"
+        ) from None
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise SettingsError(f"device {name!r} cannot be used: {reason(error)}") from error
+    return device

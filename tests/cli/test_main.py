@@ -1,0 +1,102 @@
+"""Help, exit codes, and what is imported at start-up."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from running import Mata, error_line
+
+from mata_audio import __version__
+from mata_audio.cli import info
+
+
+def test_start_up_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, mata_audio.cli.main as m; m.build_parser().format_help(); "
+        "print([n for n in ('torch', 'transformers', 'numpy', 'scipy') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["ask"], ["info"]])
+def test_help_has_an_example_and_fits(mata: Mata, command: list[str]) -> None:
+    outcome = mata(*command, "--help")
+    assert outcome.code == 0
+    assert "examples:\n  mata " in outcome.out
+    assert max(map(len, outcome.out.splitlines())) <= 100
+    assert "\x1b" not in outcome.out
+
+
+def test_version(mata: Mata) -> None:
+    assert mata("--version").out == f"mata-audio {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "COMMAND"),
+        (["nonsense"], "nonsense"),
+        (["ask", "tiny"], "QUESTION, --audio"),
+        (["ask", "tiny", "What?", "--audio", "a.wav", "--alpha", "much"], "invalid float value"),
+        (["demo", "--items", "some"], "invalid int value"),
+    ],
+)
+def test_wrong_use_is_exit_code_2(mata: Mata, arguments: list[str], words: str) -> None:
+    outcome = mata(*arguments)
+    assert outcome.code == 2
+    assert words in error_line(outcome)
+
+
+def failing(error: BaseException) -> object:
+    def run(args: object) -> int:
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (RuntimeError("some\nthing"), 1, "RuntimeError: some thing (unexpected; run again with"),
+        (PermissionError(13, "Permission denied", "x.json"), 1, "Permission denied: 'x.json'"),
+        (KeyboardInterrupt(), 130, "mata: interrupted"),
+    ],
+)
+def test_other_errors(
+    mata: Mata,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    code: int,
+    words: str,
+) -> None:
+    monkeypatch.setattr(info, "run", failing(error))
+    outcome = mata("info", "tiny")
+    assert outcome.code == code
+    assert len(outcome.err.splitlines()) == 1
+    assert words in outcome.err
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "info", "x"], ["info", "x", "--debug"]])
+def test_debug_shows_the_traceback(
+    mata: Mata, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.setattr(info, "run", failing(RuntimeError("thing")))
+    outcome = mata(*arguments)
+    assert outcome.code == 1
+    assert "Traceback" in outcome.err
+    assert outcome.err.splitlines()[-1] == "mata: error: RuntimeError: thing"
+
+
+def test_a_reader_that_leaves_is_no_traceback() -> None:
+    code = (
+        "import sys, mata_audio.cli.info as i, mata_audio.cli.main as m\n"
+        "i.run = lambda args: [print('x' * 100) for _ in range(10000)] and 0\n"
+        "sys.exit(m.main(['info', 'x']))"
+    )
+    reader = f'{sys.executable} -c "$0" | head -n 1'
+    done = subprocess.run(["bash", "-c", reader, code], capture_output=True, text=True, check=True)
+    assert done.stdout == "x" * 100 + "\n"
+    assert done.stderr == ""
