@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from transformers import CompileConfig
 from mata_audio import MATA
 
 SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
-BACKEND = "aot_eager"  # traces and functionalises as inductor does, without its slow code generation
+BACKEND = (
+    "aot_eager"  # traces and functionalises as inductor does, without its slow code generation
+)
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +78,22 @@ def test_generate_compiles_decoding_with_a_static_cache(
         output = subject.model.generate(**inputs, **options)
     assert_generated_exactly(subject, inputs, output, **setting)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] >= 1
+
+
+def test_a_step_compiled_earlier_is_not_used(qwen2_audio: Subject) -> None:
+    """generate() keeps its compiled step on the model, and a copied model even another model's."""
+    config = CompileConfig(fullgraph=False, backend="eager", mode=None)
+    config._compile_all_devices = True
+    options = greedy(qwen2_audio, cache_implementation="static", compile_config=config)
+    inputs = qwen2_audio.inputs(QUESTIONS)
+    model = copy.deepcopy(qwen2_audio.model)
+    unsteered = torch.stack(model.generate(**inputs, **options).logits)
+    for twin in (model, copy.deepcopy(model)):
+        subject = Subject(twin, qwen2_audio.processor, qwen2_audio.audio_token_id)
+        with MATA(**SETTING)(twin):
+            output = twin.generate(**inputs, **options)
+        assert_generated_exactly(subject, inputs, output, **SETTING)
+        assert torch.equal(torch.stack(twin.generate(**inputs, **options).logits), unsteered)
 
 
 def test_inductor(qwen2_audio: Subject) -> None:

@@ -23,9 +23,7 @@ SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
 @pytest.fixture(scope="module")
 def omni() -> Any:
     """Thinker, talker and vocoder, with a made-up voice."""
-    model = models.seeded(
-        transformers.Qwen2_5OmniForConditionalGeneration, models.omni_config()
-    )
+    model = models.seeded(transformers.Qwen2_5OmniForConditionalGeneration, models.omni_config())
     tokenizer = models.tokenizer()
     model.thinker.generation_config.pad_token_id = tokenizer.pad_token_id
     model.thinker.generation_config.eos_token_id = tokenizer.eos_token_id

@@ -132,11 +132,12 @@ class Attachment:
         undo.callback(before.remove)
         after = listener.register_forward_hook(self._after, always_call=True)
         undo.callback(after.remove)
-        if "generate" in vars(listener):  # somebody else's wrapper
-            undo.callback(setattr, listener, "generate", vars(listener)["generate"])
-        else:
-            undo.callback(delattr, listener, "generate")
-        listener.generate = self._wrapped(listener.generate)
+        generate = listener.generate
+        # A decoding step that generate() compiled earlier belongs to the unsteered model, and one
+        # that it compiles from now on to the steered one: neither may be used for the other.
+        for name in ("generate", "_compiled_call", "_last_compile_config"):
+            undo.callback(_put_back, listener, name, vars(listener).pop(name, None))
+        listener.generate = self._wrapped(generate)
 
     @torch.compiler.disable
     def _before(self, listener: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
@@ -180,6 +181,7 @@ class Attachment:
         @functools.wraps(generate)
         def steered_generate(*args: Any, **kwargs: Any) -> Any:
             ids = kwargs.get("input_ids", args[0] if args else kwargs.get("inputs"))
+            self._leave_uncompiled(kwargs)
             with self._turn:
                 outermost = self._calls.start_generation(
                     None if ids is None else ids.to(self._device),
@@ -193,6 +195,16 @@ class Attachment:
                         self._calls.end_generation()
 
         return steered_generate
+
+    def _leave_uncompiled(self, kwargs: dict[str, Any]) -> None:
+        """Keep generate() from compiling by itself, which it does for static caches on a GPU.
+
+        Steered, that is not known to be right there; a compile_config of the user's own is obeyed.
+        """
+        config = kwargs.get("generation_config") or self._located.listener.generation_config
+        asked_for = kwargs.get("compile_config") or getattr(config, "compile_config", None)
+        if self._device.type != "cpu" and asked_for is None:
+            kwargs.setdefault("disable_compile", True)
 
     def _attention_mask(self, ids: Tensor | None, kwargs: dict[str, Any]) -> Tensor | None:
         """Return the mask that ``generate`` will use: the given one, or its guess from padding."""
@@ -216,3 +228,10 @@ class Attachment:
                 "call, processor(text=..., audio=..., return_tensors='pt'), and use clips that are "
                 "long enough for two audio tokens"
             )
+
+
+def _put_back(owner: nn.Module, name: str, value: Any) -> None:
+    """Give ``owner`` back its own attribute; None stands for not having one."""
+    vars(owner).pop(name, None)
+    if value is not None:
+        vars(owner)[name] = value
