@@ -1,8 +1,8 @@
 """What MATA costs: time and memory of steered generation as ratios to the unmodified model.
 
-Run with ``make bench``. All variants generate from the same prompt, interleaved in one process; each
-round gives one ratio to that round's unmodified run, and the median over rounds is printed. The usual
-way, patching the same layers to eager attention, is measured beside it.
+Run with ``make bench``. All variants generate from the same prompt, interleaved in one process;
+each round gives one ratio to that round's unmodified run, and the median over rounds is printed.
+The usual way, patching the same layers to eager attention, is measured beside it.
 """
 
 from __future__ import annotations
@@ -188,8 +188,8 @@ def main() -> None:
     parameters = sum(p.numel() for p in model.model.language_model.parameters())
     print(
         f"{args.layers} layers x {args.width} wide ({parameters / 1e6:.0f} M), "
-        f"{inputs['input_ids'].shape[1]} prompt tokens ({args.audio_tokens} audio), {args.backend}, "
-        f"{args.dtype}, {device}, torch {torch.__version__}, {args.rounds} rounds"
+        f"{inputs['input_ids'].shape[1]} prompt tokens ({args.audio_tokens} audio), "
+        f"{args.backend}, {args.dtype}, {device}, torch {torch.__version__}, {args.rounds} rounds"
     )
 
     costs: dict[str, list[Cost]] = {name: [] for name in variants}
@@ -207,7 +207,11 @@ def main() -> None:
         cells = [
             (statistics.median(c.prefill for c in runs) * 1e3, "ms", _ratio(runs, base, "prefill")),
             (statistics.median(c.decode for c in runs) * 1e3, "ms", _ratio(runs, base, "decode")),
-            (statistics.median(c.memory for c in runs) / 2**20, "MiB", _ratio(runs, base, "memory")),
+            (
+                statistics.median(c.memory for c in runs) / 2**20,
+                "MiB",
+                _ratio(runs, base, "memory"),
+            ),
         ]
         print(f"{name:16}" + "".join(f"{v:>9.1f} {unit:<3} {r:>5.3f}x" for v, unit, r in cells))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
+
 from conftest import Subject
 from reference import reference_logits
-from torch import Tensor
 
 TOLERANCE = 1e-5
 NEW_TOKENS = 6

@@ -9,13 +9,14 @@ from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-import models
 import hypothesis
 import pytest
 import torch
 import transformers
 from torch import Tensor, nn
 from transformers.utils import is_torchvision_available
+
+import models
 
 torch.set_num_threads(1)  # these models are too small to gain from more
 hypothesis.settings.register_profile("ci", deadline=None)

@@ -1,8 +1,8 @@
 """MATA written out in full, in float64: what the product is held against.
 
-It shares no code with the product. Every layer builds the whole score matrix; the chosen entries are
-changed by the formula; a softmax follows. The model is a float64 copy that runs eager attention over
-the whole sequence at once, without a cache.
+It shares no code with the product. Every layer builds the whole score matrix; the chosen entries
+are changed by the formula; a softmax follows. The model is a float64 copy that runs eager attention
+over the whole sequence at once, without a cache.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import changed
 from torch import Tensor
 from torch.nn.attention.flex_attention import create_block_mask
 
@@ -15,6 +14,7 @@ from mata_audio.formulas import FORMULAS
 from mata_audio.masks import rows_mask
 from mata_audio.prompt import Prompt
 from mata_audio.rows import Span, ragged
+from reference import changed
 
 CPU = torch.device("cpu")
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from checks import QUESTIONS, assert_close, assert_generated_exactly, greedy
-from conftest import Subject
 from transformers import CompileConfig
 
+from checks import QUESTIONS, assert_close, assert_generated_exactly, greedy
+from conftest import Subject
 from mata_audio import MATA
 
 SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}

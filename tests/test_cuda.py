@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from transformers.utils import is_flash_attn_2_available
+
 from checks import (
     QUESTIONS,
     assert_close,
@@ -16,8 +18,6 @@ from checks import (
     greedy,
 )
 from conftest import Subject
-from transformers.utils import is_flash_attn_2_available
-
 from mata_audio import MATA
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from checks import (
     QUESTIONS,
     assert_close,
@@ -15,9 +16,8 @@ from checks import (
     prompt_tokens,
 )
 from conftest import Subject
-from reference import reference_logits
-
 from mata_audio import MATA
+from reference import reference_logits
 
 LAYERS = [1, 2]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from checks import QUESTIONS, assert_close, greedy, prompt_tokens
 from conftest import Subject
-from reference import reference_logits
-
 from mata_audio import SettingsError
 from mata_audio.attachment import Attachment
 from mata_audio.families import locate
+from reference import reference_logits
 
 
 def test_each_sample_its_own_gain(subject: Subject) -> None:
@@ -107,7 +107,7 @@ def test_gains_of_another_shape(qwen2_audio: Subject, shape: tuple[int, ...]) ->
 def test_gains_that_do_not_divide_the_batch(qwen2_audio: Subject) -> None:
     attached = Attachment(locate(qwen2_audio.model), torch.ones(4, 2, 4), "multiply")
     try:
-        with pytest.raises(SettingsError, match="gains for 2 samples.*batch of 3"):
+        with pytest.raises(SettingsError, match=r"gains for 2 samples.*batch of 3"):
             qwen2_audio.model(**qwen2_audio.inputs(QUESTIONS))
     finally:
         attached.detach()

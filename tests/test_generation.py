@@ -1,4 +1,4 @@
-"""Every way of generating gives the reference's logits: sampling, beams, speculation, caches, turns."""
+"""Every way of generating gives the reference's logits: sampling, beams, caches, turns."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import copy
 from typing import Any
 
 import pytest
-import reference
 import torch
+from transformers import DynamicCache, StaticCache
+
+import reference
 from checks import (
     NEW_TOKENS,
     QUESTIONS,
@@ -20,10 +22,8 @@ from checks import (
     repeated,
 )
 from conftest import Subject
-from reference import reference_logits
-from transformers import DynamicCache, StaticCache
-
 from mata_audio import MATA, PromptLengthError
+from reference import reference_logits
 
 SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
 # Three ways through the core: scaled keys; rows rewritten by choice of formula; by choice of heads.
@@ -77,7 +77,7 @@ def test_several_return_sequences(subject: Subject) -> None:
 
 @each_setting
 def test_assisted_generation(subject: Subject, setting: dict[str, Any]) -> None:
-    """A draft that is often wrong: several speculative rows at once, and a cache that is cropped."""
+    """A draft that is often wrong: several rows at once, and a cache that is cropped."""
     inputs = subject.inputs(QUESTIONS[:1])
     draft = copy.deepcopy(subject.model)  # the unsteered model: right where MATA changes nothing
     draft.generation_config.num_assistant_tokens = 4
@@ -151,7 +151,7 @@ def test_prefill_in_chunks_with_raw_audio_is_refused(subject: Subject) -> None:
 
 @each_setting
 def test_prefill_in_chunks_after_the_audio(subject: Subject, setting: dict[str, Any]) -> None:
-    """generate() in pieces, from a cache that holds the audio: only the last piece ends the prompt."""
+    """In pieces, from a cache that holds the audio: only the last piece ends the prompt."""
     inputs = subject.inputs(QUESTIONS[:1])
     ids = inputs["input_ids"]
     audio_end = int((ids[0] == subject.audio_token_id).nonzero().max()) + 1
@@ -303,8 +303,8 @@ def test_a_returned_cache_is_not_left_scaled(qwen2_audio: Subject) -> None:
         raise KeyboardInterrupt
 
     broken = DynamicCache(config=model.config.get_text_config())
+    options = greedy(qwen2_audio, past_key_values=broken, stopping_criteria=[stop])
     with pytest.raises(KeyboardInterrupt), MATA(**SETTING)(model):
-        options = greedy(qwen2_audio, past_key_values=broken, stopping_criteria=[stop])
         model.generate(**inputs, **options)
     for layer in range(3):
         kept = slice(None, width - 1)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import Any
 
-import models
 import pytest
 import torch
 import transformers
+
+import models
 from checks import QUESTIONS, assert_generated_exactly, greedy
 from conftest import Subject
-from test_attachment import traces
-
 from mata_audio import MATA, AlreadyAttachedError
 from mata_audio.families import locate
+from test_attachment import traces
 
 SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
 
@@ -88,12 +87,21 @@ def test_device_map_auto(subject: Subject, tmp_path: Path) -> None:
     assert_generated_exactly(subject, inputs, output, **SETTING)
 
 
-def test_layers_split_between_memory_and_disk(subject: Subject, tmp_path: Path) -> None:
-    """accelerate moves weights and inputs around each layer; masks and gains follow."""
-    from accelerate import cpu_offload
-
-    placed = copy.deepcopy(subject.model)
-    cpu_offload(placed, execution_device=torch.device("cpu"))
+def test_layers_on_disk(subject: Subject, tmp_path: Path) -> None:
+    """accelerate loads a layer only while it runs; masks and gains follow its device."""
+    subject.model.save_pretrained(tmp_path)
+    model = subject.model
+    parts = [name for name, child in model.model.named_children() if name != "language_model"]
+    decoder = model.model.language_model
+    device_map = {f"model.{name}": "cpu" for name in parts} | {"lm_head": "cpu"}
+    device_map |= {f"model.language_model.{name}": "cpu" for name, _ in decoder.named_children()}
+    device_map.pop("model.language_model.layers")
+    for layer in range(len(decoder.layers)):
+        device_map[f"model.language_model.layers.{layer}"] = "disk" if layer < 2 else "cpu"
+    placed = type(model).from_pretrained(
+        tmp_path, device_map=device_map, offload_folder=tmp_path / "offloaded"
+    )
+    assert next(placed.model.language_model.layers[0].parameters()).device.type == "meta"
     inputs = subject.inputs(QUESTIONS)
     with MATA(**SETTING)(placed):
         output = placed.generate(**inputs, **greedy(subject))

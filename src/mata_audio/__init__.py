@@ -1,6 +1,6 @@
 """mata-audio: exact inference-time attention to audio for large audio-language models.
 
-Implements MATA, More Attention To Audio (arXiv 2509.18816). Nothing heavy is imported until it is used.
+Implements MATA, More Attention To Audio (arXiv 2509.18816). Nothing heavy is imported until used.
 """
 
 from mata_audio.errors import (

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mata_audio.audio import load_audio
 from mata_audio.errors import SettingsError
+from mata_audio.families import PromptStyle
 from mata_audio.loading import TINY, Found, Loaded
 
 Clip = NDArray[np.float32]
@@ -24,26 +25,6 @@ MIN_FRAMES = 7
 A clip of one token looks to Transformers like a legacy prompt of Qwen2-Audio."""
 
 
-@dataclass(frozen=True)
-class PromptStyle:
-    """How a family expects a question to be put.
-
-    Args:
-        audio_first: clips before the question, or after it.
-        system: system prompt; None for the chat template's own.
-    """
-
-    audio_first: bool = True
-    system: str | None = None
-
-
-# Qwen2.5-Omni's own advice for questions that are no dialogue. Qwen2-Audio's template has one.
-_OMNI_STYLE = PromptStyle(system="You are a helpful assistant.")
-PROMPT_STYLES = {
-    "qwen2_audio": PromptStyle(),
-    "qwen2_5_omni": _OMNI_STYLE,
-    "qwen2_5_omni_thinker": _OMNI_STYLE,
-}
 TINY_STYLE = PromptStyle(audio_first=False)
 """The embedded model was trained with the question before the clip."""
 
@@ -79,7 +60,7 @@ def prompt_style(model: Found | Loaded) -> PromptStyle:
     """Return how to put a question to ``model``."""
     if model.name == TINY:
         return TINY_STYLE
-    return PROMPT_STYLES.get(model.family.model_type, PromptStyle())
+    return model.family.prompt_style
 
 
 def build_inputs(

@@ -65,7 +65,8 @@ class Attachment:
         self._device = next(located.attentions[0].parameters()).device
         steered = list(range(located.depth))
         if not gains.requires_grad:
-            gains = gains.to(self._device)
+            if self._device.type != "meta":  # where accelerate keeps what it loads layer by layer
+                gains = gains.to(self._device)
             steered = gains.flatten(1).any(dim=1).nonzero().flatten().tolist()
         self._layers = [SteeredLayer(located.attentions[i], i, gains, formula) for i in steered]
         self._calls = Calls(located.audio_token_id, prompt_length)
@@ -150,7 +151,6 @@ class Attachment:
             raise SettingsError(
                 f"gains for {self._gain_samples} samples do not fit a batch of {batch}"
             )
-        ids = None if ids is None else ids.to(self._device)
         call = self._calls.next(ids, batch, queries, mask, given.get("past_key_values"))
         if call.past == 0:
             self._refuse_legacy_prompt(call.prompt.audio, given)
@@ -184,7 +184,7 @@ class Attachment:
             self._leave_uncompiled(kwargs)
             with self._turn:
                 outermost = self._calls.start_generation(
-                    None if ids is None else ids.to(self._device),
+                    ids,
                     self._attention_mask(ids, kwargs),
                     kwargs.get("past_key_values"),
                 )

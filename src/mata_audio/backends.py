@@ -2,8 +2,8 @@
 
 A decoder layer looks its attention function up by ``self.config._attn_implementation``, and
 ``self.config`` is an attribute of each attention module. So a layer is rerouted by giving that one
-module a shallow copy of its config with our name in it. Mask building, other layers and other models
-read the unchanged config, and putting the attribute back undoes everything.
+module a shallow copy of its config with our name in it. Mask building, other layers and other
+models read the unchanged config, and putting the attribute back undoes everything.
 """
 
 from __future__ import annotations

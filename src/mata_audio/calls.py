@@ -51,11 +51,13 @@ class Call:
 
     def audio_keys(self, queries: int, keys: int, device: torch.device) -> Tensor:
         """Return 1.0 at audio keys and 0.0 at others, shape ``(batch, 1, 1, keys)``."""
-        if self._audio_keys is None or self._audio_keys.shape[-1] != keys:
+        known = self._audio_keys
+        if known is None or known.shape[-1] != keys or known.device != device:
             dropped = self.past - self.first(queries, keys)
-            audio = self.prompt.audio[:, dropped : dropped + keys].float()
-            self._audio_keys = functional.pad(audio, (0, keys - audio.shape[1]))[:, None, None]
-        return self._audio_keys.to(device)
+            audio = self.prompt.audio[:, dropped : dropped + keys].to(device, torch.float32)
+            known = functional.pad(audio, (0, keys - audio.shape[1]))[:, None, None]
+            self._audio_keys = known
+        return known
 
 
 class _Known(NamedTuple):

@@ -17,7 +17,7 @@ class SettingsTypeError(MataError, TypeError):
 
 
 class UnsupportedModelError(MataError, TypeError):
-    """The model's architecture, cache or calling convention is not one that can be steered exactly."""
+    """The model's architecture, or the way it is called, cannot be steered exactly."""
 
 
 class AlreadyAttachedError(MataError, RuntimeError):

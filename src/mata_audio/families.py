@@ -14,6 +14,23 @@ from mata_audio.errors import UnsupportedModelError
 
 
 @dataclass(frozen=True)
+class PromptStyle:
+    """How a question about clips is put to a family.
+
+    Args:
+        audio_first: clips before the question, or after it.
+        system: system prompt; None for the chat template's own.
+    """
+
+    audio_first: bool = True
+    system: str | None = None
+
+
+# What its makers advise for questions that are no dialogue.
+_OMNI_STYLE = PromptStyle(system="You are a helpful assistant.")
+
+
+@dataclass(frozen=True)
 class Family:
     """How to reach what MATA needs in one architecture.
 
@@ -26,8 +43,9 @@ class Family:
             newest Transformers layout first.
         attention: name of the attention module in a decoder layer.
         audio_token: attribute of the listener's config that holds the audio token id.
-        expands_single_tokens: whether the model itself expands a prompt in which no two audio tokens
-            are adjacent (the legacy way), so that positions in ``input_ids`` would be wrong.
+        expands_single_tokens: whether the model itself expands a prompt in which no two audio
+            tokens are adjacent (the legacy way), so that positions in ``input_ids`` would be wrong.
+        prompt_style: how ``mata ask`` puts a question.
     """
 
     model_type: str
@@ -37,6 +55,7 @@ class Family:
     attention: str = "self_attn"
     audio_token: str = "audio_token_id"
     expands_single_tokens: bool = False
+    prompt_style: PromptStyle = PromptStyle()
 
 
 FAMILIES: tuple[Family, ...] = (
@@ -53,12 +72,14 @@ FAMILIES: tuple[Family, ...] = (
         loader="Qwen2_5OmniThinkerForConditionalGeneration",
         listener="thinker",
         decoders=("model.language_model", "model"),
+        prompt_style=_OMNI_STYLE,
     ),
     Family(
         model_type="qwen2_5_omni_thinker",
         loader="Qwen2_5OmniThinkerForConditionalGeneration",
         listener="",
         decoders=("model.language_model", "model"),
+        prompt_style=_OMNI_STYLE,
     ),
 )
 

@@ -38,8 +38,8 @@ def rows_mask(
         window: sliding window of the layer, in keys, where the mask does not hold it.
 
     Returns:
-        Bool (True is visible) or additive, shape ``(batch or 1, heads or 1, rows, keys)``; None when
-        every chosen row sees every key.
+        Bool (True is visible) or additive, shape ``(batch or 1, heads or 1, rows, keys)``; None
+        when every chosen row sees every key.
     """
     if isinstance(mask, Tensor) and mask.dim() == 4:
         return rows.take(mask[..., :keys])

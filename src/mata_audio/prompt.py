@@ -2,8 +2,8 @@
 
 The one rule (arXiv 2509.18816, section 2, "last token" at every step of cached generation): a query
 row is active when its position is at or after the last prompt token. It holds for prefill with
-either padding side, decoding, prefill in chunks, several speculative rows at once and teacher-forced
-scoring.
+either padding side, decoding, prefill in chunks, several speculative rows at once and
+teacher-forced scoring.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ class Ragged:
         return values[_samples(index), :, index].transpose(1, 2)
 
     def put(self, values: Tensor, new: Tensor) -> None:
-        """Write the active ones of ``new`` over ``values``, shape ``(batch, heads, queries, ...)``."""
+        """Write the active rows of ``new`` into ``values``, ``(batch, heads, queries, ...)``."""
         index = self.index.to(values.device)
         keep = self.active.to(values.device)[:, :, None, None]
         old = values[_samples(index), :, index]

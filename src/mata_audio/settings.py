@@ -117,7 +117,7 @@ class MATA:
     def attach(
         self, model: nn.Module, prompt_length: int | Sequence[int] | None = None
     ) -> Attachment:
-        """Steer ``model`` until ``.detach()`` is called on the result; arguments as in ``mata(model)``.
+        """Steer ``model`` until the result's ``.detach()``; arguments as in ``mata(model)``.
 
         Unlike a ``with`` block, ``detach`` does not raise when no audio was seen: a server may well
         have answered text-only requests. Its ``receipt`` counts the audio tokens.
@@ -140,7 +140,7 @@ class MATA:
 
         Raises:
             FileNotFoundError: there is no such file.
-            SettingsError: not JSON, not an object, an unknown field, or a value that is not allowed.
+            SettingsError: not a JSON object, an unknown field, or a value that is not allowed.
             SettingsTypeError: a field of the wrong type.
         """
         try:
