@@ -8,7 +8,7 @@ demo: .venv/ready
 	$(BIN)/mata demo
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 check: .venv/ready
 	$(BIN)/ruff check .
