@@ -1,0 +1,108 @@
+"""Answering benchmark items the way a user does: processor, chat template, greedy ``generate``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+from transformers import BatchFeature, Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
+
+from batches import conversation
+from mata_audio.statistics import mcnemar_exact, paired_bootstrap
+from mata_audio.tiny import Item
+
+BATCH = 96
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Items with their model inputs, made once and used for every setting."""
+
+    items: Sequence[Item]
+    batches: Sequence[BatchFeature]
+
+    @property
+    def answers(self) -> list[str]:
+        """The right answers, in order."""
+        return [item.answer for item in self.items]
+
+
+def prepare(processor: Qwen2AudioProcessor, items: Sequence[Item]) -> Prepared:
+    """Synthesise the audio of ``items`` and run the processor on it."""
+    batches = []
+    for start in tqdm(range(0, len(items), BATCH), desc="inputs"):
+        chunk = items[start : start + BATCH]
+        prompts = processor.apply_chat_template(
+            [conversation(item.question) for item in chunk],
+            add_generation_prompt=True,
+            tokenize=False,
+        )
+        rate = processor.feature_extractor.sampling_rate
+        batches.append(
+            processor(
+                text=prompts,
+                audio=[item.waveform() for item in chunk],
+                sampling_rate=rate,
+                padding=True,
+                return_tensors="pt",
+            )
+        )
+    return Prepared(items, batches)
+
+
+@torch.inference_mode()
+def generate_answers(
+    model: Qwen2AudioForConditionalGeneration, processor: Qwen2AudioProcessor, prepared: Prepared
+) -> list[str]:
+    """The generated answer to every item, special tokens removed."""
+    answers: list[str] = []
+    for batch in prepared.batches:
+        sequences = model.generate(**batch, do_sample=False, max_new_tokens=4)
+        new = sequences[:, batch["input_ids"].shape[1] :]
+        answers += processor.batch_decode(new, skip_special_tokens=True)
+    return [answer.strip() for answer in answers]
+
+
+def generate_correct(
+    model: Qwen2AudioForConditionalGeneration, processor: Qwen2AudioProcessor, prepared: Prepared
+) -> NDArray[np.bool_]:
+    """Which generated answers are exactly the right one, shape (items,)."""
+    given = generate_answers(model, processor, prepared)
+    return np.array(given) == np.array(prepared.answers)
+
+
+def compare(baseline: NDArray[np.bool_], steered: NDArray[np.bool_]) -> dict[str, float]:
+    """Accuracies (fractions), answers gained and lost, exact McNemar p and bootstrap interval."""
+    gained, lost = int((steered & ~baseline).sum()), int((baseline & ~steered).sum())
+    low, high = paired_bootstrap(baseline, steered)
+    return {
+        "items": len(baseline),
+        "baseline": float(baseline.mean()),
+        "steered": float(steered.mean()),
+        "gained": gained,
+        "lost": lost,
+        "mcnemar_p": mcnemar_exact(gained, lost),
+        "low": low,
+        "high": high,
+    }
+
+
+def groups(items: Sequence[Item]) -> dict[str, NDArray[np.bool_]]:
+    """Masks of all items, of each condition and of each domain within each condition."""
+    conditions = np.array([item.condition for item in items])
+    domains = np.array([item.task.domain for item in items])
+    masks = {"all": np.ones(len(items), dtype=bool)}
+    for condition in dict.fromkeys(conditions.tolist()):
+        masks[condition] = conditions == condition
+        for domain in dict.fromkeys(domains.tolist()):
+            masks[f"{condition} / {domain}"] = masks[condition] & (domains == domain)
+    return masks
+
+
+def compare_groups(
+    items: Sequence[Item], baseline: NDArray[np.bool_], steered: NDArray[np.bool_]
+) -> dict[str, dict[str, float]]:
+    """``compare`` for every group of ``groups``."""
+    return {name: compare(baseline[mask], steered[mask]) for name, mask in groups(items).items()}

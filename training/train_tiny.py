@@ -1,0 +1,135 @@
+"""Train, choose, test and write the embedded audio language model: one seeded command.
+
+python training/train_tiny.py --out src/mata_audio/tiny/model
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+from transformers import (
+    AutoProcessor,
+    Qwen2AudioForConditionalGeneration,
+    Qwen2AudioProcessor,
+)
+
+from batches import ClipPool, TextMix
+from build import build_model, build_processor
+from choose_setting import search
+from evaluate import compare_groups, generate_correct, prepare
+from features import clip_features
+from mata_audio import MATA
+from mata_audio.tiny import make_items
+from model_card import Report, write_card
+from stages import train_encoder, train_language
+
+TRAIN_CLIPS = 14_400
+TUNE_ITEMS = 1_440
+TEST_ITEMS = 6_012
+ENCODER_STEPS = 1_200
+LANGUAGE_CLIPS = 7_200
+LANGUAGE_MIX = TextMix(uncaptioned=0.3, reliable=0.995)
+LANGUAGE_STEPS = 300
+STOP_AFTER = 150
+"""Language steps really taken: later the model trusts its ears more, and MATA has less to add."""
+PAPER = MATA(alpha=0.1, layers="4-8")
+
+
+RECORD = "training.json"
+
+
+def arguments() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the model")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--evaluate-only", action="store_true", help="choose and test again with the model in --out"
+    )
+    return parser.parse_args()
+
+
+def save(
+    out: Path, model: Qwen2AudioForConditionalGeneration, processor: Qwen2AudioProcessor
+) -> None:
+    """Write model and processor as ``from_pretrained`` reads them."""
+    out.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(out)
+    processor.save_pretrained(out)
+    (out / "model.safetensors").chmod(0o644)
+
+
+def train(seed: int, threads: int, out: Path) -> None:
+    """Both training stages from nothing; writes the model to ``out``."""
+    started = time.monotonic()
+    processor = build_processor()
+    model = build_model(processor, seed)
+    clips = [item.clip for item in make_items("train", TRAIN_CLIPS, seed=seed)]
+    features, frames = clip_features(clips, processor.feature_extractor)
+    pool = ClipPool(clips, features, frames)
+    train_encoder(model, pool, ENCODER_STEPS, seed, tqdm.write)
+    heard = pool.first(LANGUAGE_CLIPS)
+    plan = train_language(model, processor, heard, LANGUAGE_MIX, LANGUAGE_STEPS, seed, tqdm.write)
+    for step in plan:
+        if step == STOP_AFTER:
+            break
+    save(out, model, processor)
+    minutes = round((time.monotonic() - started) / 60, 1)
+    record = {"seed": seed, "threads": threads, "minutes": minutes}
+    (out / RECORD).write_text(json.dumps(record) + "\n", encoding="utf-8")
+    tqdm.write(f"trained in {minutes} minutes")
+
+
+def evaluate(out: Path) -> Report:
+    """Choose the setting on the tune split, write ``mata.json``, measure on the test split."""
+    processor = AutoProcessor.from_pretrained(out)
+    model = Qwen2AudioForConditionalGeneration.from_pretrained(out).eval()
+    tune = prepare(processor, make_items("tune", TUNE_ITEMS))
+    trials = search(model, processor, tune, tqdm.write)
+    chosen = trials[0].setting
+    chosen.save(out / "mata.json")
+
+    test = prepare(processor, make_items("test", TEST_ITEMS))
+    baseline = generate_correct(model, processor, test)
+    tested = {}
+    for name, setting in (("paper", PAPER), ("chosen", chosen)):
+        with setting(model) as applied:
+            steered = generate_correct(model, processor, test)
+        tqdm.write(str(applied.receipt))
+        tested[name] = compare_groups(test.items, baseline, steered)
+    record = json.loads((out / RECORD).read_text(encoding="utf-8"))
+    return Report(
+        seed=record["seed"],
+        training_minutes=record["minutes"],
+        threads=record["threads"],
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        train_clips=TRAIN_CLIPS,
+        tune_items=TUNE_ITEMS,
+        encoder_steps=ENCODER_STEPS,
+        language_clips=LANGUAGE_CLIPS,
+        language_mix=LANGUAGE_MIX,
+        language_steps=(STOP_AFTER, LANGUAGE_STEPS),
+        paper=PAPER,
+        chosen=chosen,
+        trials=trials,
+        tested=tested,
+    )
+
+
+def main() -> None:
+    """Train, save, choose the setting on the tune split, report on the test split."""
+    options = arguments()
+    torch.set_num_threads(options.threads)
+    if not options.evaluate_only:
+        train(options.seed, options.threads, options.out)
+    started = time.monotonic()
+    write_card(options.out, evaluate(options.out))
+    tqdm.write(f"chosen and tested in {(time.monotonic() - started) / 60:.1f} minutes")
+
+
+if __name__ == "__main__":
+    main()
