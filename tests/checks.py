@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conftest import Subject
 from reference import reference_logits
+from subject import Subject
 
 TOLERANCE = 1e-5
 NEW_TOKENS = 6

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -13,39 +11,15 @@ import hypothesis
 import pytest
 import torch
 import transformers
-from torch import Tensor, nn
 from transformers.utils import is_torchvision_available
 
 import models
+from subject import Subject
 
 torch.set_num_threads(1)  # these models are too small to gain from more
 hypothesis.settings.register_profile("ci", deadline=None)
 hypothesis.settings.load_profile("ci")
 transformers.logging.set_verbosity_error()
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A model under test, its processor and its audio token."""
-
-    model: nn.Module
-    processor: Any
-    audio_token_id: int
-
-    def inputs(
-        self, texts: list[tuple[str, list[float]]], side: str = "left", seed: int = 0
-    ) -> dict[str, Tensor]:
-        """Process (question, clip lengths in seconds) pairs into one padded batch."""
-        seconds = [length for _, clips in texts for length in clips]
-        return dict(
-            self.processor(
-                text=[models.prompt(text, len(clips)) for text, clips in texts],
-                audio=models.clips(seconds, seed) if seconds else None,
-                padding=True,
-                padding_side=side,
-                return_tensors="pt",
-            )
-        )
 
 
 @pytest.fixture(scope="session")

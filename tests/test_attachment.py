@@ -15,7 +15,6 @@ import transformers
 
 import models
 from checks import QUESTIONS, assert_generated_exactly, greedy
-from conftest import Subject
 from mata_audio import (
     MATA,
     AlreadyAttachedError,
@@ -25,6 +24,7 @@ from mata_audio import (
     SettingsError,
     UnsupportedModelError,
 )
+from subject import Subject
 
 SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
 

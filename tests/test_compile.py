@@ -10,8 +10,8 @@ import torch
 from transformers import CompileConfig
 
 from checks import QUESTIONS, assert_close, assert_generated_exactly, greedy
-from conftest import Subject
 from mata_audio import MATA
+from subject import Subject
 
 SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
 BACKEND = (

@@ -17,8 +17,8 @@ from checks import (
     expected_logits,
     greedy,
 )
-from conftest import Subject
 from mata_audio import MATA
+from subject import Subject
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 

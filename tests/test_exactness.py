@@ -15,9 +15,9 @@ from checks import (
     greedy,
     prompt_tokens,
 )
-from conftest import Subject
 from mata_audio import MATA
 from reference import reference_logits
+from subject import Subject
 
 LAYERS = [1, 2]
 

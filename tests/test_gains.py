@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from checks import QUESTIONS, assert_close, greedy, prompt_tokens
-from conftest import Subject
 from mata_audio import SettingsError
 from mata_audio.attachment import Attachment
 from mata_audio.families import locate
 from reference import reference_logits
+from subject import Subject
 
 
 def test_each_sample_its_own_gain(subject: Subject) -> None:

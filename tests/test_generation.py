@@ -21,9 +21,9 @@ from checks import (
     prompt_tokens,
     repeated,
 )
-from conftest import Subject
 from mata_audio import MATA, PromptLengthError
 from reference import reference_logits
+from subject import Subject
 
 SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
 # Three ways through the core: scaled keys; rows rewritten by choice of formula; by choice of heads.

@@ -11,9 +11,9 @@ import transformers
 
 import models
 from checks import QUESTIONS, assert_generated_exactly, greedy
-from conftest import Subject
 from mata_audio import MATA, AlreadyAttachedError
 from mata_audio.families import locate
+from subject import Subject
 from test_attachment import traces
 
 SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
