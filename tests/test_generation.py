@@ -333,6 +333,24 @@ def test_decoding_runs_on_stock_kernels(
         assert len(calls) == expected
 
 
+def test_a_prefilled_cache_without_the_last_token(subject: Subject) -> None:
+    """One prefill for many settings: only the last prompt token is run again for each."""
+    inputs = subject.inputs(QUESTIONS[:1])
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
+    with torch.no_grad():
+        cache = subject.model(**inputs, use_cache=True).past_key_values
+    prefilled = [layer.keys[:, :, :-1].clone() for layer in cache.layers]
+    for setting in [*SETTINGS, SETTING]:
+        cache.crop(ids.shape[1] - 1 - int(cache.get_seq_length()))
+        options = greedy(subject, past_key_values=cache)
+        with MATA(**setting)(subject.model) as applied:
+            output = subject.model.generate(input_ids=ids, attention_mask=mask, **options)
+        assert_generated_exactly(subject, inputs, output, **setting)
+        assert applied.receipt.active_rows == applied.receipt.forward_passes
+        for layer, keys in zip(cache.layers, prefilled, strict=True):
+            assert torch.equal(layer.keys[:, :, : keys.shape[2]], keys)
+
+
 def test_an_audio_token_in_the_answer_is_not_audio(omni_thinker: Subject) -> None:
     """A model may generate the id of the audio token; only the prompt's are audio."""
     inputs = omni_thinker.inputs(QUESTIONS[:1])

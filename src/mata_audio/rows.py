@@ -33,7 +33,10 @@ class Span:
         return self.start == 0 and self.stop == queries
 
     def chunks(self, at_once: int) -> Iterator[Span]:
-        """Split into parts of at most ``at_once`` rows a sample."""
+        """Split into parts of at most ``at_once`` rows a sample; itself where that is enough."""
+        if self.stop - self.start <= at_once:
+            yield self
+            return
         for start in range(self.start, self.stop, at_once):
             yield Span(start, min(start + at_once, self.stop), self.samples)
 
@@ -73,7 +76,10 @@ class Ragged:
         return False
 
     def chunks(self, at_once: int) -> Iterator[Ragged]:
-        """Split into parts of at most ``at_once`` rows a sample."""
+        """Split into parts of at most ``at_once`` rows a sample; itself where that is enough."""
+        if self.index.shape[1] <= at_once:
+            yield self
+            return
         parts = zip(self.index.split(at_once, 1), self.active.split(at_once, 1), strict=True)
         for index, active in parts:
             yield Ragged(index, active, self.count)

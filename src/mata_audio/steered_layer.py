@@ -66,6 +66,7 @@ class SteeredLayer:
         eager = self.config._attn_implementation == "eager"
         if call.rows.covers(query.shape[2]):
             rows = self._attend(module, query, key, value, mask, call, call.rows, gain, kwargs)
+            self._scale_keys(key, gain, call)
             return rows.output.transpose(1, 2).contiguous(), rows.weights if eager else None
 
         output, weights = call_original(*stock, **kwargs)
@@ -77,9 +78,13 @@ class SteeredLayer:
             part.put(output.transpose(1, 2), rows.output)
             if eager and weights is not None:
                 part.put(weights, rows.weights)
+        self._scale_keys(key, gain, call)
+        return output, weights
+
+    def _scale_keys(self, key: Tensor, gain: Tensor, call: Call) -> None:
+        """Once the prompt is read, let the stock kernels do the rest where that is exact."""
         if call.ends_prompt and call.scaled is not None and self._keys_can_be_scaled:
             call.scaled.scale(self.index, key, gain)
-        return output, weights
 
     def _checked_call(self, kwargs: dict[str, Any]) -> Call:
         if kwargs.get("cache") is not None:
