@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -12,6 +13,14 @@ from subject import Subject
 
 TOLERANCE = 1e-5
 NEW_TOKENS = 6
+
+SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
+# Three ways through the core: scaled keys; rows rewritten by choice of formula; by choice of heads.
+SETTINGS = [SETTING, {**SETTING, "formula": "absolute"}, {**SETTING, "heads": [1, 2]}]
+
+each_setting = pytest.mark.parametrize(
+    "setting", SETTINGS, ids=["scaled-keys", "absolute", "some-heads"]
+)
 
 QUESTIONS: list[tuple[str, list[float]]] = [
     ("What is this?", [1.0]),

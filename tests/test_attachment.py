@@ -14,7 +14,7 @@ import torch
 import transformers
 
 import models
-from checks import QUESTIONS, assert_generated_exactly, greedy
+from checks import QUESTIONS, SETTING, assert_generated_exactly, greedy
 from mata_audio import (
     MATA,
     AlreadyAttachedError,
@@ -25,8 +25,6 @@ from mata_audio import (
     UnsupportedModelError,
 )
 from subject import Subject
-
-SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
 
 
 def traces(model: torch.nn.Module) -> dict[str, Any]:

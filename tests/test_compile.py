@@ -9,11 +9,10 @@ import pytest
 import torch
 from transformers import CompileConfig
 
-from checks import QUESTIONS, assert_close, assert_generated_exactly, greedy
+from checks import QUESTIONS, SETTING, assert_close, assert_generated_exactly, greedy
 from mata_audio import MATA
 from subject import Subject
 
-SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
 BACKEND = (
     "aot_eager"  # traces and functionalises as inductor does, without its slow code generation
 )

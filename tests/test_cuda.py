@@ -12,8 +12,10 @@ from transformers.utils import is_flash_attn_2_available
 
 from checks import (
     QUESTIONS,
+    SETTING,
     assert_close,
     assert_generated_exactly,
+    each_setting,
     expected_logits,
     greedy,
 )
@@ -21,12 +23,6 @@ from mata_audio import MATA
 from subject import Subject
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-
-SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
-SETTINGS = [SETTING, {**SETTING, "formula": "absolute"}, {**SETTING, "heads": [1, 2]}]
-each_setting = pytest.mark.parametrize(
-    "setting", SETTINGS, ids=["scaled-keys", "absolute", "some-heads"]
-)
 
 
 def on_device(subject: Subject, dtype: torch.dtype = torch.float32) -> Any:

@@ -13,9 +13,12 @@ import reference
 from checks import (
     NEW_TOKENS,
     QUESTIONS,
+    SETTING,
+    SETTINGS,
     TOLERANCE,
     assert_close,
     assert_generated_exactly,
+    each_setting,
     expected_logits,
     greedy,
     prompt_tokens,
@@ -24,13 +27,6 @@ from checks import (
 from mata_audio import MATA, PromptLengthError
 from reference import reference_logits
 from subject import Subject
-
-SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
-# Three ways through the core: scaled keys; rows rewritten by choice of formula; by choice of heads.
-SETTINGS = [SETTING, {**SETTING, "formula": "absolute"}, {**SETTING, "heads": [1, 2]}]
-IDS = ["scaled-keys", "absolute", "some-heads"]
-
-each_setting = pytest.mark.parametrize("setting", SETTINGS, ids=IDS)
 
 
 @each_setting

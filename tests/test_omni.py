@@ -10,13 +10,11 @@ import torch
 import transformers
 
 import models
-from checks import QUESTIONS, assert_generated_exactly, greedy
+from checks import QUESTIONS, SETTING, assert_generated_exactly, greedy
 from mata_audio import MATA, AlreadyAttachedError
 from mata_audio.families import locate
 from subject import Subject
 from test_attachment import traces
-
-SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
 
 
 @pytest.fixture(scope="module")

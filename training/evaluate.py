@@ -10,7 +10,7 @@ from tqdm import tqdm
 from transformers import BatchFeature, Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
 
 from batches import conversation
-from mata_audio.statistics import mcnemar_exact, paired_bootstrap
+from mata_audio.statistics import paired_figures
 from mata_audio.tiny import Item
 
 BATCH = 96
@@ -75,15 +75,15 @@ def generate_correct(
 
 def compare(baseline: NDArray[np.bool_], steered: NDArray[np.bool_]) -> dict[str, float]:
     """Accuracies (fractions), answers gained and lost, exact McNemar p and bootstrap interval."""
-    gained, lost = int((steered & ~baseline).sum()), int((baseline & ~steered).sum())
-    low, high = paired_bootstrap(baseline, steered)
+    figures = paired_figures(baseline, steered)
+    low, high = figures.interval
     return {
-        "items": len(baseline),
-        "baseline": float(baseline.mean()),
-        "steered": float(steered.mean()),
-        "gained": gained,
-        "lost": lost,
-        "mcnemar_p": mcnemar_exact(gained, lost),
+        "items": figures.items,
+        "baseline": figures.baseline,
+        "steered": figures.steered,
+        "gained": figures.gained,
+        "lost": figures.lost,
+        "mcnemar_p": figures.p,
         "low": low,
         "high": high,
     }

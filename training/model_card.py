@@ -7,6 +7,7 @@ from pathlib import Path
 from batches import TextMix
 from choose_setting import Trial
 from mata_audio import MATA
+from mata_audio.layers import format_indices
 from mata_audio.tiny.benchmark import NOISE_RANGE_DB
 from mata_audio.tiny.tasks import DOMAINS, TASKS
 
@@ -35,10 +36,7 @@ class Report:
 
 def layer_text(setting: MATA) -> str:
     """Layers of a setting for a reader: ``4-8``."""
-    layers = [int(layer) for layer in setting.layers or ()]
-    if layers and layers == list(range(layers[0], layers[-1] + 1)):
-        return f"{layers[0]}-{layers[-1]}"
-    return ",".join(map(str, layers))
+    return format_indices(tuple(setting.layers or ()))  # type: ignore[arg-type]
 
 
 def comparison_row(name: str, figures: dict[str, float]) -> str:

@@ -69,6 +69,7 @@ class Attachment:
                 gains = gains.to(self._device)
             steered = gains.flatten(1).any(dim=1).nonzero().flatten().tolist()
         self._layers = [SteeredLayer(located.attentions[i], i, gains, formula) for i in steered]
+        self._parameters = tuple(inspect.signature(located.listener.forward).parameters)
         self._calls = Calls(located.audio_token_id, prompt_length)
         self._forward_passes = 0
         self._active_rows = 0
@@ -143,8 +144,7 @@ class Attachment:
     @torch.compiler.disable
     def _before(self, listener: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
         """Work out the active rows of the forward pass that is about to run."""
-        names = inspect.signature(listener.forward).parameters
-        given = dict(zip(names, args, strict=False)) | kwargs
+        given = dict(zip(self._parameters, args, strict=False)) | kwargs
         ids, mask = given.get("input_ids"), given.get("attention_mask")
         batch, queries = (given["inputs_embeds"] if ids is None else ids).shape[:2]
         if batch % self._gain_samples:

@@ -3,8 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class PairedFigures:
+    """A baseline and a steered run on the same items; accuracies and interval are fractions.
+
+    Args:
+        items: how many.
+        baseline: accuracy of the baseline.
+        steered: accuracy of the steered run.
+        gained: items wrong before and right after.
+        lost: items right before and wrong after.
+        p: exact two-sided McNemar p value.
+        interval: 95 % paired bootstrap interval of the difference (steered - baseline).
+    """
+
+    items: int
+    baseline: float
+    steered: float
+    gained: int
+    lost: int
+    p: float
+    interval: tuple[float, float]
+
+
+def paired_figures(
+    baseline_correct: Sequence[bool] | np.ndarray, steered_correct: Sequence[bool] | np.ndarray
+) -> PairedFigures:
+    """Return all paired figures; arguments and errors as for :func:`paired_bootstrap`."""
+    interval = paired_bootstrap(baseline_correct, steered_correct)
+    before = np.asarray(baseline_correct, dtype=bool)
+    after = np.asarray(steered_correct, dtype=bool)
+    gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
+    return PairedFigures(
+        items=before.size,
+        baseline=float(before.mean()),
+        steered=float(after.mean()),
+        gained=gained,
+        lost=lost,
+        p=mcnemar_exact(gained, lost),
+        interval=interval,
+    )
 
 
 def mcnemar_exact(gained: int, lost: int) -> float:

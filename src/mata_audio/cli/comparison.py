@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from mata_audio.statistics import mcnemar_exact, paired_bootstrap
+from mata_audio.statistics import paired_figures
 
 
 @dataclass(frozen=True)
@@ -79,20 +79,19 @@ def compare(group: str, name: str, answers: Sequence[Answered]) -> Comparison:
     Raises:
         ValueError: the group is empty.
     """
-    before = [answer.baseline_right for answer in answers]
-    after = [answer.mata_right for answer in answers]
-    gained = sum(b > a for a, b in zip(before, after, strict=True))
-    lost = sum(a > b for a, b in zip(before, after, strict=True))
+    figures = paired_figures(
+        [answer.baseline_right for answer in answers], [answer.mata_right for answer in answers]
+    )
     return Comparison(
         group=group,
         name=name,
-        items=len(answers),
-        baseline=sum(before) / len(answers),
-        mata=sum(after) / len(answers),
-        interval=paired_bootstrap(before, after),
-        gained=gained,
-        lost=lost,
-        p=mcnemar_exact(gained, lost),
+        items=figures.items,
+        baseline=figures.baseline,
+        mata=figures.steered,
+        interval=figures.interval,
+        gained=figures.gained,
+        lost=figures.lost,
+        p=figures.p,
     )
 
 
