@@ -76,21 +76,28 @@ def build_inputs(
     token = getattr(processor, "audio_token", None)
     if token and token in question:
         raise SettingsError(f"the question must not contain the model's audio token {token}")
-    audio = [{"type": "audio"} for _ in clips]
-    text = [{"type": "text", "text": question}]
-    content = audio + text if style.audio_first else text + audio
-    messages = [{"role": "user", "content": content}]
-    if style.system is not None:
-        messages.insert(0, {"role": "system", "content": [{"type": "text", "text": style.system}]})
-    prompt = processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
     inputs = processor(
-        text=prompt,
+        text=chat_prompt(processor, style, question, len(clips)),
         audio=list(clips),
         sampling_rate=processor.feature_extractor.sampling_rate,
         return_tensors="pt",
         padding=True,
     )
     return dict(inputs)
+
+
+def chat_prompt(processor: Any, style: PromptStyle, question: str, clips: int) -> str:
+    """Return the text of a prompt, with one audio token for each of ``clips`` clips."""
+    audio = [{"type": "audio"} for _ in range(clips)]
+    text = [{"type": "text", "text": question}]
+    content = audio + text if style.audio_first else text + audio
+    messages = [{"role": "user", "content": content}]
+    if style.system is not None:
+        messages.insert(0, {"role": "system", "content": [{"type": "text", "text": style.system}]})
+    prompt: str = processor.apply_chat_template(
+        messages, add_generation_prompt=True, tokenize=False
+    )
+    return prompt
 
 
 def unknown_words(processor: Any, question: str) -> list[str]:

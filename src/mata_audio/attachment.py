@@ -91,6 +91,15 @@ class Attachment:
             negative_share=self._calls.negatives.value,
         )
 
+    @property
+    def negative_shares(self) -> list[float | None]:
+        """For each row of ``gains``, the share of its raw audio scores below zero, so far.
+
+        Counted where the gain is not 0, in passes over as many samples as ``gains`` has; None where
+        there were none.
+        """
+        return self._calls.negatives.by_sample(self._gain_samples)
+
     def detach(self) -> None:
         """Take the intervention off: the model is exactly as before. Doing it twice is harmless."""
         self._undo.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +42,21 @@ class SilentAudioWarning(UserWarning):
     """Every sample of an audio file is zero."""
 
 
+@dataclass(frozen=True)
+class Decoded:
+    """A clip as a model hears it.
+
+    Args:
+        samples: mono, shape ``(samples,)``, normally between -1 and 1.
+        seconds: length of the whole clip.
+        heard: length of ``samples``; less than ``seconds`` where the clip was cut.
+    """
+
+    samples: NDArray[np.float32]
+    seconds: float
+    heard: float
+
+
 def load_audio(
     path: str | Path,
     sampling_rate: int,
@@ -68,26 +85,60 @@ def load_audio(
         SilentAudioWarning: every sample is zero.
     """
     _check_file(Path(path))
+    return decode_audio(Path(path), str(path), sampling_rate, shortest, longest).samples
+
+
+def decode_audio(
+    source: Path | bytes,
+    name: str,
+    sampling_rate: int,
+    shortest: float = 0.0,
+    longest: float | None = None,
+    cut: bool = False,
+) -> Decoded:
+    """Decode audio from a file or its content; see :func:`load_audio`.
+
+    Args:
+        source: a file that exists, or the bytes of one.
+        name: what to call it in messages.
+        sampling_rate: of the result, in Hz.
+        shortest: least duration in seconds.
+        longest: greatest duration in seconds; None for no limit.
+        cut: keep the first ``longest`` seconds of a clip that is longer, instead of refusing it.
+
+    Raises:
+        AudioError: as for :func:`load_audio`.
+
+    Warns:
+        SilentAudioWarning: every sample is zero.
+    """
+    if source == b"":
+        raise AudioError(f"{name} is empty (0 bytes)")
     try:
-        with soundfile.SoundFile(str(path)) as stream:
+        opened = io.BytesIO(source) if isinstance(source, bytes) else str(source)
+        with soundfile.SoundFile(opened) as stream:
             channels, rate = stream.channels, stream.samplerate
-            mono = _decode(stream, path, longest)
+            mono = _decode(stream, name, None if cut else longest)
+        seconds = len(mono) / rate
+        if longest is not None:
+            mono = mono[: int(longest * rate)]
         resampled = mono if rate == sampling_rate else soxr.resample(mono, rate, sampling_rate)
     except (soundfile.SoundFileError, RuntimeError, TypeError, ValueError) as error:
         if isinstance(error, AudioError):
             raise
-        raise AudioError(f"{path} cannot be decoded as audio ({_reason(error)}); {_HOW}") from error
-    if len(mono) / rate < shortest or len(resampled) == 0:
+        raise AudioError(f"{name} cannot be decoded as audio ({_reason(error)}); {_HOW}") from error
+    if seconds < shortest or len(resampled) == 0:
         raise AudioError(
-            f"{path} is too short: {_duration(len(mono) / rate)}, where the model needs at least "
+            f"{name} is too short: {_duration(seconds)}, where the model needs at least "
             f"{_duration(shortest)}"
         )
     if not mono.any():
         mixed = f" once its {channels} channels are averaged" if channels > 1 else ""
         warnings.warn(
-            f"{path} is silent: every sample is zero{mixed}", SilentAudioWarning, stacklevel=2
+            f"{name} is silent: every sample is zero{mixed}", SilentAudioWarning, stacklevel=2
         )
-    return np.ascontiguousarray(resampled, dtype=np.float32)
+    samples = np.ascontiguousarray(resampled, dtype=np.float32)
+    return Decoded(samples, seconds, min(seconds, len(mono) / rate))
 
 
 def _check_file(path: Path) -> None:
@@ -103,9 +154,7 @@ def _check_file(path: Path) -> None:
         raise AudioError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _decode(
-    stream: soundfile.SoundFile, path: str | Path, longest: float | None
-) -> NDArray[np.float32]:
+def _decode(stream: soundfile.SoundFile, path: str, longest: float | None) -> NDArray[np.float32]:
     """Return the mean over channels, shape ``(frames,)``, at the file's own rate."""
     rate, promised = stream.samplerate, stream.frames
     if promised < _UNKNOWN_LENGTH:
@@ -148,7 +197,7 @@ def _blocks(stream: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
         yield block
 
 
-def _check_duration(path: str | Path, seconds: float, longest: float | None) -> None:
+def _check_duration(path: str, seconds: float, longest: float | None) -> None:
     if longest is not None and seconds > longest:
         raise AudioError(
             f"{path} is too long: {_duration(seconds)}, where the model hears at most "

@@ -42,3 +42,19 @@ class AudioError(MataError, ValueError):
 
 class ModelLoadError(MataError, OSError):
     """A model or its processor cannot be loaded."""
+
+
+class DataError(MataError, ValueError):
+    """A benchmark's files are missing, damaged or not in a known layout."""
+
+
+class TemplateError(MataError, ValueError):
+    """A prompt template or answer reader does not exist or is not well formed."""
+
+
+class ScoringError(MataError, ValueError):
+    """A prediction file that the benchmark's official scorer could not score."""
+
+
+class RunError(MataError, RuntimeError):
+    """An evaluation run cannot be started, continued, read or compared as asked."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from mata_audio.layers import parse_indices, resolve, scaled_paper_layers
+from mata_audio.layers import format_indices, parse_indices, resolve, scaled_paper_layers
 
 if TYPE_CHECKING:
     from mata_audio.settings import MATA
@@ -46,3 +46,14 @@ def chosen(settings: MATA, depth: int) -> tuple[int, ...]:
     if named is None:
         return scaled_paper_layers(depth)
     return resolve("layers", named, depth, "decoder layers")
+
+
+def describe(settings: MATA, layers: int, heads: int) -> str:
+    """Return a setting on one model in words; arguments and errors as in :func:`settings_gains`."""
+    settings_gains(settings, layers, heads)
+    named_heads = parse_indices("heads", settings.heads)
+    which = "all heads" if named_heads is None else f"heads {format_indices(named_heads)}"
+    return (
+        f"{settings.formula}, alpha {settings.alpha:g}, layers "
+        f"{format_indices(chosen(settings, layers))} of 0-{layers - 1}, {which}"
+    )

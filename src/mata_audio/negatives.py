@@ -17,7 +17,7 @@ class NegativeShare:
     def __init__(self) -> None:
         self._pending: list[tuple[Tensor, Tensor, Rows]] = []
         self._scores = 0
-        self._counts: dict[torch.device, Tensor] = {}
+        self._counts: dict[tuple[torch.device, int], Tensor] = {}
 
     def add(self, raw: Tensor, gain: Tensor, rows: Rows) -> None:
         """Note the scores of one layer.
@@ -41,16 +41,31 @@ class NegativeShare:
             raws = torch.stack([raw for raw, _, _ in entries])
             heard = torch.stack([gain for _, gain, _ in entries]) != 0
             counted = entries[0][2].only_active(heard.expand_as(raws))
-            counts = torch.stack([(counted & (raws < 0)).sum(), counted.sum()])
-            total = self._counts.get(raws.device)
-            self._counts[raws.device] = counts if total is None else total + counts
+            over = (0, 2, 3, 4)  # all but the samples
+            counts = torch.stack([(counted & (raws < 0)).sum(over), counted.sum(over)])
+            place = (raws.device, counts.shape[1])
+            total = self._counts.get(place)
+            self._counts[place] = counts if total is None else total + counts
         self._pending.clear()
         self._scores = 0
 
     @property
     def value(self) -> float | None:
-        """The share; None when nothing was counted."""
+        """The share over all samples; None when nothing was counted."""
         self.settle()
-        totals = [counts.tolist() for counts in self._counts.values()]
+        totals = [counts.sum(dim=1).tolist() for counts in self._counts.values()]
         below, scores = (sum(column) for column in zip((0, 0), *totals, strict=True))
         return below / scores if scores else None
+
+    def by_sample(self, samples: int) -> list[float | None]:
+        """The share in each row of the batches of ``samples`` rows; None where nothing was counted.
+
+        Rows of passes with one number of samples are taken for the same samples.
+        """
+        self.settle()
+        totals = [c.tolist() for (_, batch), c in self._counts.items() if batch == samples]
+        below = [sum(column) for column in zip([0] * samples, *(t[0] for t in totals), strict=True)]
+        scores = [
+            sum(column) for column in zip([0] * samples, *(t[1] for t in totals), strict=True)
+        ]
+        return [b / n if n else None for b, n in zip(below, scores, strict=True)]

@@ -1,7 +1,8 @@
-"""Paired statistics for a baseline and a steered run on the same items."""
+"""Statistics of accuracies, and of a baseline and a steered run on the same items."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -111,3 +112,65 @@ def paired_bootstrap(
     differences = (counts[:, 0] - counts[:, 1]) / items
     low, high = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+Z_95 = 1.959963984540054
+"""Two-sided 95 % quantile of the normal distribution."""
+Z_POWER_80 = 0.8416212335729143
+"""One-sided 80 % quantile."""
+FEWEST_DISCORDANT = 6
+"""Fewest pairs, all of one kind, for which the exact McNemar p is below 0.05 (2 / 2**6 = 0.031)."""
+
+
+def wilson_interval(correct: int, n: int) -> tuple[float, float]:
+    """Return the 95 % Wilson score interval of an accuracy, as fractions.
+
+    Args:
+        correct: right answers.
+        n: answers.
+
+    Raises:
+        ValueError: not ``0 <= correct <= n``, or no answers.
+    """
+    if n < 1 or not 0 <= correct <= n:
+        raise ValueError(f"need 0 <= correct <= n and n >= 1, got correct={correct}, n={n}")
+    share, z2 = correct / n, Z_95**2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z_95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    low = 0.0 if correct == 0 else max(0.0, centre - half)
+    return low, 1.0 if correct == n else min(1.0, centre + half)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return Holm's step-down adjusted p values, in the order given."""
+    count = len(p_values)
+    adjusted = [0.0] * count
+    largest = 0.0
+    for rank, place in enumerate(sorted(range(count), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (count - rank) * p_values[place]))
+        adjusted[place] = largest
+    return adjusted
+
+
+def smallest_difference(n: int, discordant: int) -> float:
+    """Return the smallest accuracy difference that n pairs show with 80 % power at the 5 % level.
+
+    By the usual approximation for McNemar's test (Connor 1987), with the discordance that was seen;
+    never less than what the exact test needs to reach significance at all.
+
+    Args:
+        n: pairs.
+        discordant: pairs in which one answer is right and the other wrong.
+
+    Raises:
+        ValueError: not ``0 <= discordant <= n``, or no pairs.
+    """
+    if n < 1 or not 0 <= discordant <= n:
+        raise ValueError(f"need 0 <= discordant <= n and n >= 1, got {discordant} of {n}")
+    share = discordant / n
+    low, high = 0.0, share
+    for _ in range(60):
+        middle = (low + high) / 2
+        reach = Z_95 * math.sqrt(share) + Z_POWER_80 * math.sqrt(share - middle**2)
+        low, high = (middle, high) if reach > middle * math.sqrt(n) else (low, middle)
+    return min(1.0, max(high, FEWEST_DISCORDANT / n))

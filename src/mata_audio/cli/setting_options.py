@@ -13,7 +13,7 @@ from mata_audio.settings import MATA
 if TYPE_CHECKING:
     from mata_audio.families import Located
 
-_OPTIONS = ("alpha", "layers", "heads", "formula")
+OPTIONS = ("alpha", "layers", "heads", "formula")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def setting_from(args: argparse.Namespace, model_folder: Path | None) -> Setting
     own = setting_of(model_folder)
     default, origin = (MATA(), "the paper's") if own is None else (own, "from its mata.json")
     given: dict[str, Any] = {
-        name: getattr(args, name) for name in _OPTIONS if getattr(args, name) is not None
+        name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None
     }
     if not given:
         return Setting(default, origin)
@@ -77,12 +77,6 @@ def describe(mata: MATA, located: Located) -> str:
     Raises:
         SettingsError: a layer or head that the model does not have.
     """
-    from mata_audio.gains import chosen, settings_gains
-    from mata_audio.layers import format_indices
+    from mata_audio import gains
 
-    settings_gains(mata, layers=located.depth, heads=located.heads)
-    layers = format_indices(chosen(mata, located.depth))
-    heads = "all heads" if mata.heads is None else f"heads {format_indices(tuple(mata.heads))}"  # type: ignore[arg-type]
-    return (
-        f"{mata.formula}, alpha {mata.alpha:g}, layers {layers} of 0-{located.depth - 1}, {heads}"
-    )
+    return gains.describe(mata, layers=located.depth, heads=located.heads)
