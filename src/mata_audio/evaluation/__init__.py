@@ -1,0 +1,48 @@
+"""Evaluation that can be trusted: benchmarks scored as their own scripts do, and paired.
+
+The names below are imported when they are first used, so that scoring a file needs no PyTorch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mata_audio.evaluation.plan import Options
+    from mata_audio.evaluation.results import Results
+    from mata_audio.evaluation.results_file import load_results
+    from mata_audio.evaluation.runner import Progress
+    from mata_audio.evaluation.runs import evaluate
+    from mata_audio.evaluation.settings import NamedSetting, load_setting
+    from mata_audio.evaluation.task import Grouping, Task
+
+_WHERE = {
+    "Grouping": "task",
+    "NamedSetting": "settings",
+    "Options": "plan",
+    "Progress": "runner",
+    "Results": "results",
+    "Task": "task",
+    "evaluate": "runs",
+    "load_results": "results_file",
+    "load_setting": "settings",
+}
+
+__all__ = [
+    "Grouping",
+    "NamedSetting",
+    "Options",
+    "Progress",
+    "Results",
+    "Task",
+    "evaluate",
+    "load_results",
+    "load_setting",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)

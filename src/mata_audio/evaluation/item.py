@@ -1,0 +1,64 @@
+"""One question of a benchmark, and where its audio comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+class AudioSource(Protocol):
+    """A clip, as the bytes of an audio file."""
+
+    @property
+    def name(self) -> str:
+        """What the question file calls it; for people."""
+
+    def read(self) -> bytes:
+        """Return the file's content.
+
+        Raises:
+            AudioError: it is missing or cannot be read.
+        """
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question about one or more clips.
+
+    Args:
+        id: unique within its dataset.
+        audio: the clips, in order.
+        question: as in the question file.
+        choices: without prefixes such as "(A) "; empty for open questions.
+        answer: the right one; None where the benchmark hides it.
+        groups: name of the item's group for each of its task's groupings that has one.
+        record: the item's record in the question file, which the official scorer reads.
+    """
+
+    id: str
+    audio: tuple[AudioSource, ...]
+    question: str
+    choices: tuple[str, ...]
+    answer: str | None
+    groups: Mapping[str, str] = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The items of one split, in the question file's order.
+
+    Args:
+        task: name of the task.
+        split: one of the task's splits.
+        items: at least one, with unique ids.
+        files: sha256 of each question file, by file name.
+        version: name of this release of the data; None for one that is not known.
+    """
+
+    task: str
+    split: str
+    items: tuple[Item, ...]
+    files: Mapping[str, str]
+    version: str | None = None
