@@ -1,0 +1,141 @@
+"""The named prompt templates, as data: their texts and where each text comes from."""
+
+from __future__ import annotations
+
+from typing import Final, TypedDict
+
+
+class TemplateRow(TypedDict):
+    """Fields of a template besides its name; see :class:`mata_audio.evaluation.templates.Template`.
+
+    Args:
+        text: with ``{question}`` and ``{choices}`` in it.
+        system: system prompt; None for the model's own.
+        audio_first: clips before the text, or after it; None for the model's own order.
+        choices: how the choices are written.
+        source: where the text was published, and what of it could not be confirmed.
+    """
+
+    text: str
+    system: str | None
+    audio_first: bool | None
+    choices: str
+    source: str
+
+
+_LMMS_EVAL = (
+    "{question}\n{choices}\nAnswer with the option's letter from the given choices directly."
+)
+
+ROWS: Final[dict[str, TemplateRow]] = {
+    "r1-aqa": {
+        "text": (
+            "{question} Please choose the answer from the following options: {choices}. "
+            "Output the final answer in <answer> </answer>."
+        ),
+        "system": None,
+        "audio_first": True,
+        "choices": "python-list",
+        "source": "https://github.com/xiaomi-research/r1-aqa, src/test_mmau.py",
+    },
+    "ke-omni-r": {
+        "text": (
+            "{question} Please choose the answer from the following options: {choices}. "
+            "Directly output the final answer in <answer> </answer>."
+        ),
+        "system": None,
+        "audio_first": True,
+        "choices": "python-list",
+        "source": "https://github.com/shuaijiang/Ke-Omni-R, src/test.py without --think",
+    },
+    # No space before "(less": so it stands in the test script, though not in its training data.
+    "ke-omni-r-think": {
+        "text": (
+            "{question} Please choose the answer from the following options: {choices}. "
+            "Output the thinking process(less than 50 words) in <think> </think> "
+            "and final answer in <answer> </answer>."
+        ),
+        "system": None,
+        "audio_first": True,
+        "choices": "python-list",
+        "source": (
+            "https://github.com/shuaijiang/Ke-Omni-R, src/test.py with --think True "
+            "--think_max_len 50, as its test_mmau.sh runs it"
+        ),
+    },
+    "qwen2.5-omni": {
+        "text": _LMMS_EVAL,
+        "system": "You are a helpful assistant.",
+        "audio_first": True,
+        "choices": "letters-lines",
+        "source": (
+            "text: https://github.com/EvolvingLMMs-Lab/lmms-eval, lmms_eval/tasks/mmau; system "
+            "prompt: what a Qwen developer advises for tasks that are no dialogue, "
+            "https://github.com/Lliar-liar/Daily-Omni/issues/1 (lmms-eval itself sends the one for "
+            "speech output). Not confirmed: the Qwen team has not published the prompt behind its "
+            "own MMAU score"
+        ),
+    },
+    "mmar": {
+        "text": "{question}\nSelect one option from the provided choices:\n{choices}",
+        "system": None,
+        "audio_first": None,
+        "choices": "lines",
+        "source": (
+            "MMAR's first author on Qwen2.5-Omni, https://github.com/ddlBoJack/MMAR/issues/3. Not "
+            "confirmed: system prompt and order; the benchmark's repository has no inference script"
+        ),
+    },
+    "af3": {
+        "text": "{question} Choose the correct option from the following options:\n{choices}",
+        "system": None,
+        "audio_first": True,
+        "choices": "letters-paren-lines",
+        "source": (
+            "https://github.com/NVIDIA/audio-flamingo, branch audio_flamingo_3, static/mmar.json "
+            "(MMAR). Not confirmed: that MMAU was asked the same way; its question file there is "
+            "not published"
+        ),
+    },
+    "plain": {
+        "text": _LMMS_EVAL,
+        "system": None,
+        "audio_first": None,
+        "choices": "letters-lines",
+        "source": "https://github.com/EvolvingLMMs-Lab/lmms-eval, lmms_eval/tasks/mmau",
+    },
+    "mmsu": {
+        "text": (
+            "Choose the most suitable answer from options A, B, C, and D to respond the question "
+            "in next line, **you should only choose A or B or C or D.** Do not provide any "
+            "additional explanations or content.\n\nQuestion: {question}\n\n{choices}"
+        ),
+        "system": None,
+        "audio_first": None,
+        "choices": "four-letters-lines",
+        "source": (
+            "https://github.com/dingdongwang/MMSU_Bench, mmsu_inference.py; system prompt and "
+            "order are left to the model there"
+        ),
+    },
+    "air-bench": {
+        "text": (
+            "Choose the most suitable answer from options A, B, C, and D to respond the question "
+            "in next line, you may only choose A or B or C or D.\n{question}\n{choices}"
+        ),
+        "system": None,
+        "audio_first": None,
+        "choices": "four-letters-lines",
+        "source": (
+            "https://github.com/OFA-Sys/AIR-Bench, Inference_Foundation.py; system prompt and "
+            "order are left to the model there"
+        ),
+    },
+    "question": {
+        "text": "{question}",
+        "system": None,
+        "audio_first": None,
+        "choices": "lines",
+        "source": "the question alone; this project's own",
+    },
+}
