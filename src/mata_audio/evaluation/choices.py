@@ -1,0 +1,91 @@
+"""Choices as published, in the one form that prompts and scorers use: plain texts."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from mata_audio.evaluation.data_files import Row
+
+_LETTERS = ("A", "B", "C", "D")
+_PREFIX = re.compile(r"^\([A-Z]\)\s*")
+
+
+def parse_choices(value: Any) -> tuple[str, ...]:
+    """Return the choices in a list, or in a string that holds a JSON or Python list.
+
+    Choices that are None are left out, duplicates are kept, numbers become text.
+
+    Raises:
+        ValueError: neither a list nor such a string.
+    """
+    if value is None or value == "":
+        return ()
+    listed = _from_text(value) if isinstance(value, str) else value
+    if not isinstance(listed, list | tuple):
+        raise ValueError(f"choices are no list: {value!r}")
+    return tuple(str(choice) for choice in listed if choice is not None)
+
+
+def without_prefixes(
+    choices: tuple[str, ...], answer: str | None
+) -> tuple[tuple[str, ...], str | None]:
+    """Return choices and answer without prefixes such as "(A) ", if every choice has one."""
+    if not choices or not all(_PREFIX.match(choice) for choice in choices):
+        return choices, answer
+    bare = None if answer is None else _PREFIX.sub("", answer)
+    return tuple(_PREFIX.sub("", choice) for choice in choices), bare
+
+
+def choices_and_answer(row: Row) -> tuple[tuple[str, ...], str | None]:
+    """Return a record's ``choices`` and ``answer`` without prefixes; None for a hidden answer.
+
+    Raises:
+        DataError: the choices are no list, or the answer is not text.
+    """
+    try:
+        choices = parse_choices(row.record.get("choices"))
+    except ValueError as error:
+        raise row.error(str(error)) from error
+    hidden = row.record.get("answer") in (None, "")
+    return without_prefixes(choices, None if hidden else row.text("answer"))
+
+
+def lettered_choices(row: Row) -> tuple[str, ...]:
+    """Return a record's ``choice_a`` to ``choice_d``, of which the last may be missing.
+
+    Raises:
+        DataError: there is none, or one before another is missing, so that letters would shift.
+    """
+    values = [row.record.get(f"choice_{letter}") for letter in "abcd"]
+    given = [value for value in values if value is not None]
+    if not given or values[: len(given)] != given:
+        has = ", ".join(key for key in row.record if key.startswith("choice_"))
+        raise row.error(f"choice_a to choice_d must be there, in order; it has {has or 'none'}")
+    return tuple(map(str, given))
+
+
+def with_letter(prediction: str, choices: Sequence[str]) -> str:
+    """Return the letter of the choice that a prediction is the text of, else the prediction.
+
+    A letter stays as it is, also where it is the text of a choice: the prompt asks for letters.
+    """
+    said = prediction.strip().lower()
+    texts = [choice.strip().lower() for choice in choices]
+    if said not in texts or prediction.strip() in _LETTERS:
+        return prediction
+    return _LETTERS[texts.index(said)]
+
+
+def _from_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None

@@ -1,0 +1,299 @@
+"""Finding and reading a benchmark's question files, and finding the clips they name."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mata_audio.errors import DataError, SettingsError
+from mata_audio.evaluation import audio_sources as sources
+from mata_audio.evaluation.item import AudioSource, Dataset, Item
+from mata_audio.evaluation.known_versions import sha256, version_of
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_DEPTH = 5
+"""Levels of folders in which clips are looked for, so that a wrong folder costs little."""
+
+
+@dataclass(frozen=True)
+class Questions:
+    """A benchmark's question files: one, or the shards of a parquet file."""
+
+    folder: Path
+    files: tuple[Path, ...]
+
+    @cached_property
+    def clips(self) -> Clips:
+        """Where the clips lie that the questions name."""
+        return Clips(self.folder, self.files[0].parent)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A record with its place in its file; ``audio`` holds a parquet row's clips by column."""
+
+    file: Path
+    number: int
+    record: Mapping[str, Any]
+    audio: Mapping[str, sources.ParquetAudio]
+
+    def error(self, problem: str) -> DataError:
+        """Return the error that names this record and the problem."""
+        ids = [self.record[key] for key in ("id", "uniq_id") if key in self.record]
+        name = f"record {self.number}" + (f" (id {ids[0]})" if ids else "")
+        return DataError(f"{self.file}: {name}: {problem}")
+
+    def text(self, key: str) -> str:
+        """Return a field that must be there: text, or a number as text.
+
+        Raises:
+            DataError: it is missing, empty, or something else.
+        """
+        value = self.record.get(key)
+        if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
+            has = "is missing" if value in (None, "") else f"is {value!r}, not text"
+            raise self.error(f"{key} {has}; its fields are {', '.join(self.record) or 'none'}")
+        return str(value)
+
+    def groups(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return the fields that name a group; others, such as lists, are left out."""
+        return {key: self.record[key] for key in keys if isinstance(self.record.get(key), str)}
+
+
+def find_questions(
+    data: str | Path | None,
+    split: str,
+    layouts: Mapping[str, Sequence[str]],
+    hub: str,
+    only: str | None = None,
+) -> Questions:
+    """Find the question files of a benchmark's split.
+
+    Args:
+        data: a folder, a question file, or a hub id.
+        split: one of the keys of ``layouts``.
+        layouts: by split, where a folder has them, as glob patterns; the first match is taken.
+        hub: the benchmark's hub id, for messages.
+        only: pattern of the files to download from the hub; None for all.
+
+    Raises:
+        DataError: nothing is there, or the download failed.
+        SettingsError: the split does not exist.
+    """
+    if split not in layouts:
+        raise SettingsError(f"no such split: {split!r}; allowed are {', '.join(layouts)}")
+    if data is None:
+        raise DataError(f"no data given: name a folder, a question file or a hub id such as {hub}")
+    path = Path(data).expanduser()
+    if path.is_file():
+        return Questions(_folder_of(path, layouts[split]), (path,))
+    if not path.exists():
+        if not _HUB_ID.fullmatch(str(data)) or str(data).startswith("."):
+            raise DataError(f"no such folder or file: {data}; a hub id looks like {hub}")
+        path = _download(str(data), only)
+    for layout in layouts[split]:
+        found = sorted(file for file in path.glob(layout) if file.is_file())
+        if len(found) > 1 and any(file.suffix != ".parquet" for file in found):
+            names = ", ".join(file.name for file in found)
+            raise DataError(f"{path} has several question files ({names}): name the one to use")
+        if found:
+            return Questions(path, tuple(found))
+    there = ", ".join(sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir()))
+    raise DataError(
+        f"no question file in {path}: looked for {', '.join(layouts[split])}; "
+        f"found {there[:500] or 'nothing'}"
+    )
+
+
+def read_rows(questions: Questions) -> list[Row]:
+    """Read all records of the question files.
+
+    Raises:
+        DataError: a file cannot be read, is not what its name says, or there are no records.
+    """
+    rows = [row for file in questions.files for row in _rows(file)]
+    if not rows:
+        raise DataError(f"{questions.files[0]} holds no records")
+    return rows
+
+
+def dataset(task: str, split: str, questions: Questions, items: Sequence[Item]) -> Dataset:
+    """Return the items as a dataset, with the sha256 of the question files.
+
+    Raises:
+        DataError: ids occur more than once.
+    """
+    twice = [id for id, times in Counter(item.id for item in items).items() if times > 1]
+    if twice:
+        raise DataError(
+            f"{questions.files[0]}: {len(twice)} ids occur more than once, for example {twice[0]}; "
+            "ids must be unique"
+        )
+    files = {file.name: sha256(file) for file in questions.files}
+    return Dataset(task, split, tuple(items), files, version_of(files))
+
+
+class Clips:
+    """Where the clips of a dataset lie; folders and archives are listed once, if at all.
+
+    Args:
+        folder: of the dataset; also searched below, with its archives.
+        beside: another folder that names may be relative to.
+    """
+
+    def __init__(self, folder: Path, beside: Path | None = None) -> None:
+        self._folder = folder
+        self._roots = tuple(dict.fromkeys([folder, beside or folder]))
+
+    def find(self, name: str) -> AudioSource:
+        """Return a clip by its path in the question file; reading it fails if it is nowhere.
+
+        The path is tried as it is; then files and members of archives with the same file name are
+        taken, of several the one with most folders in common. A clip is never guessed: where two
+        fit equally well, reading fails.
+        """
+        for root in self._roots:
+            if (root / name).is_file():
+                return sources.FileAudio(root / name, name)
+        parts = tuple(part for part in PurePosixPath(name.replace("\\", "/")).parts if part != ".")
+        candidates = self._listed.get(parts[-1] if parts else "", [])
+        scored = [(_common(parts, place), source) for place, source in candidates]
+        best = [source for score, source in scored if score == max(score for score, _ in scored)]
+        if len(best) == 1:
+            return best[0]
+        if best:
+            why = f"{len(best)} files are called {parts[-1]} and none lies at that path"
+        else:
+            why = "no such file, nor in any .zip, .tar or .tar.gz there"
+        return sources.MissingAudio(
+            name, f"clip {name} not found in {self._folder}: {why}; copy the audio there"
+        )
+
+    @cached_property
+    def _listed(self) -> dict[str, list[tuple[tuple[str, ...], AudioSource]]]:
+        listed: defaultdict[str, list[tuple[tuple[str, ...], AudioSource]]] = defaultdict(list)
+        archives = []
+        for path in _files(self._folder):
+            listed[path.name].append(
+                (path.relative_to(self._folder).parts, sources.FileAudio(path))
+            )
+            if path.name.endswith((".zip", ".tar", ".tar.gz", ".tgz")):
+                archives.append(path)
+        for archive in archives:
+            for member, source in sources.archive_members(archive):
+                place = PurePosixPath(member).parts
+                # An unpacked file is preferred to the same one in its archive.
+                if place and not any(
+                    _common(place, at) == len(place) for at, _ in listed[place[-1]]
+                ):
+                    listed[place[-1]].append((place, source))
+        return dict(listed)
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    """Count the parts that two paths share, from the end."""
+    same = (a == b for a, b in zip(reversed(one), reversed(other), strict=False))
+    return next((count for count, equal in enumerate(same) if not equal), min(len(one), len(other)))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for root, folders, files in os.walk(folder):
+        deep = len(Path(root).relative_to(folder).parts) >= _DEPTH
+        folders[:] = [] if deep else sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(root) / name for name in sorted(files))
+
+
+def _folder_of(file: Path, layouts: Sequence[str]) -> Path:
+    """Return the dataset's folder for a question file, which may lie in a folder of its own."""
+    fits = (layout for layout in layouts if "/" in layout and file.match(layout))
+    return file.parents[next(fits, "").count("/")]
+
+
+def _download(hub_id: str, only: str | None) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+
+        return Path(snapshot_download(hub_id, repo_type="dataset", allow_patterns=only))
+    except Exception as error:  # the hub's, the network's, the disk's: all need the same advice
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise DataError(
+            f"there is no local file or folder {hub_id}, and it could not be downloaded as a hub "
+            f"data set ({first}); download it by hand: hf download {hub_id} --repo-type dataset "
+            "--local-dir FOLDER, then name FOLDER"
+        ) from error
+
+
+def _rows(file: Path) -> Iterator[Row]:
+    if file.suffix == ".parquet":
+        yield from _parquet_rows(file)
+        return
+    for number, record in enumerate(_json_records(file), start=1):
+        if not isinstance(record, dict):
+            raise DataError(f"{file}: record {number} is {record!r:.60}, not an object")
+        yield Row(file, number, record, {})
+
+
+def _json_records(file: Path) -> list[Any]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} cannot be read as UTF-8 text ({error})") from error
+    if text.startswith("version https://git-lfs"):
+        raise DataError(f"{file} is a Git LFS pointer, not the file itself: run git lfs pull")
+    if text.lstrip().startswith("["):
+        try:
+            records: list[Any] = json.loads(text)
+        except ValueError as error:
+            raise DataError(f"{file} is not JSON: {error}") from error
+        return records
+    records = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                records.append(json.loads(line))
+            except ValueError as error:
+                raise DataError(
+                    f"{file} is neither a JSON list nor JSON lines: line {number}: {error}"
+                ) from error
+    return records
+
+
+def _parquet_rows(file: Path) -> Iterator[Row]:
+    try:
+        arrow, arrow_parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise DataError(f"reading {file} needs pyarrow: pip install pyarrow") from error
+    try:
+        with arrow_parquet.ParquetFile(file) as parquet:
+            audio = _audio_columns(parquet.schema_arrow)
+            columns = [name for name in parquet.schema_arrow.names if name not in audio]
+            columns += [f"{name}.path" for name, has_path in audio.items() if has_path]
+            number = 0
+            for group in range(parquet.num_row_groups):
+                table = parquet.read_row_group(group, columns=columns)
+                for row, record in enumerate(table.to_pylist()):
+                    number += 1
+                    names = {name: (record.pop(name, None) or {}).get("path") for name in audio}
+                    clips = {
+                        name: sources.ParquetAudio(file, group, row, name, path or f"row {number}")
+                        for name, path in names.items()
+                    }
+                    yield Row(file, number, record, clips)
+    except (OSError, arrow.ArrowException) as error:
+        raise DataError(f"{file} is not a readable parquet file ({error})") from error
+
+
+def _audio_columns(schema: Any) -> dict[str, bool]:
+    """Return the columns that hold files, and whether they hold the files' paths as well."""
+    is_struct = import_module("pyarrow.types").is_struct
+    structs = {f.name: [part.name for part in f.type] for f in schema if is_struct(f.type)}
+    found = {name: "path" in parts for name, parts in structs.items() if "bytes" in parts}
+    return found | {f.name: False for f in schema if str(f.type) in ("binary", "large_binary")}
