@@ -22,6 +22,7 @@ from choose_setting import search
 from evaluate import compare_groups, generate_correct, prepare
 from features import clip_features
 from mata_audio import MATA
+from mata_audio.evaluation.settings import NamedSetting, save_setting
 from mata_audio.tiny import make_items
 from model_card import Report, write_card
 from stages import train_encoder, train_language
@@ -91,7 +92,8 @@ def evaluate(out: Path) -> Report:
     tune = prepare(processor, make_items("tune", TUNE_ITEMS))
     trials = search(model, processor, tune, tqdm.write)
     chosen = trials[0].setting
-    chosen.save(out / "mata.json")
+    tuned = NamedSetting("MATA", chosen, tuned_on={"task": "tiny", "split": "tune"})
+    save_setting(tuned, out / "mata.json")
 
     test = prepare(processor, make_items("test", TEST_ITEMS))
     baseline = generate_correct(model, processor, test)

@@ -138,6 +138,9 @@ class MATA:
     def load(cls, path: str | Path) -> MATA:
         """Read settings that :meth:`save` wrote.
 
+        The file may also say under ``tuned_on`` which data the settings were chosen on; that is not
+        a setting, see :func:`mata_audio.evaluation.load_setting`.
+
         Raises:
             FileNotFoundError: there is no such file.
             SettingsError: not a JSON object, an unknown field, or a value that is not allowed.
@@ -149,6 +152,7 @@ class MATA:
             raise SettingsError(f"{path} is not a JSON settings file: {error}") from error
         if not isinstance(data, dict):
             raise SettingsError(f"{path} must hold a JSON object; got {type(data).__name__}")
+        data.pop("tuned_on", None)
         known = [field.name for field in fields(cls)]
         unknown = sorted(set(data) - set(known))
         if unknown:

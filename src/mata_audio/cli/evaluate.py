@@ -1,0 +1,246 @@
+"""``mata eval``: a benchmark under the baseline and any number of settings."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mata_audio.cli.progress import note
+from mata_audio.cli.setting_options import add_setting_options
+
+if TYPE_CHECKING:
+    from mata_audio.evaluation.plan import Plan
+    from mata_audio.evaluation.results import Results
+
+EXAMPLE = """\
+examples:
+  mata eval --model tiny --task tiny --out runs/tiny
+  mata eval --model Qwen/Qwen2.5-Omni-7B --task mmau --data path/to/MMAU --out runs/omni-mmau
+  mata eval --model Qwen/Qwen2-Audio-7B-Instruct --task mmar --data path/to/MMAR --out runs/q2 \\
+            --setting "weak: alpha=0.05" --setting "early: alpha=0.1 layers=0-10"
+  mata eval --model MODEL --task jsonl --data my-questions.jsonl --out runs/mine --dry-run
+
+A run that was stopped goes on with the same command.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "eval",
+        help="evaluate a model on a benchmark, without and with MATA",
+        description="Answer every question of a benchmark without and with MATA, both from one "
+        "prefill, score the answers as the benchmark's own script does, and compare. Every "
+        "finished batch is on disk; a run that was stopped goes on with the same command.",
+        epilog=EXAMPLE,
+    )
+    parser.add_argument("--model", required=True, help='"tiny", a local folder or a hub id')
+    parser.add_argument(
+        "--task",
+        required=True,
+        metavar="NAME",
+        help="mmau, mmar, mmsu, mmau-pro, air-bench, tiny, or jsonl for a file of your own",
+    )
+    parser.add_argument(
+        "--data", metavar="PATH", help="the benchmark's folder, question file or hub id"
+    )
+    parser.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="of the run")
+    parser.add_argument("--split", metavar="NAME", help="of the task (default: its first)")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show the prompts of three items and run nothing"
+    )
+    _add_settings(parser)
+    _add_prompt(parser)
+    _add_running(parser)
+    add_loading_options(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    add_setting_options(parser)
+    parser.add_argument(
+        "--setting",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help='a setting to compare, such as "alpha=0.1 layers=10-20", "NAME: alpha=0.1", "paper" '
+        "or a JSON file; give it again for several",
+    )
+    parser.add_argument("--baseline-only", action="store_true", help="no setting at all")
+
+
+def _add_prompt(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("prompt and answer")
+    group.add_argument(
+        "--template", metavar="NAME", help="prompt template, or a file (default: by model and task)"
+    )
+    group.add_argument(
+        "--reader",
+        metavar="NAME",
+        help="answer readers, chained with +: answer-tag, letter, final-line, whole",
+    )
+    group.add_argument("--max-new-tokens", type=int, metavar="N", help="longest answer")
+    group.add_argument(
+        "--long-audio",
+        choices=("cut", "fail"),
+        default="cut",
+        help="clips longer than the model hears: hear their beginning, or record an error (cut)",
+    )
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("running")
+    group.add_argument(
+        "--batch-size", default="auto", metavar="N", help="a number, or auto (the default)"
+    )
+    group.add_argument("--limit", type=int, metavar="N", help="only the first N items")
+    group.add_argument(
+        "--ids", metavar="IDS", help="only these items: ids with commas, or a file of one a line"
+    )
+    group.add_argument(
+        "--max-errors", type=int, default=100, metavar="N", help="stop when more fail (100)"
+    )
+    group.add_argument("--retry-errors", action="store_true", help="run failed items again")
+    group.add_argument("--workers", type=int, default=4, metavar="N", help="decoding threads (4)")
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="recorded in run.json (0)")
+
+
+def add_loading_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device``, ``--dtype``, ``--attention`` and ``--trust-remote-code``."""
+    group = parser.add_argument_group("model")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (auto)")
+    group.add_argument(
+        "--dtype", default="auto", help="auto (the checkpoint's), float32, bfloat16 or float16"
+    )
+    group.add_argument("--attention", metavar="NAME", help="attention backend: sdpa, eager, ...")
+    group.add_argument(
+        "--trust-remote-code",
+        action="store_true",
+        help="run Python code that the model's repository brings (off unless asked for)",
+    )
+
+
+def loading_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what :func:`add_loading_options` added, as ``Options`` names it."""
+    return {
+        "device": args.device,
+        "dtype": args.dtype,
+        "attn_implementation": args.attention,
+        "trust_remote_code": args.trust_remote_code,
+    }
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run or continue the evaluation and print its tables.
+
+    Raises:
+        MataError: of the kind that says what is wrong.
+    """
+    from mata_audio.cli.evaluation_progress import EvaluationProgress
+    from mata_audio.cli.quiet import quiet_libraries, use_one_thread
+    from mata_audio.cli.setting_specs import settings_from
+
+    quiet_libraries(getattr(args, "debug", False))
+    from mata_audio.evaluation.plan import Options, make_plan
+    from mata_audio.evaluation.run_folder import RunFolder
+    from mata_audio.evaluation.runs import run_plan
+    from mata_audio.loading import TINY
+
+    options = Options(
+        split=args.split,
+        template=args.template,
+        reader=args.reader,
+        max_new_tokens=args.max_new_tokens,
+        batch_size=_batch_size(args.batch_size),
+        limit=args.limit,
+        ids=None if args.ids is None else _ids(args.ids),
+        cut_long_audio=args.long_audio == "cut",
+        max_errors=args.max_errors,
+        retry_errors=args.retry_errors,
+        seed=args.seed,
+        workers=args.workers,
+        **loading_options(args),
+    )
+    plan = make_plan(args.model, args.task, args.data, settings_from(args), options)
+    if args.dry_run:
+        print(dry_run(plan))
+        return 0
+    if plan.found.name == TINY:
+        use_one_thread()
+    for line in summary(plan):
+        note(line)
+    with EvaluationProgress() as progress:
+        results = run_plan(plan, RunFolder(args.out), progress.show)
+    print(report_text(results, plan, args.out))
+    return 0 if any(item.answers for item in results.items) else 1
+
+
+def summary(plan: Plan) -> list[str]:
+    """Return what is about to run, a fact a line."""
+    version = f", {plan.dataset.version}" if plan.dataset.version else ""
+    return [
+        f"{plan.found.name} on {plan.task.title} {plan.dataset.split}{version}: "
+        f"{len(plan.items):,} items",
+        f"prompt {plan.template.name}, answers read by {plan.reader}, greedy, at most "
+        f"{plan.max_new_tokens} new tokens",
+        f"settings: {', '.join(setting.name for setting in plan.settings)}",
+    ]
+
+
+def dry_run(plan: Plan) -> str:
+    """Return the prompts of three items, as the model would read them."""
+    from mata_audio.asking import chat_prompt, prompt_style
+    from mata_audio.evaluation.prepare import style_of
+    from mata_audio.loading import load_processor
+
+    processor = load_processor(plan.found)
+    style = style_of(plan.template, prompt_style(plan.found))
+    parts = list(summary(plan))
+    for item in plan.items[:3]:
+        question = plan.template.render(item.question, item.choices)
+        prompt = chat_prompt(processor, style, question, len(item.audio))
+        clips = ", ".join(clip.name for clip in item.audio)
+        answer = "hidden" if item.answer is None else item.answer
+        parts += [f"\n--- {item.id} ({clips}; answer: {answer})", prompt.rstrip("\n")]
+    return "\n".join(parts)
+
+
+def report_text(results: Results, plan: Plan, out: Path) -> str:
+    """Return the tables, the notes, the failed items and where everything is."""
+    from mata_audio.evaluation.output_files import prediction_path
+    from mata_audio.evaluation.tables import as_text
+
+    parts = [as_text(results)] if results.overall.accuracy else []
+    if all(item.answer is None for item in plan.dataset.items):
+        files = ", ".join(str(prediction_path(out, s.name, plan.task)) for s in plan.settings)
+        parts.append(f"The answers of this split are hidden. To submit: {files}")
+    for name, paired in results.overall.paired.items():
+        parts.append(
+            f"{name}: with {paired.n:,} items and this many changed answers, a difference of "
+            f"{100 * paired.smallest_difference:.1f} points is the smallest that would have shown "
+            "(80 % power)."
+        )
+    parts += results.notes
+    failed = [item for item in results.items if item.error is not None]
+    if failed:
+        parts.append("\n".join(f"error  {item.id}: {item.error}" for item in failed))
+    parts.append(f"Written to {out}; mata report {out} makes a page of it.")
+    return "\n\n".join(parts)
+
+
+def _batch_size(text: str) -> int | str:
+    from mata_audio.errors import SettingsError
+
+    if text == "auto":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise SettingsError(f"--batch-size must be a number or auto; got {text!r}") from None
+
+
+def _ids(text: str) -> list[str]:
+    path = Path(text)
+    listed = path.read_text(encoding="utf-8").splitlines() if path.is_file() else text.split(",")
+    return [id.strip() for id in listed if id.strip()]

@@ -1,0 +1,197 @@
+"""Answering under the baseline and any number of settings from one prefill.
+
+MATA changes nothing before the last prompt token (arXiv 2509.18816, section 2), so the keys and
+values of all earlier positions are the same for the baseline and for every setting. The prompt is
+read once; the last token and the answer are then computed for all settings side by side, as rows
+of one batch in which each row has gains of its own.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig
+from transformers.cache_utils import Cache
+
+from mata_audio.attachment import Attachment
+from mata_audio.evaluation.settings import NamedSetting
+from mata_audio.families import Located, locate
+from mata_audio.gains import settings_gains
+
+SETTINGS_AT_ONCE = 8
+"""Rows for each item in one batch; beyond it the memory for keys and values would grow too far."""
+
+Inputs = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What one item's prompt led to under one setting.
+
+    Args:
+        tokens: the new token ids, without what follows the end of the answer.
+        negative_share: share of the raw audio scores below zero at the last prompt token, over the
+            steered layers and heads; None for the baseline.
+    """
+
+    tokens: tuple[int, ...]
+    negative_share: float | None
+
+
+def greedy(model: Any, tokenizer: Any, max_new_tokens: int) -> GenerationConfig:
+    """Return the model's generation config made greedy, with nothing left that only sampling uses.
+
+    A repetition penalty stays: the checkpoint's makers put it there, and harnesses leave it on.
+    """
+    config = copy.deepcopy(model.generation_config)
+    config.update(
+        do_sample=False,
+        num_beams=1,
+        num_return_sequences=1,
+        max_new_tokens=max_new_tokens,
+        max_length=None,
+        temperature=None,
+        top_k=None,
+        top_p=None,
+        min_p=None,
+        typical_p=None,
+        epsilon_cutoff=None,
+        eta_cutoff=None,
+    )
+    if config.eos_token_id is None:
+        config.eos_token_id = tokenizer.eos_token_id
+    if config.pad_token_id is None:
+        config.pad_token_id = tokenizer.pad_token_id
+    if config.pad_token_id is None:
+        eos = config.eos_token_id
+        config.pad_token_id = eos[0] if isinstance(eos, list) else eos
+    return config
+
+
+@torch.inference_mode()
+def generate_all(
+    model: Any,
+    inputs: Inputs,
+    settings: Sequence[NamedSetting],
+    config: GenerationConfig,
+) -> list[dict[str, Generated]]:
+    """Generate for every prompt under every setting.
+
+    Args:
+        model: a supported model, not steered.
+        inputs: what the model takes, on its device: prompts of one length without padding,
+            ``input_ids`` of shape ``(batch, tokens)``.
+        settings: the baseline (``mata`` None) may be among them.
+        config: from :func:`greedy`.
+
+    Returns:
+        For each prompt, the result by setting name.
+
+    Raises:
+        SettingsError: a layer or head that the model does not have.
+        NoAudioError: a prompt holds no audio token.
+    """
+    located = locate(model)
+    cache = prefill(located.listener, inputs)
+    results: list[dict[str, Generated]] = [{} for _ in inputs["input_ids"]]
+    parts = list(_together(settings))
+    for number, part in enumerate(parts):
+        own = cache if number == len(parts) - 1 else copy.deepcopy(cache)
+        for results_of_item, found in zip(
+            results, _generate_part(located, inputs, part, own, config), strict=True
+        ):
+            results_of_item.update(found)
+    return [{s.name: found[s.name] for s in settings} for found in results]
+
+
+def prefill(listener: Any, inputs: Inputs) -> Cache:
+    """Return the cache of every prompt position but the last."""
+    cache = listener(**inputs, use_cache=True).past_key_values
+    cache.crop(-1)
+    return cache
+
+
+def _together(settings: Sequence[NamedSetting]) -> Iterator[list[NamedSetting]]:
+    """Split settings into batches of one formula each; the baseline goes with the first."""
+    by_formula: dict[str, list[NamedSetting]] = {}
+    for setting in settings:
+        if setting.mata is not None:
+            by_formula.setdefault(setting.mata.formula, []).append(setting)
+    baseline = [setting for setting in settings if setting.mata is None]
+    groups = list(by_formula.values()) or [[]]
+    groups[0] = baseline + groups[0]
+    for group in groups:
+        for start in range(0, len(group), SETTINGS_AT_ONCE):
+            yield group[start : start + SETTINGS_AT_ONCE]
+
+
+def _generate_part(
+    located: Located,
+    inputs: Inputs,
+    part: Sequence[NamedSetting],
+    cache: Cache,
+    config: GenerationConfig,
+) -> list[dict[str, Generated]]:
+    """Continue from ``cache``, which is used up, under the settings of one formula."""
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
+    rows = len(part)
+    if rows > 1:
+        cache.batch_repeat_interleave(rows)
+    with _steered(located, part, batch=ids.shape[0]) as attachment:
+        listener: Any = located.listener
+        output = listener.generate(
+            input_ids=ids.repeat_interleave(rows, dim=0),
+            attention_mask=mask.repeat_interleave(rows, dim=0),
+            past_key_values=cache,
+            generation_config=config,
+        )
+    shares = [None] * len(output) if attachment is None else attachment.negative_shares
+    answers = [_until_end(new, config) for new in output[:, ids.shape[1] :].tolist()]
+    results: list[dict[str, Generated]] = []
+    for item in range(ids.shape[0]):
+        own = range(item * rows, (item + 1) * rows)
+        results.append(
+            {
+                setting.name: Generated(answers[row], shares[row])
+                for setting, row in zip(part, own, strict=True)
+            }
+        )
+    return results
+
+
+@contextmanager
+def _steered(
+    located: Located, part: Sequence[NamedSetting], batch: int
+) -> Iterator[Attachment | None]:
+    """Steer with gains for each row: item 0 under every setting, item 1 under every setting, ..."""
+    steered = [setting.mata for setting in part if setting.mata is not None]
+    if not steered:
+        yield None
+        return
+    shape = {"layers": located.depth, "heads": located.heads}
+    zeros = torch.zeros(located.depth, 1, located.heads)
+    gains = torch.cat(
+        [zeros if s.mata is None else settings_gains(s.mata, **shape) for s in part], dim=1
+    )
+    attachment = Attachment(located, gains.repeat(1, batch, 1), steered[0].formula)
+    try:
+        yield attachment
+    finally:
+        attachment.detach()
+    attachment.check()
+
+
+def _until_end(tokens: list[int], config: GenerationConfig) -> tuple[int, ...]:
+    """Cut what ``generate`` pads after the end-of-sequence token, which is kept."""
+    eos = config.eos_token_id
+    ends = set(eos) if isinstance(eos, (list, tuple)) else {eos}
+    for place, token in enumerate(tokens):
+        if token in ends:
+            return tuple(tokens[: place + 1])
+    return tuple(tokens)

@@ -1,0 +1,185 @@
+"""Everything a run will do, decided and checked before any weights are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mata_audio.errors import DataError, SettingsError
+from mata_audio.evaluation.item import Dataset, Item
+from mata_audio.evaluation.readers import check_reader
+from mata_audio.evaluation.settings import NamedSetting, with_baseline
+from mata_audio.evaluation.task import Task
+from mata_audio.evaluation.tasks import task_named
+from mata_audio.evaluation.templates import Template, default_template, load_template
+from mata_audio.families import locate
+from mata_audio.gains import settings_gains
+from mata_audio.loading import DTYPES, Found, find_model, skeleton
+from mata_audio.settings import MATA
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be chosen for a run; None leaves it to the task, the model or the machine.
+
+    Args:
+        split: of the task.
+        template: name of a prompt template, or a template file.
+        reader: name of an answer reader.
+        max_new_tokens: longest answer.
+        batch_size: prompts in one batch, or ``"auto"``.
+        limit: only the first so many items.
+        ids: only these items.
+        cut_long_audio: hear the beginning of clips that are too long, instead of failing them.
+        max_errors: stop once more items than this have failed in one session.
+        retry_errors: run the items that failed before once more.
+        device: ``"auto"`` or a PyTorch device.
+        dtype: one of :data:`mata_audio.loading.DTYPES`.
+        attn_implementation: attention backend.
+        trust_remote_code: run Python code that the model's repository brings.
+        seed: of PyTorch's generators; greedy decoding draws nothing.
+        workers: threads that decode audio.
+    """
+
+    split: str | None = None
+    template: str | Path | None = None
+    reader: str | None = None
+    max_new_tokens: int | None = None
+    batch_size: int | str = AUTO
+    limit: int | None = None
+    ids: Sequence[str] | None = None
+    cut_long_audio: bool = True
+    max_errors: int = 100
+    retry_errors: bool = False
+    device: str = AUTO
+    dtype: str = AUTO
+    attn_implementation: str | None = None
+    trust_remote_code: bool = False
+    seed: int = 0
+    workers: int = 4
+
+    def __post_init__(self) -> None:
+        least = {"limit": 1, "max_new_tokens": 1, "max_errors": 0, "workers": 1, "seed": 0}
+        for name, bound in least.items():
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < bound):
+                raise SettingsError(f"{name} must be a whole number from {bound} on; got {value!r}")
+        size = self.batch_size
+        if size != AUTO and (isinstance(size, str) or size < 1):
+            raise SettingsError(f'batch_size must be 1 or more, or "auto"; got {size!r}')
+        if self.dtype not in DTYPES:
+            raise SettingsError(f"dtype must be one of {', '.join(DTYPES)}; got {self.dtype!r}")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run, resolved.
+
+    Args:
+        task: the benchmark.
+        dataset: all items of the split.
+        items: those to run.
+        found: the model.
+        settings: the baseline first.
+        template: prompt template.
+        reader: answer reader.
+        max_new_tokens: longest answer.
+        options: as given.
+    """
+
+    task: Task
+    dataset: Dataset
+    items: tuple[Item, ...]
+    found: Found
+    settings: tuple[NamedSetting, ...]
+    template: Template
+    reader: str
+    max_new_tokens: int
+    options: Options
+
+    def identity(self) -> dict[str, Any]:
+        """Return whatever could change an answer, as far as it is known before the model is loaded.
+
+        Which items are run, in which batches, and how answers are read is not among it.
+        """
+        template = {k: v for k, v in asdict(self.template).items() if k != "source"}
+        return {
+            "model": self.found.name,
+            "task": self.task.name,
+            "split": self.dataset.split,
+            "data": dict(self.dataset.files),
+            "settings": [setting.as_data() for setting in self.settings],
+            "template": {**template, "sha256": self.template.sha256},
+            "max_new_tokens": self.max_new_tokens,
+            "cut_long_audio": self.options.cut_long_audio,
+            "seed": self.options.seed,
+        }
+
+
+def make_plan(
+    model: str | Path,
+    task: str | Task,
+    data: str | Path | None = None,
+    settings: MATA | NamedSetting | Sequence[MATA | NamedSetting] = (),
+    options: Options | None = None,
+) -> Plan:
+    """Resolve and check a run; arguments as for :func:`mata_audio.evaluation.evaluate`.
+
+    Raises:
+        MataError: of the kind that says what is wrong with task, data, model, setting or option.
+    """
+    options = options or Options()
+    chosen = task if isinstance(task, Task) else task_named(task)
+    split = options.split or chosen.splits[0]
+    if split not in chosen.splits:
+        raise SettingsError(
+            f"{chosen.name} has no split {split!r}; allowed: {', '.join(chosen.splits)}"
+        )
+    if chosen.needs_data and data is None:
+        raise DataError(
+            f"{chosen.name} needs its data: a local folder in the published layout, or a hub id "
+            "(--data)"
+        )
+    named = with_baseline(settings)
+    reader = options.reader or chosen.reader
+    check_reader(reader)
+    found = find_model(model, trust_remote_code=options.trust_remote_code)
+    located = locate(skeleton(found))
+    for setting in named:
+        if setting.mata is not None:
+            settings_gains(setting.mata, layers=located.depth, heads=located.heads)
+    template = (
+        default_template(found.family.model_type, found.name, chosen)
+        if options.template is None
+        else load_template(options.template)
+    )
+    dataset = chosen.load(data, split)
+    return Plan(
+        task=chosen,
+        dataset=dataset,
+        items=_selected(dataset, options),
+        found=found,
+        settings=named,
+        template=template,
+        reader=reader,
+        max_new_tokens=options.max_new_tokens or chosen.max_new_tokens,
+        options=options,
+    )
+
+
+def _selected(dataset: Dataset, options: Options) -> tuple[Item, ...]:
+    items = dataset.items
+    if options.ids is not None:
+        wanted = set(options.ids)
+        missing = sorted(wanted - {item.id for item in items})
+        if missing:
+            raise SettingsError(
+                f"{len(missing)} of the ids asked for are not in {dataset.task} "
+                f"{dataset.split}, the first is {missing[0]!r}"
+            )
+        items = tuple(item for item in items if item.id in wanted)
+    return items[: options.limit]

@@ -1,0 +1,153 @@
+"""From benchmark items to model inputs, ahead of the model, in worker threads."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+from mata_audio.asking import build_inputs, clip_limits
+from mata_audio.audio import decode_audio
+from mata_audio.evaluation.item import Item
+from mata_audio.evaluation.results import ClipHeard
+from mata_audio.evaluation.templates import Template
+from mata_audio.families import PromptStyle
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An item ready for the model: its inputs, a batch of one, and what is heard of its clips."""
+
+    item: Item
+    inputs: dict[str, Tensor]
+    clips: tuple[ClipHeard, ...]
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What items must share to be in one batch: no prompt is padded for another."""
+        return tuple((name, tuple(value.shape[1:])) for name, value in sorted(self.inputs.items()))
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An item that has no answer, and why."""
+
+    item: Item
+    error: str
+
+
+class Preparer:
+    """Makes model inputs.
+
+    Args:
+        processor: of the model.
+        template: how a question is put.
+        style: of the model's family, where the template leaves something open.
+        cut_long_audio: whether the model hears the beginning of a clip that is too long for it;
+            otherwise such an item fails.
+    """
+
+    def __init__(
+        self, processor: Any, template: Template, style: PromptStyle, cut_long_audio: bool
+    ) -> None:
+        self._processor = processor
+        self._template = template
+        self._style = style_of(template, style)
+        self._limits = clip_limits(processor)
+        self._cut = cut_long_audio
+        self._processing = threading.Lock()  # fast tokenizers refuse two threads at once
+
+    def __call__(self, item: Item) -> Prepared | Failed:
+        """Decode, resample and tokenise one item; whatever goes wrong is its reason."""
+        try:
+            clips = [
+                decode_audio(
+                    source.read(),
+                    source.name,
+                    self._limits.sampling_rate,
+                    self._limits.shortest,
+                    self._limits.longest,
+                    cut=self._cut,
+                )
+                for source in item.audio
+            ]
+            question = self._template.render(item.question, item.choices)
+            with self._processing:
+                inputs = build_inputs(
+                    self._processor, self._style, question, [clip.samples for clip in clips]
+                )
+        except Exception as error:
+            return Failed(item, reason(error))
+        heard = tuple(
+            ClipHeard(source.name, clip.seconds, clip.heard)
+            for source, clip in zip(item.audio, clips, strict=True)
+        )
+        return Prepared(item, inputs, heard)
+
+
+def style_of(template: Template, style: PromptStyle) -> PromptStyle:
+    """Return how a template's prompt is put; ``style`` decides what the template leaves open."""
+    return PromptStyle(
+        audio_first=style.audio_first if template.audio_first is None else template.audio_first,
+        system=style.system if template.system is None else template.system,
+    )
+
+
+def reason(error: Exception) -> str:
+    """Return an error in one line, with its kind."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def ahead(
+    function: Callable[[_In], _Out], values: Iterable[_In], workers: int, window: int
+) -> Iterator[_Out]:
+    """Apply ``function`` in ``workers`` threads, at most ``window`` values ahead, in order."""
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="prepare") as pool:
+        waiting: deque[Future[_Out]] = deque()
+        try:
+            for value in values:
+                waiting.append(pool.submit(function, value))
+                if len(waiting) >= window:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def batches(
+    prepared: Iterable[Prepared], size: Callable[[], int], held: int
+) -> Iterator[list[Prepared]]:
+    """Group items of one shape into batches, holding back at most ``held`` items.
+
+    Args:
+        prepared: the items.
+        size: greatest batch size, asked anew for each batch.
+        held: items kept while they wait for others of their shape.
+    """
+    waiting: dict[tuple[object, ...], list[Prepared]] = {}
+
+    def taken(shape: tuple[object, ...]) -> list[Prepared]:
+        group = waiting.pop(shape)
+        at_once = size()
+        if len(group) > at_once:
+            waiting[shape] = group[at_once:]
+        return group[:at_once]
+
+    for item in prepared:
+        waiting.setdefault(item.shape, []).append(item)
+        if len(waiting[item.shape]) >= size():
+            yield taken(item.shape)
+        elif sum(map(len, waiting.values())) >= held:
+            yield taken(max(waiting, key=lambda shape: len(waiting[shape])))
+    while waiting:
+        yield taken(next(iter(waiting)))

@@ -1,0 +1,222 @@
+"""Running a plan: items in, answers on disk, whatever happens in between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mata_audio.asking import prompt_style
+from mata_audio.errors import RunError
+from mata_audio.evaluation.one_prefill import Generated, generate_all
+from mata_audio.evaluation.outcome import correct_alone
+from mata_audio.evaluation.plan import AUTO, Plan
+from mata_audio.evaluation.prepare import Failed, Prepared, Preparer, ahead, batches, reason
+from mata_audio.evaluation.store import ItemStore, Line
+from mata_audio.loading import Loaded
+
+AUTO_BATCH = {"cuda": 32, "cpu": 8}
+"""Where ``"auto"`` starts; out of memory, it is halved."""
+HELD_BATCHES = 8
+"""Batches' worth of items that may wait for others of their length."""
+
+
+@dataclass
+class Progress:
+    """How far a run has come.
+
+    Args:
+        total: items of the run.
+        done: items with an answer or an error, from this session and those before.
+        failed: those with an error.
+        resumed: items that earlier sessions had done.
+        correct: right answers by setting name.
+        scored: scored answers by setting name.
+        batch_size: greatest batch at the moment.
+        started: :func:`time.monotonic` when the first item of this session was begun.
+    """
+
+    total: int
+    done: int = 0
+    failed: int = 0
+    resumed: int = 0
+    correct: dict[str, int] = field(default_factory=dict)
+    scored: dict[str, int] = field(default_factory=dict)
+    batch_size: int = 1
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def rate(self) -> float:
+        """Items a second in this session."""
+        return (self.done - self.resumed) / max(time.monotonic() - self.started, 1e-9)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time left at this rate; None before the first item."""
+        return (self.total - self.done) / self.rate if self.done > self.resumed else None
+
+
+Report = Callable[[Progress], None]
+
+
+class Runner:
+    """Answers the items of a plan that have no answer yet.
+
+    Args:
+        plan: what to run.
+        loaded: the model.
+        store: where finished items go.
+        config: generation config.
+        report: called after every batch.
+    """
+
+    def __init__(
+        self, plan: Plan, loaded: Loaded, store: ItemStore, config: Any, report: Report
+    ) -> None:
+        self._plan = plan
+        self._loaded = loaded
+        self._store = store
+        self._config = config
+        self._report = report
+        self._errors = 0
+        self._device = next(loaded.model.parameters()).device
+        given = plan.options.batch_size
+        self._size = AUTO_BATCH.get(self._device.type, 8) if given == AUTO else int(given)
+        self._pending = [item for item in plan.items if not self._is_done(item.id)]
+        self.progress = Progress(len(plan.items), batch_size=self._size)
+
+    def run(self) -> None:
+        """Run all pending items.
+
+        Raises:
+            RunError: more items failed than are allowed.
+        """
+        plan = self._plan
+        for item in plan.items:
+            if self._is_done(item.id):
+                self._count(self._store.lines[item.id], item)
+        self.progress.resumed = self.progress.done
+        self.progress.started = time.monotonic()
+        preparer = Preparer(
+            self._loaded.processor,
+            plan.template,
+            prompt_style(self._loaded),
+            plan.options.cut_long_audio,
+        )
+        held = HELD_BATCHES * self._size
+        prepared = ahead(preparer, self._pending, plan.options.workers, window=2 * self._size + 4)
+        for batch in batches(self._without_failed(prepared), lambda: self._size, held):
+            for finished in self._answers(batch):
+                self._save(finished)
+
+    def _is_done(self, id: str) -> bool:
+        line = self._store.lines.get(id)
+        return line is not None and not (self._plan.options.retry_errors and "error" in line)
+
+    def _without_failed(self, prepared: Iterator[Prepared | Failed]) -> Iterator[Prepared]:
+        for item in prepared:
+            if isinstance(item, Failed):
+                self._save([{"id": item.item.id, "error": item.error}])
+            else:
+                yield item
+
+    def _save(self, lines: Sequence[Line]) -> None:
+        self._store.append(lines)
+        by_id = {item.id: item for item in self._plan.items}
+        for line in lines:
+            self._errors += "error" in line
+            self._count(line, by_id[line["id"]])
+        self._report(self.progress)
+        if self._errors > self._plan.options.max_errors:
+            raise RunError(
+                f"stopped: {self._errors} items failed, more than --max-errors "
+                f"{self._plan.options.max_errors}; the last: {lines[-1].get('error')}. What is "
+                "done is kept; mend the cause and run the same command with --retry-errors"
+            )
+
+    def _count(self, line: Line, item: Any) -> None:
+        progress = self.progress
+        progress.done += 1
+        progress.failed += "error" in line
+        for name, raw in line.get("answers", {}).items():
+            right = correct_alone(self._plan.task, item, raw, self._plan.reader)
+            if right is not None:
+                progress.correct[name] = progress.correct.get(name, 0) + right
+                progress.scored[name] = progress.scored.get(name, 0) + 1
+
+    def _answers(self, batch: Sequence[Prepared]) -> Iterator[list[Line]]:
+        """Answer a batch: halved where memory runs out, item by item where something else fails."""
+        try:
+            finished = self._generate(batch)
+        except Exception as error:
+            finished = [_line(batch[0], error=reason(error))]
+            out_of_memory = is_out_of_memory(error)
+        else:
+            yield finished
+            return
+        if len(batch) == 1:
+            yield finished
+            return
+        if out_of_memory:
+            _free_memory()
+            self._size = self.progress.batch_size = max(1, len(batch) // 2)
+        step = self._size if out_of_memory else 1
+        for start in range(0, len(batch), step):
+            yield from self._answers(batch[start : start + step])
+
+    def _generate(self, batch: Sequence[Prepared]) -> list[Line]:
+        inputs = {
+            name: self._moved(torch.cat([item.inputs[name] for item in batch]))
+            for name in batch[0].inputs
+        }
+        found = generate_all(self._loaded.model, inputs, self._plan.settings, self._config)
+        return [
+            _line(item, generated=own, tokenizer=self._loaded.processor.tokenizer)
+            for item, own in zip(batch, found, strict=True)
+        ]
+
+    def _moved(self, value: Tensor) -> Tensor:
+        dtype = next(self._loaded.model.parameters()).dtype
+        return value.to(self._device, dtype if value.is_floating_point() else None)
+
+
+def _line(
+    item: Prepared,
+    error: str | None = None,
+    generated: dict[str, Generated] | None = None,
+    tokenizer: Any = None,
+) -> Line:
+    """Return what is stored of one item: its clips, and its answers or its error."""
+    line: dict[str, Any] = {
+        "id": item.item.id,
+        "clips": [vars(clip) for clip in item.clips],
+        "prompt_tokens": item.inputs["input_ids"].shape[1],
+    }
+    if generated is None:
+        return {**line, "error": error}
+    shares = {name: own.negative_share for name, own in generated.items()}
+    return {
+        **line,
+        "answers": {
+            name: tokenizer.decode(own.tokens, skip_special_tokens=True)
+            for name, own in generated.items()
+        },
+        "new_tokens": {name: len(own.tokens) for name, own in generated.items()},
+        "negative_share": {name: share for name, share in shares.items() if share is not None},
+    }
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, on a GPU or on the CPU."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _free_memory() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

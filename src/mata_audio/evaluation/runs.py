@@ -1,0 +1,180 @@
+"""``evaluate``: a benchmark under the baseline and any number of settings, resumable."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mata_audio.evaluation.environment import device_name, git_state, versions, weights_sha256
+from mata_audio.evaluation.one_prefill import greedy
+from mata_audio.evaluation.outcome import make_results, predictions
+from mata_audio.evaluation.output_files import write_outputs
+from mata_audio.evaluation.plan import Options, Plan, make_plan
+from mata_audio.evaluation.results import Results, SettingResult
+from mata_audio.evaluation.run_folder import RunFolder
+from mata_audio.evaluation.runner import Progress, Runner
+from mata_audio.evaluation.settings import NamedSetting, tuned_on_these_items
+from mata_audio.evaluation.task import Task
+from mata_audio.families import Located, locate
+from mata_audio.gains import describe
+from mata_audio.loading import Loaded, load_processor, load_weights
+from mata_audio.settings import MATA
+
+
+def evaluate(
+    model: str | Path,
+    task: str | Task,
+    out: str | Path,
+    *,
+    data: str | Path | None = None,
+    settings: MATA | NamedSetting | Sequence[MATA | NamedSetting] | None = None,
+    report: Callable[[Progress], None] | None = None,
+    **options: Any,
+) -> Results:
+    """Answer a benchmark with and without MATA, each item from one prefill, and compare.
+
+    A run that was stopped, however, is continued by the same call.
+
+    Args:
+        model: ``"tiny"``, a local folder or a hub id.
+        task: name of a task, or a task of your own.
+        out: folder of the run.
+        data: the benchmark's folder, question file or hub id; None where the task needs none.
+        settings: what is compared with the baseline; None for the paper's setting, an empty
+            sequence for the baseline alone.
+        report: called with the progress after every batch.
+        options: fields of :class:`mata_audio.evaluation.Options`.
+
+    Returns:
+        The results; they are also written to ``out``, as JSON, Markdown, LaTeX and CSV, with the
+        predictions in the form that the official scorer takes.
+
+    Raises:
+        RunError: ``out`` holds another run, or too many items failed.
+        MataError: of the kind that says what is wrong with model, task, data or setting.
+    """
+    wanted = MATA() if settings is None else settings
+    plan = make_plan(model, task, data, wanted, Options(**options))
+    return run_plan(plan, RunFolder(out), report or (lambda progress: None))
+
+
+def run_plan(plan: Plan, folder: RunFolder, report: Callable[[Progress], None]) -> Results:
+    """Run or continue ``plan`` in ``folder``; errors as for :func:`evaluate`."""
+    known = plan.identity()
+    if folder.manifest_path.exists():  # refuse before the weights are read
+        folder.check_identity({**folder.manifest().get("identity", {}), **known})
+    loaded = Loaded(
+        load_weights(
+            plan.found,
+            device=plan.options.device,
+            dtype=plan.options.dtype,
+            attn_implementation=plan.options.attn_implementation,
+        ),
+        load_processor(plan.found),
+        plan.found.name,
+        plan.found.family,
+    )
+    torch.manual_seed(plan.options.seed)
+    config = greedy(loaded.model, loaded.processor.tokenizer, plan.max_new_tokens)
+    identity = {**known, **_identity_of(loaded, config)}
+    folder.check_identity(identity)
+    with folder.locked():
+        manifest = _manifest(folder, plan, identity, loaded)
+        runner = Runner(plan, loaded, folder.store, config, report)
+        session = {"started": datetime.now(UTC).isoformat(timespec="seconds")}
+        start = time.monotonic()
+        try:
+            folder.write_manifest({**manifest, "sessions": [*manifest["sessions"], session]})
+            runner.run()
+        finally:
+            session |= _account(runner.progress, time.monotonic() - start)
+            manifest["sessions"].append(session)
+            folder.write_manifest(manifest)
+        results = collect(plan, folder, manifest)
+        write_outputs(
+            results,
+            folder.path,
+            {
+                setting.name: predictions(
+                    plan.task, plan.dataset, folder.store.lines, setting.name, plan.reader
+                )
+                for setting in plan.settings
+            },
+            plan.task,
+        )
+    return results
+
+
+def collect(plan: Plan, folder: RunFolder, manifest: Mapping[str, Any]) -> Results:
+    """Score what is stored of a plan's run."""
+    stored = folder.store.lines
+    lines = {item.id: stored[item.id] for item in plan.items if item.id in stored}
+    descriptions = manifest["facts"]["settings"]
+    settings = [
+        SettingResult(
+            name=setting.name,
+            description=descriptions[setting.name],
+            mata=None if setting.mata is None else asdict(setting.mata),
+            tuned_on_these_items=tuned_on_these_items(setting, plan.dataset),
+        )
+        for setting in plan.settings
+    ]
+    run = {name: value for name, value in manifest.items() if name != "sessions"}
+    return make_results(plan.task, plan.dataset, lines, settings, plan.reader, run)
+
+
+def _identity_of(loaded: Loaded, config: Any) -> dict[str, Any]:
+    """Return what is known of a run's identity once the model is there."""
+    model: Any = loaded.model
+    weight = next(model.parameters())
+    return {
+        "weights_sha256": weights_sha256(model),
+        "dtype": str(weight.dtype).removeprefix("torch."),
+        "attention": model.config._attn_implementation,
+        "device": weight.device.type,
+        "generation": {
+            name: value for name, value in config.to_diff_dict().items() if name != "max_length"
+        },
+        "versions": versions(),
+    }
+
+
+def _manifest(
+    folder: RunFolder, plan: Plan, identity: Mapping[str, Any], loaded: Loaded
+) -> dict[str, Any]:
+    earlier = folder.manifest()["sessions"] if folder.manifest_path.exists() else []
+    device = next(loaded.model.parameters()).device
+    located = locate(loaded.model)
+    facts = {
+        "title": plan.task.title,
+        "model_type": plan.found.family.model_type,
+        "data_version": plan.dataset.version,
+        "items": len(plan.dataset.items),
+        "reader": plan.reader,
+        "template_source": plan.template.source,
+        "settings": {setting.name: _described(setting, located) for setting in plan.settings},
+        "device_name": device_name(device),
+        "git": git_state(),
+    }
+    return {"identity": dict(identity), "facts": facts, "sessions": earlier}
+
+
+def _described(setting: NamedSetting, located: Located) -> str:
+    if setting.mata is None:
+        return "the model as it is"
+    return describe(setting.mata, layers=located.depth, heads=located.heads)
+
+
+def _account(progress: Progress, seconds: float) -> dict[str, Any]:
+    return {
+        "seconds": round(seconds, 1),
+        "items": progress.done - progress.resumed,
+        "failed": progress.failed,
+        "batch_size_at_end": progress.batch_size,
+    }

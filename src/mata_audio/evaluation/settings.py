@@ -1,0 +1,111 @@
+"""What an evaluation compares: the baseline and named settings, each with where it was tuned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mata_audio.errors import SettingsError
+from mata_audio.evaluation.item import Dataset
+from mata_audio.evaluation.results import BASELINE
+from mata_audio.files import write_atomically
+from mata_audio.layers import format_indices
+from mata_audio.settings import MATA
+
+
+@dataclass(frozen=True)
+class NamedSetting:
+    """A setting of a run.
+
+    Args:
+        name: what tables call it; unique within a run.
+        mata: the setting; None for the baseline.
+        tuned_on: the data that it was chosen on, as its file says: ``task``, ``split`` and, where
+            known, ``files`` (sha256 by name) and ``ids``. None where nothing is said.
+    """
+
+    name: str
+    mata: MATA | None
+    tuned_on: Mapping[str, Any] | None = None
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the setting as JSON data."""
+        return {
+            "name": self.name,
+            "mata": None if self.mata is None else asdict(self.mata),
+            "tuned_on": None if self.tuned_on is None else dict(self.tuned_on),
+        }
+
+
+def with_baseline(
+    settings: MATA | NamedSetting | Sequence[MATA | NamedSetting],
+) -> tuple[NamedSetting, ...]:
+    """Return the baseline and the given settings, each with a name.
+
+    Raises:
+        SettingsError: two settings have one name.
+    """
+    given = [settings] if isinstance(settings, (MATA, NamedSetting)) else list(settings)
+    alone = sum(isinstance(setting, MATA) for setting in given) == 1
+    named = [
+        setting
+        if isinstance(setting, NamedSetting)
+        else NamedSetting("MATA" if alone else short_name(setting), setting)
+        for setting in given
+    ]
+    names = [BASELINE, *(setting.name for setting in named)]
+    for name in names:
+        if names.count(name) > 1:
+            raise SettingsError(
+                f"two settings are called {name!r}; give each a name of its own "
+                "(NamedSetting(name, mata), or NAME:alpha=... on the command line)"
+            )
+    return (NamedSetting(BASELINE, None), *named)
+
+
+def short_name(mata: MATA) -> str:
+    """Return a name that tells settings apart, such as ``alpha 0.1, layers 10-20``."""
+    parts = [f"alpha {mata.alpha:g}"]
+    parts += [] if mata.layers is None else [f"layers {format_indices(tuple(mata.layers))}"]  # type: ignore[arg-type]
+    parts += [] if mata.heads is None else [f"heads {format_indices(tuple(mata.heads))}"]  # type: ignore[arg-type]
+    parts += [] if mata.formula == "multiply" else [mata.formula]
+    return ", ".join(parts)
+
+
+def load_setting(path: str | Path, name: str = "MATA") -> NamedSetting:
+    """Read a setting that :meth:`mata_audio.MATA.save` wrote, with what it was tuned on.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        SettingsError: it is not a settings file.
+    """
+    mata = MATA.load(path)
+    tuned_on = json.loads(Path(path).read_text(encoding="utf-8")).get("tuned_on")
+    return NamedSetting(name, mata, tuned_on)
+
+
+def save_setting(setting: NamedSetting, path: str | Path) -> None:
+    """Write a setting, with what it was tuned on, so that :func:`load_setting` reads it.
+
+    Raises:
+        SettingsError: it is the baseline.
+    """
+    if setting.mata is None:
+        raise SettingsError("the baseline is no setting that could be saved")
+    data = {**asdict(setting.mata), "tuned_on": setting.tuned_on}
+    write_atomically(Path(path), json.dumps(data, indent=2) + "\n")
+
+
+def tuned_on_these_items(setting: NamedSetting, dataset: Dataset) -> bool:
+    """Whether ``setting`` was chosen on items of ``dataset``, as far as its file says."""
+    tuned = setting.tuned_on
+    if tuned is None or (tuned.get("task"), tuned.get("split")) != (dataset.task, dataset.split):
+        return False
+    files = tuned.get("files")
+    if files and not set(files.values()) & set(dataset.files.values()):
+        return False
+    ids = tuned.get("ids")
+    return ids is None or not {item.id for item in dataset.items}.isdisjoint(ids)
