@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 
 from mata_audio import MataError, SettingsError, SettingsTypeError, __version__
-from mata_audio.cli import ask, demo, evaluate, info
+from mata_audio.cli import ask, compare, demo, evaluate, info, report, rescore, score
 from mata_audio.cli.parser import Parser
 
 SUCCESS, FAILURE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -18,6 +18,8 @@ EXAMPLES = """\
 examples:
   mata demo --items 200
   mata ask tiny "Which sound is this?" --audio clip.wav
+  mata eval --model tiny --task tiny --out runs/tiny
+  mata report runs/tiny
   mata info Qwen/Qwen2-Audio-7B-Instruct
 
 exit codes: 0 success, 1 failure, 2 wrong use
@@ -34,7 +36,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"mata-audio {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, ask, evaluate, info):
+    for command in (demo, ask, evaluate, report, compare, score, rescore, info):
         command.add_parser(commands)
     return parser
 

@@ -149,7 +149,7 @@ def _row(
         }
         for setting in settings
     }
-    accuracy = {s: _accuracy(list(by_id.values())) for s, by_id in correct.items() if by_id}
+    accuracy = {s: accuracy_of(list(by_id.values())) for s, by_id in correct.items() if by_id}
     paired: dict[str, Paired] = {}
     for setting in settings:
         both = [id for id in correct[BASELINE] if id in correct[setting]]
@@ -188,7 +188,8 @@ def adjusted(paired: Mapping[str, Paired]) -> dict[str, Paired]:
     }
 
 
-def _accuracy(correct: Sequence[bool | None]) -> Accuracy:
+def accuracy_of(correct: Sequence[bool | None]) -> Accuracy:
+    """Return the share of right answers with its interval, one bool an item."""
     n, right = len(correct), sum(map(bool, correct))
     return Accuracy(n, right, right / n, *wilson_interval(right, n))
 

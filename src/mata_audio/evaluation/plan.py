@@ -81,6 +81,7 @@ class Plan:
 
     Args:
         task: the benchmark.
+        data: where its data are.
         dataset: all items of the split.
         items: those to run.
         found: the model.
@@ -92,6 +93,7 @@ class Plan:
     """
 
     task: Task
+    data: str | Path | None
     dataset: Dataset
     items: tuple[Item, ...]
     found: Found
@@ -112,7 +114,7 @@ class Plan:
             "task": self.task.name,
             "split": self.dataset.split,
             "data": dict(self.dataset.files),
-            "settings": [setting.as_data() for setting in self.settings],
+            "settings": {setting.name: setting.as_data() for setting in self.settings},
             "template": {**template, "sha256": self.template.sha256},
             "max_new_tokens": self.max_new_tokens,
             "cut_long_audio": self.options.cut_long_audio,
@@ -160,6 +162,7 @@ def make_plan(
     dataset = chosen.load(data, split)
     return Plan(
         task=chosen,
+        data=Path(data).resolve() if data is not None and Path(data).exists() else data,
         dataset=dataset,
         items=_selected(dataset, options),
         found=found,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,12 @@ import torch
 
 from mata_audio.evaluation.environment import device_name, git_state, versions, weights_sha256
 from mata_audio.evaluation.one_prefill import greedy
-from mata_audio.evaluation.outcome import make_results, predictions
-from mata_audio.evaluation.output_files import write_outputs
 from mata_audio.evaluation.plan import Options, Plan, make_plan
-from mata_audio.evaluation.results import Results, SettingResult
+from mata_audio.evaluation.results import Results
 from mata_audio.evaluation.run_folder import RunFolder
 from mata_audio.evaluation.runner import Progress, Runner
-from mata_audio.evaluation.settings import NamedSetting, tuned_on_these_items
+from mata_audio.evaluation.settings import NamedSetting
+from mata_audio.evaluation.stored_run import StoredRun
 from mata_audio.evaluation.task import Task
 from mata_audio.families import Located, locate
 from mata_audio.gains import describe
@@ -96,37 +94,10 @@ def run_plan(plan: Plan, folder: RunFolder, report: Callable[[Progress], None]) 
             session |= _account(runner.progress, time.monotonic() - start)
             manifest["sessions"].append(session)
             folder.write_manifest(manifest)
-        results = collect(plan, folder, manifest)
-        write_outputs(
-            results,
-            folder.path,
-            {
-                setting.name: predictions(
-                    plan.task, plan.dataset, folder.store.lines, setting.name, plan.reader
-                )
-                for setting in plan.settings
-            },
-            plan.task,
-        )
+        stored = StoredRun(folder, manifest, plan.task, plan.dataset, plan.settings)
+        results = stored.results(plan.reader, {item.id for item in plan.items})
+        stored.write(results)
     return results
-
-
-def collect(plan: Plan, folder: RunFolder, manifest: Mapping[str, Any]) -> Results:
-    """Score what is stored of a plan's run."""
-    stored = folder.store.lines
-    lines = {item.id: stored[item.id] for item in plan.items if item.id in stored}
-    descriptions = manifest["facts"]["settings"]
-    settings = [
-        SettingResult(
-            name=setting.name,
-            description=descriptions[setting.name],
-            mata=None if setting.mata is None else asdict(setting.mata),
-            tuned_on_these_items=tuned_on_these_items(setting, plan.dataset),
-        )
-        for setting in plan.settings
-    ]
-    run = {name: value for name, value in manifest.items() if name != "sessions"}
-    return make_results(plan.task, plan.dataset, lines, settings, plan.reader, run)
 
 
 def _identity_of(loaded: Loaded, config: Any) -> dict[str, Any]:
@@ -154,6 +125,7 @@ def _manifest(
     facts = {
         "title": plan.task.title,
         "model_type": plan.found.family.model_type,
+        "data": None if plan.data is None else str(plan.data),
         "data_version": plan.dataset.version,
         "items": len(plan.dataset.items),
         "reader": plan.reader,

@@ -32,9 +32,8 @@ class NamedSetting:
     tuned_on: Mapping[str, Any] | None = None
 
     def as_data(self) -> dict[str, Any]:
-        """Return the setting as JSON data."""
+        """Return the setting as JSON data, without its name."""
         return {
-            "name": self.name,
             "mata": None if self.mata is None else asdict(self.mata),
             "tuned_on": None if self.tuned_on is None else dict(self.tuned_on),
         }

@@ -88,10 +88,11 @@ def p_value(p: float) -> str:
 
 def as_text(results: Results) -> str:
     """Return the tables for a terminal, accuracies in percent."""
-    return "\n\n".join(_text(table) for table in tables(results))
+    return "\n\n".join(table_text(table) for table in tables(results))
 
 
-def _text(table: Table) -> str:
+def table_text(table: Table) -> str:
+    """Return one table for a terminal."""
     cells = [table.columns, *(line.cells for line in table.lines)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     first = max(len(line.name) for line in table.lines)

@@ -1,0 +1,88 @@
+"""The items as JSON that can stand in a page, whatever a model wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from mata_audio.evaluation.report.formatting import seconds
+from mata_audio.evaluation.report.markers import marker
+from mata_audio.evaluation.report.media import ClipMedia, playable
+from mata_audio.evaluation.results import ItemResult, Results
+
+_ESCAPED = {character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+
+
+def embedded_json(value: Any) -> Markup:
+    """Return ``value`` as JSON in which no character can end or open an element."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character, escape in _ESCAPED.items():
+        text = text.replace(character, escape)
+    return Markup(text)
+
+
+def groupings(results: Results) -> dict[str, tuple[str, list[str]]]:
+    """Return heading and names of each grouping by its key, in the benchmark's order."""
+    found: dict[str, tuple[str, dict[str, None]]] = {}
+    for row in results.groups:
+        found.setdefault(row.grouping, (row.heading, {}))[1].setdefault(row.name)
+    for item in results.items:
+        for key, name in item.groups.items():
+            found.setdefault(key, (key, {}))[1].setdefault(name)
+    return {key: (heading, list(names)) for key, (heading, names) in found.items()}
+
+
+def page_data(results: Results, clips: Mapping[str, Sequence[ClipMedia]]) -> dict[str, Any]:
+    """Return what the page's script needs."""
+    known = groupings(results)
+    names = [setting.name for setting in results.settings]
+    return {
+        "settings": [
+            {"name": name, "path": marker(index).path, "style": marker(index).style}
+            for index, name in enumerate(names)
+        ],
+        "groupings": [
+            {"key": key, "heading": heading, "names": members}
+            for key, (heading, members) in known.items()
+        ],
+        "items": [
+            {
+                "id": item.id,
+                "question": item.question,
+                "choices": item.choices,
+                "answer": item.answer,
+                "groups": [item.groups.get(key) for key in known],
+                "clips": _clips(item, clips.get(item.id, ())),
+                "answers": [_answer(item, name) for name in names],
+                "error": item.error,
+            }
+            for item in results.items
+        ],
+    }
+
+
+def _answer(item: ItemResult, setting: str) -> dict[str, Any] | None:
+    answer = item.answers.get(setting)
+    if answer is None:
+        return None
+    correct = None if answer.correct is None else bool(answer.correct)  # numpy has its own kind
+    return {"raw": answer.raw, "read": answer.read, "correct": correct}
+
+
+def _clips(item: ItemResult, media: Sequence[ClipMedia]) -> list[dict[str, str | None]]:
+    """The clips that can be played, then those that were heard but are not at hand."""
+    heard = list(item.clips)
+    shown: list[dict[str, str | None]] = []
+    for clip in media:
+        match = next((one for one in heard if one.name == clip.name), None)
+        if match:
+            heard.remove(match)
+        length = seconds(match.seconds, match.heard) if match else ""
+        shown.append({"name": clip.name, "length": length, "source": playable(clip.source)})
+    return shown + [
+        {"name": one.name, "length": seconds(one.seconds, one.heard), "source": None}
+        for one in heard
+    ]

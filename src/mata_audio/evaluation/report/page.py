@@ -1,0 +1,136 @@
+"""Putting the page together."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from mata_audio.evaluation.report import formatting
+from mata_audio.evaluation.report.embedding import embedded_json, page_data
+from mata_audio.evaluation.report.facts import Fact, run_facts, title_facts
+from mata_audio.evaluation.report.markers import Marker, marker
+from mata_audio.evaluation.report.media import ClipMedia
+from mata_audio.evaluation.report.plots import plot
+from mata_audio.evaluation.results import Accuracy, Paired, Results, Row, SettingResult
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """A setting with its place in the run and its figures over all items."""
+
+    index: int
+    result: SettingResult
+    marker: Marker
+    accuracy: Accuracy | None
+    paired: Paired | None
+
+
+def render_report(results: Results, clips: Mapping[str, Sequence[ClipMedia]]) -> str:
+    """Return one HTML page with all results, which loads nothing but the audio it plays.
+
+    Args:
+        results: of the run.
+        clips: by item id, what its audio players play; an item may have none.
+    """
+    style, script = _resource("report.css"), _resource("report.js")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    for function in (
+        formatting.percent,
+        formatting.bare_percent,
+        formatting.points,
+        formatting.p_value,
+        formatting.equals_p,
+        formatting.counted,
+    ):
+        environment.filters[function.__name__] = function
+    page = environment.from_string(_resource("report.html.j2")).render(
+        policy=_policy(style, script),
+        style=Markup(style),
+        script=Markup(script),
+        data=embedded_json(page_data(results, clips)),
+        **_context(results),
+    )
+    # A lone surrogate, which broken escapes in a question file leave behind, cannot be written.
+    return page.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def _resource(name: str) -> str:
+    return files(__package__).joinpath(name).read_text("utf-8").replace("\r\n", "\n")
+
+
+def _policy(style: str, script: str) -> str:
+    """The content security policy: our script and style by their hashes, audio, nothing else."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src '{_hash(script)}'",
+            f"style-src '{_hash(style)}'",
+            "media-src data: file: 'self'",
+            "img-src data:",  # the empty icon
+            "base-uri 'none'",
+            "form-action 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        )
+    )
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode()
+
+
+def _context(results: Results) -> dict[str, Any]:
+    rows = (results.overall, *results.groups)
+    settings = [
+        _Setting(
+            index,
+            setting,
+            marker(index),
+            results.overall.accuracy.get(setting.name),
+            results.overall.paired.get(setting.name),
+        )
+        for index, setting in enumerate(results.settings)
+    ]
+    title = title_facts(results.run)
+    return {
+        "title": title,
+        "heading": ", ".join(filter(None, (title["task"], title["split"]))) or "Evaluation",
+        "settings": settings,
+        "baseline": settings[0],
+        "compared": settings[1:],
+        "overall": results.overall,
+        "notes": results.notes,
+        "errors": sum(item.error is not None for item in results.items),
+        "items": len(results.items),
+        "plot": plot(rows, [setting.name for setting in results.settings]),
+        "sections": _sections(rows),
+        "facts": (*run_facts(results.run), _settings_facts(results.settings)),
+    }
+
+
+def _sections(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """Rows that follow one another under the same heading."""
+    sections: list[tuple[str, list[Row]]] = []
+    for row in rows:
+        if not sections or sections[-1][0] != row.heading:
+            sections.append((row.heading, []))
+        sections[-1][1].append(row)
+    return sections
+
+
+def _settings_facts(settings: Sequence[SettingResult]) -> Fact:
+    described = {
+        setting.name: {"description": setting.description, **(setting.mata or {})}
+        for setting in settings
+    }
+    (section,) = run_facts({"settings": described})
+    return section

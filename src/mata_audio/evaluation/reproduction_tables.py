@@ -1,0 +1,307 @@
+"""A reproduction of the paper as text, Markdown and JSON: published beside measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mata_audio.evaluation.paper import ARXIV, MATA_NAME, PaperTable
+from mata_audio.evaluation.reproduce import Measured, Missing, Reproduction
+from mata_audio.evaluation.results import BASELINE, Accuracy, Row
+from mata_audio.evaluation.tables import Line, Table, p_value, percent, signed
+from mata_audio.files import write_atomically
+
+FORMAT = 1
+NONE = "-"
+INTRODUCTION = (
+    f"Columns marked paper are figures of the paper (arXiv {ARXIV}), as published; all others were "
+    "measured here. Accuracies in percent, differences in points; intervals are 95 % (Wilson for "
+    "an accuracy, paired bootstrap for a difference), p is exact McNemar. Prompts and answer "
+    "readers differ between papers, by more than MATA's gain: compare the differences first."
+)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One group, or the average: the paper's figures and the measured ones."""
+
+    name: str
+    paper_baseline: float | None
+    paper_mata: float | None
+    measured: Row
+
+    @property
+    def paper_difference(self) -> float | None:
+        """The paper's gain in points; None where it lacks a figure."""
+        if self.paper_baseline is None or self.paper_mata is None:
+            return None
+        return round(self.paper_mata - self.paper_baseline, 1)
+
+
+def compared(measured: Measured) -> list[Compared]:
+    """Return the benchmark's main groups, then the average over all items."""
+    table, results = measured.table, measured.results
+    main = results.groups[0].grouping if results.groups else ""
+    rows = {row.name: row for row in results.groups if row.grouping == main}
+    for name in table.baseline.groups:
+        rows.setdefault(name, Row(main, "", name, {}, {}))
+    before, after = table.baseline, table.mata
+    return [
+        *(
+            Compared(name, before.groups.get(name), after.groups.get(name), row)
+            for name, row in rows.items()
+        ),
+        Compared("average", before.average, after.average, results.overall),
+    ]
+
+
+def as_text(reproduction: Reproduction) -> str:
+    """Return everything for a terminal."""
+    parts = [INTRODUCTION]
+    for measured in reproduction.measured:
+        parts += [_text(table) for table in _tables(measured)]
+        parts.append("\n".join(notes(measured)))
+    rest = not_measured(reproduction)
+    return "\n\n".join([*parts, *(["\n".join(["not measured", *rest])] if rest else [])])
+
+
+def as_markdown(reproduction: Reproduction) -> str:
+    """Return everything in Markdown."""
+    parts = ["# The paper's tables, published and measured", INTRODUCTION]
+    for measured in reproduction.measured:
+        for table in _tables(measured):
+            rows = [["", *table.columns], ["---", *["---:"] * len(table.columns)]]
+            rows += [[line.name, *map(_escaped, line.cells)] for line in table.lines]
+            written = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+            parts += [f"## {_escaped(table.title)}", written]
+        parts.append("\n".join(f"- {_escaped(note)}" for note in notes(measured)))
+    rest = not_measured(reproduction)
+    if rest:
+        parts += ["## Not measured", "\n".join(f"- {_escaped(line)}" for line in rest)]
+    return "\n\n".join(parts) + "\n"
+
+
+def as_data(reproduction: Reproduction) -> dict[str, Any]:
+    """Return everything as JSON data; the paper's figures in percent, measured ones fractions."""
+    by_key = {measured.table.key: measured for measured in reproduction.measured}
+    reasons: dict[str, list[dict[str, Any]]] = {}
+    for missing in reproduction.missing:
+        own = {k: getattr(missing, k) for k in ("what", "name", "reason", "advice")}
+        reasons.setdefault(missing.table.key, []).append(own)
+    failures = {f.table.key: f.reason for f in reproduction.failed}
+    tables = []
+    for table in reproduction.tables:
+        data: dict[str, Any] = {
+            "key": table.key,
+            "model": table.model.title,
+            "hub": table.model.hub,
+            "task": table.task,
+            "split": table.split,
+            "paper": {
+                "baseline": asdict(table.baseline),
+                "mata": asdict(table.mata),
+                "release": table.release,
+                "reference": table.reference,
+            },
+            "missing": reasons.get(table.key, []),
+            "failed": failures.get(table.key),
+            "measured": None,
+        }
+        if table.key in by_key:
+            data["measured"] = _measured_data(by_key[table.key])
+        tables.append(data)
+    return {"format": FORMAT, "paper": f"arXiv {ARXIV}", "tables": tables}
+
+
+def write_reproduction(reproduction: Reproduction, out: Path) -> tuple[Path, Path]:
+    """Write ``reproduction.json`` and ``reproduction.md`` to ``out``; return their paths."""
+    out.mkdir(parents=True, exist_ok=True)
+    paths = out / "reproduction.json", out / "reproduction.md"
+    text = json.dumps(as_data(reproduction), indent=1, ensure_ascii=False)
+    write_atomically(paths[0], text + "\n")
+    write_atomically(paths[1], as_markdown(reproduction))
+    return paths
+
+
+def notes(measured: Measured) -> list[str]:
+    """Return what a reader of one measured table must know, a fact a line."""
+    table, results = measured.table, measured.results
+    identity, facts = results.run["identity"], results.run["facts"]
+    described = {setting.name: setting.description for setting in results.settings}
+    lines = [
+        f"model {identity['model']}, {identity['dtype']}, {identity['attention']}; "
+        f"MATA: {described[MATA_NAME]}",
+        f"prompt {identity['template']['name']}, answers read by {facts['reader']}, greedy, at "
+        f"most {identity['max_new_tokens']} new tokens; the paper's may be others",
+        _data_note(table, facts["data_version"], identity["data"]),
+    ]
+    if table.reference:
+        lines.append(f"the paper sets beside it {table.reference}")
+    if measured.submissions:
+        files = ", ".join(f"{name}: {path}" for name, path in measured.submissions.items())
+        lines.append(
+            f"The answers of this split are hidden, so there is no measured accuracy. To submit to "
+            f"the benchmark's leaderboard: {files}"
+        )
+    return [*lines, *results.notes, f"run folder {measured.folder}"]
+
+
+def not_measured(reproduction: Reproduction) -> list[str]:
+    """Return what is missing, why and how to get it, then what failed, a fact a line."""
+    needed: dict[tuple[str, str], list[Missing]] = {}
+    for missing in reproduction.missing:
+        needed.setdefault((missing.what, missing.name), []).append(missing)
+    lines = [
+        f"missing {what} {name}: {found[0].reason}. To get it: {found[0].advice}. "
+        f"Needed for {', '.join(_with_figures(each.table) for each in found)}"
+        for (what, name), found in needed.items()
+    ]
+    return lines + [
+        f"failed {_with_figures(failed.table)}: {failed.reason}" for failed in reproduction.failed
+    ]
+
+
+def _with_figures(table: PaperTable) -> str:
+    return (
+        f"{table.title} (paper: baseline {_figure(table.baseline.average)}, "
+        f"MATA {_figure(table.mata.average)})"
+    )
+
+
+def _data_note(table: PaperTable, version: str | None, files: dict[str, str]) -> str:
+    if version is None:
+        digests = ", ".join(f"{name} sha256 {digest[:12]}" for name, digest in files.items())
+        known = f"data: a release that is not known ({digests})"
+        return f"{known}; the paper's is {table.release}" if table.release else known
+    if table.release is None or version.startswith(table.release):
+        return f"data: {version}"
+    return (
+        f"data: {version}, NOT the paper's {table.release}: its figures are for other questions "
+        "and answers"
+    )
+
+
+def _tables(measured: Measured) -> Iterator[Table]:
+    rows = compared(measured)
+    columns = ("n", "paper baseline", "measured baseline", "95 % interval", "paper MATA")
+    columns += ("measured MATA", "paper diff.", "measured diff.", "95 % interval")
+    columns += ("gained", "lost", "p")
+    lines = tuple(Line("", row.name, _cells(row)) for row in rows)
+    yield Table(measured.table.title, columns, lines)
+    ran = {setting.name for setting in measured.results.settings}
+    if any(ablation.name in ran for ablation in measured.table.ablations):
+        yield _ablation_table(measured)
+
+
+def _cells(row: Compared) -> tuple[str, ...]:
+    before = row.measured.accuracy.get(BASELINE)
+    after = row.measured.accuracy.get(MATA_NAME)
+    paired = row.measured.paired.get(MATA_NAME)
+    points = row.paper_difference
+    return (
+        NONE if before is None else f"{before.n:,}",
+        _figure(row.paper_baseline),
+        *_accuracy(before),
+        _figure(row.paper_mata),
+        _accuracy(after)[0],
+        NONE if points is None else f"{points + 0.0:+.1f}",
+        *(
+            (NONE,) * 5
+            if paired is None
+            else (
+                signed(paired.difference),
+                f"{signed(paired.low)} to {signed(paired.high)}",
+                f"{paired.gained:,}",
+                f"{paired.lost:,}",
+                p_value(paired.p),
+            )
+        ),
+    )
+
+
+def _ablation_table(measured: Measured) -> Table:
+    table, overall = measured.table, measured.results.overall
+    said = {
+        BASELINE: _figure(table.baseline.average),
+        MATA_NAME: _figure(table.mata.average),
+        **{each.name: _said(each.average, each.finding) for each in table.ablations},
+    }
+    lines = []
+    for name in (s.name for s in measured.results.settings):
+        paired = overall.paired.get(name)
+        figures = (
+            (NONE,) * 3
+            if paired is None
+            else (
+                signed(paired.difference),
+                f"{signed(paired.low)} to {signed(paired.high)}",
+                p_value(paired.p_holm),
+            )
+        )
+        cells = (said[name], *_accuracy(overall.accuracy.get(name)), *figures)
+        lines.append(Line("", name, cells))
+    columns = ("paper", "measured", "95 % interval", "measured diff.", "95 % interval", "p (Holm)")
+    return Table(f"{table.title}: layers and alpha", columns, tuple(lines))
+
+
+def _said(average: float | None, finding: str) -> str:
+    if average is None:
+        return finding or NONE
+    return f"{average:.1f} ({finding})" if finding else f"{average:.1f}"
+
+
+def _accuracy(accuracy: Accuracy | None) -> tuple[str, str]:
+    if accuracy is None:
+        return NONE, NONE
+    return percent(accuracy.value), f"{percent(accuracy.low)} to {percent(accuracy.high)}"
+
+
+def _figure(value: float | None) -> str:
+    return NONE if value is None else f"{value:.1f}"
+
+
+def _measured_data(measured: Measured) -> dict[str, Any]:
+    results = measured.results
+    return {
+        "folder": str(measured.folder),
+        "run": dict(results.run),
+        "settings": [asdict(setting) for setting in results.settings],
+        "rows": [
+            {
+                "name": row.name,
+                "paper_baseline": row.paper_baseline,
+                "paper_mata": row.paper_mata,
+                "paper_difference": row.paper_difference,
+                "accuracy": {n: asdict(own) for n, own in row.measured.accuracy.items()},
+                "paired": {n: asdict(own) for n, own in row.measured.paired.items()},
+            }
+            for row in compared(measured)
+        ],
+        "ablations": [
+            {"setting": each.name, "paper_average": each.average, "paper_finding": each.finding}
+            for each in measured.table.ablations
+            if any(setting.name == each.name for setting in results.settings)
+        ],
+        "submissions": {name: str(path) for name, path in measured.submissions.items()},
+        "notes": notes(measured),
+    }
+
+
+def _text(table: Table) -> str:
+    rows: list[Sequence[str]] = [("", *table.columns)]
+    rows += [(line.name, *line.cells) for line in table.lines]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    written = [
+        "  ".join([f"{row[0]:<{widths[0]}}", *(f"{c:>{w}}" for c, w in zip(row[1:], widths[1:]))])
+        for row in rows
+    ]
+    return "\n".join([table.title, "", written[0], "-" * len(written[0]), *written[1:]])
+
+
+def _escaped(text: str) -> str:
+    for letter in ("\\", "|", "*"):
+        text = text.replace(letter, f"\\{letter}")
+    return " ".join(text.replace("<", "&lt;").split())
