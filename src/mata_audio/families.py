@@ -46,6 +46,8 @@ class Family:
         expands_single_tokens: whether the model itself expands a prompt in which no two audio
             tokens are adjacent (the legacy way), so that positions in ``input_ids`` would be wrong.
         prompt_style: how ``mata ask`` puts a question.
+        row_state: dotted paths from the listener to what the model keeps of its latest prompt
+            beside the cache, one row a sample; newest Transformers layout first.
     """
 
     model_type: str
@@ -56,7 +58,11 @@ class Family:
     audio_token: str = "audio_token_id"
     expands_single_tokens: bool = False
     prompt_style: PromptStyle = PromptStyle()
+    row_state: tuple[str, ...] = ()
 
+
+# How far each sample's positions are from its slots.
+_ROPE_DELTAS = ("model.rope_deltas", "rope_deltas")
 
 FAMILIES: tuple[Family, ...] = (
     Family(
@@ -73,6 +79,7 @@ FAMILIES: tuple[Family, ...] = (
         listener="thinker",
         decoders=("model.language_model", "model"),
         prompt_style=_OMNI_STYLE,
+        row_state=_ROPE_DELTAS,
     ),
     Family(
         model_type="qwen2_5_omni_thinker",
@@ -80,6 +87,7 @@ FAMILIES: tuple[Family, ...] = (
         listener="",
         decoders=("model.language_model", "model"),
         prompt_style=_OMNI_STYLE,
+        row_state=_ROPE_DELTAS,
     ),
 )
 

@@ -21,7 +21,7 @@ from transformers.cache_utils import Cache
 
 from mata_audio.attachment import Attachment
 from mata_audio.evaluation.settings import NamedSetting
-from mata_audio.families import Located, locate
+from mata_audio.families import Located, follow, locate
 from mata_audio.gains import settings_gains
 
 SETTINGS_AT_ONCE = 8
@@ -143,7 +143,10 @@ def _generate_part(
     rows = len(part)
     if rows > 1:
         cache.batch_repeat_interleave(rows)
-    with _steered(located, part, batch=ids.shape[0]) as attachment:
+    with (
+        _repeated_row_state(located, rows),
+        _steered(located, part, batch=ids.shape[0]) as attachment,
+    ):
         listener: Any = located.listener
         output = listener.generate(
             input_ids=ids.repeat_interleave(rows, dim=0),
@@ -163,6 +166,23 @@ def _generate_part(
             }
         )
     return results
+
+
+@contextmanager
+def _repeated_row_state(located: Located, rows: int) -> Iterator[None]:
+    """Repeat what the model keeps of each prompt beside the cache, as the cache is repeated."""
+    for path in located.family.row_state:
+        owner_path, _, name = path.rpartition(".")
+        owner = follow(located.listener, owner_path)
+        value = getattr(owner, name, None)
+        if isinstance(value, Tensor):
+            setattr(owner, name, value.repeat_interleave(rows, dim=0))
+            try:
+                yield
+            finally:
+                setattr(owner, name, value)
+            return
+    yield
 
 
 @contextmanager

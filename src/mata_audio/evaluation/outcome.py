@@ -66,7 +66,7 @@ def make_results(
         for name, members in _grouped(results, grouping.key, grouping.names).items()
     )
     notes += _notes(task, dataset, items, results, run)
-    shares = _negative_shares(lines, names)
+    shares = _negative_shares([lines[item.id] for item in items], names)
     shown = tuple(replace(s, negative_share=shares.get(s.name)) for s in settings)
     return Results(run, shown, overall, groups, results, tuple(notes))
 
@@ -194,11 +194,13 @@ def accuracy_of(correct: Sequence[bool | None]) -> Accuracy:
     return Accuracy(n, right, right / n, *wilson_interval(right, n))
 
 
-def _negative_shares(lines: Lines, settings: Sequence[str]) -> dict[str, float | None]:
+def _negative_shares(
+    lines: Sequence[Mapping[str, Any]], settings: Sequence[str]
+) -> dict[str, float | None]:
     """Return the mean over items of the share of audio scores below zero, by setting."""
     means: dict[str, float | None] = {}
     for name in settings:
-        found = [line.get("negative_share", {}).get(name) for line in lines.values()]
+        found = [line.get("negative_share", {}).get(name) for line in lines]
         known = [share for share in found if share is not None]
         means[name] = float(np.mean(known)) if known else None
     return means

@@ -34,9 +34,17 @@ class NamedSetting:
     def as_data(self) -> dict[str, Any]:
         """Return the setting as JSON data, without its name."""
         return {
-            "mata": None if self.mata is None else asdict(self.mata),
+            "mata": self.fields,
             "tuned_on": None if self.tuned_on is None else dict(self.tuned_on),
         }
+
+    @property
+    def fields(self) -> dict[str, Any] | None:
+        """The fields of ``mata`` as JSON data; None for the baseline."""
+        fields: dict[str, Any] | None = None
+        if self.mata is not None:
+            fields = json.loads(json.dumps(asdict(self.mata)))
+        return fields
 
 
 def with_baseline(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class StoredRun:
             SettingResult(
                 name=setting.name,
                 description=descriptions[setting.name],
-                mata=None if setting.mata is None else asdict(setting.mata),
+                mata=setting.fields,
                 tuned_on_these_items=tuned_on_these_items(setting, self.dataset),
             )
             for setting in self.settings

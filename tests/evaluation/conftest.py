@@ -1,0 +1,24 @@
+"""A small benchmark, and a run of the embedded model that several tests read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from small_runs import ITEMS, SETTINGS, mmau_folder
+
+from mata_audio.evaluation import Results, evaluate
+
+
+@pytest.fixture
+def mmau(tmp_path: Path) -> Path:
+    """A folder in MMAU's published layout with 12 items of the embedded benchmark."""
+    return mmau_folder(tmp_path / "MMAU", 12)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
+    """A finished run of the embedded model: its folder and its results. Not to be written to."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    results = evaluate("tiny", "tiny", folder, settings=SETTINGS, limit=ITEMS, batch_size=3)
+    return folder, results

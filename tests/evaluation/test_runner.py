@@ -1,0 +1,330 @@
+"""The runner: batches change nothing, failures are kept, and nothing is mixed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from small_runs import ITEMS, SETTINGS, edit_records
+
+from mata_audio import MATA, MataError, SettingsError
+from mata_audio.asking import answer, build_inputs, prompt_style
+from mata_audio.errors import DataError, RunError
+from mata_audio.evaluation import NamedSetting, Progress, Results, evaluate, load_results, runner
+from mata_audio.loading import load
+from mata_audio.tiny import make_items
+
+Run = tuple[Path, Results]
+
+
+def answers(results: Results) -> dict[str, dict[str, str]]:
+    return {i.id: {name: own.raw for name, own in i.answers.items()} for i in results.items}
+
+
+@pytest.mark.parametrize("size", [1, 8])
+def test_batch_size_never_changes_an_answer(tiny_run: Run, tmp_path: Path, size: int) -> None:
+    """The shared run has batches of 3."""
+    other = evaluate("tiny", "tiny", tmp_path, settings=SETTINGS, limit=ITEMS, batch_size=size)
+    assert other == tiny_run[1]
+
+
+def test_answers_are_those_of_separate_plain_runs(tiny_run: Run) -> None:
+    """Asked one by one with generate(), without and with MATA, outside the evaluation."""
+    loaded = load("tiny", device="cpu")
+    items = make_items("test", ITEMS)
+    prompts = [
+        build_inputs(loaded.processor, prompt_style(loaded), item.question, [_as_read(item)])
+        for item in items
+    ]
+    baseline = [answer(loaded, [prompt], 8)[0] for prompt in prompts]
+    with MATA(alpha=2, layers="3-7")(loaded.model):
+        steered = [answer(loaded, [prompt], 8)[0] for prompt in prompts]
+    assert answers(tiny_run[1]) == {
+        item.id: {"baseline": before, "MATA": after}
+        for item, before, after in zip(items, baseline, steered, strict=True)
+    }
+    assert baseline != steered
+
+
+def _as_read(item: Any) -> Any:
+    """The clip after its way through a 16-bit file."""
+    import io
+
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, item.waveform(), 16_000, format="WAV", subtype="PCM_16")
+    return soundfile.read(io.BytesIO(file.getvalue()), dtype="float32")[0]
+
+
+def test_run_json_says_what_ran(tiny_run: Run) -> None:
+    run = json.loads((tiny_run[0] / "run.json").read_text())
+    identity, facts = run["identity"], run["facts"]
+    assert identity["generation"]["do_sample"] is False
+    assert identity["generation"]["max_new_tokens"] == 8
+    assert {"torch", "transformers", "mata-audio"} <= set(identity["versions"])
+    assert (identity["device"], identity["dtype"], identity["attention"]) == (
+        "cpu",
+        "float32",
+        "sdpa",
+    )
+    assert identity["template"]["name"] == "question"
+    assert (identity["seed"], facts["reader"]) == (0, "whole")
+    assert len(identity["data"]["tiny-test"]) == len(identity["weights_sha256"]) == 64
+    assert identity["settings"]["MATA"]["mata"]["alpha"] == 2
+    assert {"git", "device_name", "model_type"} <= set(facts)
+    assert run["sessions"][0]["items"] == ITEMS
+
+
+def test_results_are_read_back_as_they_were(tiny_run: Run) -> None:
+    folder, results = tiny_run
+    assert load_results(folder) == results
+    assert load_results(folder / "results.json") == results
+
+
+def test_a_finished_run_runs_nothing_again(
+    tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = _copied(tiny_run[0], tmp_path)
+    monkeypatch.setattr(runner, "generate_all", _never)
+    again = evaluate("tiny", "tiny", copy, settings=SETTINGS, limit=ITEMS)
+    assert again == tiny_run[1]
+    assert (copy / "results.json").read_bytes() == (tiny_run[0] / "results.json").read_bytes()
+
+
+def test_a_larger_limit_goes_on(tiny_run: Run, tmp_path: Path) -> None:
+    copy = _copied(tiny_run[0], tmp_path)
+    seen: list[tuple[int, int]] = []
+    more = evaluate(
+        "tiny",
+        "tiny",
+        copy,
+        settings=SETTINGS,
+        limit=ITEMS + 4,
+        report=lambda progress: seen.append((progress.done, progress.resumed)),
+    )
+    assert len(more.items) == ITEMS + 4
+    assert answers(more).items() >= answers(tiny_run[1]).items()
+    assert seen[-1] == (ITEMS + 4, ITEMS)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"settings": [NamedSetting("MATA", MATA(alpha=1, layers="3-7"))]}, "alpha was 2.0"),
+        ({"settings": []}, "settings.MATA"),
+        ({"template": "plain"}, "template.name"),
+        ({"max_new_tokens": 9}, "max_new_tokens was 8, is now 9"),
+        ({"split": "tune"}, "split was"),
+        ({"dtype": "bfloat16"}, 'dtype was "float32", is now "bfloat16"'),
+        ({"attn_implementation": "eager"}, "attention was"),
+        ({"seed": 1}, "seed was 0"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_another_run_is_not_mixed_in(
+    tiny_run: Run, tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    copy = _copied(tiny_run[0], tmp_path)
+    before = (copy / "items.jsonl").read_bytes()
+    with pytest.raises(RunError, match="cannot be mixed") as raised:
+        evaluate("tiny", "tiny", copy, **{"settings": SETTINGS, "limit": ITEMS, **change})
+    assert said in str(raised.value)
+    assert (copy / "items.jsonl").read_bytes() == before
+
+
+def test_other_weights_of_the_same_model_are_noticed(
+    qwen2_audio_folder: Path, mmau: Path, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    model = _copied(qwen2_audio_folder, tmp_path, "model")
+    run = tmp_path / "run"
+    evaluate(model, "mmau", run, data=mmau, limit=1, max_new_tokens=2)
+    weights = load_file(model / "model.safetensors")
+    changed = {name: value * 1.001 for name, value in weights.items()}
+    save_file(changed, model / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(RunError, match="weights_sha256 was"):
+        evaluate(model, "mmau", run, data=mmau, limit=2, max_new_tokens=2)
+
+
+def test_changed_questions_are_noticed(
+    qwen2_audio_folder: Path, mmau: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    evaluate(qwen2_audio_folder, "mmau", run, data=mmau, limit=1, max_new_tokens=2)
+    edit_records(mmau, difficulty="hard")
+    with pytest.raises(RunError, match=r"data\.mmau-test-mini\.json was"):
+        evaluate(qwen2_audio_folder, "mmau", run, data=mmau, limit=2, max_new_tokens=2)
+
+
+def test_failed_items_are_kept_with_their_reason_and_can_be_retried(
+    qwen2_audio_folder: Path, mmau: Path, tmp_path: Path
+) -> None:
+    clips = sorted((mmau / "audio").iterdir())
+    whole = clips[0].read_bytes()
+    clips[0].write_bytes(b"not audio at all")
+    clips[1].rename(tmp_path / "gone.wav")
+    run: Callable[..., Results] = lambda **more: evaluate(  # noqa: E731
+        qwen2_audio_folder, "mmau", tmp_path / "run", data=mmau, max_new_tokens=2, **more
+    )
+    results = run()
+    errors = {item.id: item.error for item in results.items if item.error is not None}
+    assert set(errors) == {clips[0].stem, clips[1].stem}
+    assert "AudioError" in errors[clips[0].stem]
+    assert "cannot be decoded" in errors[clips[0].stem]
+    assert all(not item.answers for item in results.items if item.error)
+    assert results.overall.accuracy["baseline"].n == 10
+    assert any("2 items failed" in note for note in results.notes)
+    for setting in ("baseline", "MATA"):
+        stored = json.loads((tmp_path / "run" / "predictions" / f"{setting}.json").read_text())
+        assert len(stored) == 10
+
+    assert run() == results  # errors are not tried again unasked
+    clips[0].write_bytes(whole)
+    retried = run(retry_errors=True)
+    assert [item.id for item in retried.items if item.error is not None] == [clips[1].stem]
+    assert answers(retried).items() > {k: v for k, v in answers(results).items() if v}.items()
+
+
+def test_too_many_errors_stop_the_run_and_lose_nothing(
+    qwen2_audio_folder: Path, mmau: Path, tmp_path: Path
+) -> None:
+    for clip in sorted((mmau / "audio").iterdir())[4:]:
+        clip.write_bytes(b"")
+    with pytest.raises(RunError, match=r"3 items failed, more than --max-errors 2"):
+        evaluate(
+            qwen2_audio_folder,
+            "mmau",
+            tmp_path / "run",
+            data=mmau,
+            max_new_tokens=2,
+            max_errors=2,
+            batch_size=1,
+        )
+    lines = (tmp_path / "run" / "items.jsonl").read_text().splitlines()
+    assert sum("error" in json.loads(line) for line in lines) == 3
+    assert sum("answers" in json.loads(line) for line in lines) == 4
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["sessions"][0]["items"] == 7
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+    ],
+    ids=["cuda", "cpu"],
+)
+def test_out_of_memory_halves_the_batch_and_goes_on(
+    tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    sizes: list[int] = []
+    real = runner.generate_all
+
+    def short_of_memory(model: Any, inputs: Any, *rest: Any) -> Any:
+        sizes.append(len(inputs["input_ids"]))
+        if sizes[-1] > 2:
+            raise error
+        return real(model, inputs, *rest)
+
+    monkeypatch.setattr(runner, "generate_all", short_of_memory)
+    seen: list[Progress] = []
+    results = evaluate(
+        "tiny",
+        "tiny",
+        tmp_path,
+        settings=SETTINGS,
+        limit=ITEMS,
+        batch_size=8,
+        report=lambda progress: seen.append(replace(progress)),
+    )
+    assert results == tiny_run[1]
+    failures = [size for size in sizes if size > 2]
+    assert 1 <= len(failures) <= 2  # 8, 4: then the size is remembered
+    assert seen[-1].batch_size <= 2
+
+
+def test_an_item_that_breaks_the_model_does_not_take_its_batch_along(
+    tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tiny_run[1].items[7]
+    real, poisoned = runner.generate_all, _ids_of(broken.id)
+
+    def fragile(model: Any, inputs: Any, *rest: Any) -> Any:
+        if any(torch.equal(row, poisoned) for row in inputs["input_ids"]):
+            raise ValueError("a bad\nthing")
+        return real(model, inputs, *rest)
+
+    monkeypatch.setattr(runner, "generate_all", fragile)
+    results = evaluate("tiny", "tiny", tmp_path, settings=SETTINGS, limit=ITEMS)
+    failed = {item.id: item.error for item in results.items if item.error}
+    assert failed[broken.id] == "ValueError: a bad thing"
+    others = {k: v for k, v in answers(tiny_run[1]).items() if k not in failed}
+    assert answers(results).items() >= others.items()
+
+
+def _ids_of(id: str) -> torch.Tensor:
+    loaded = load("tiny", device="cpu")
+    item = next(item for item in make_items("test", ITEMS) if item.id == id)
+    inputs = build_inputs(loaded.processor, prompt_style(loaded), item.question, [_as_read(item)])
+    return inputs["input_ids"][0]
+
+
+def test_an_interrupt_is_not_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "generate_all", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate("tiny", "tiny", tmp_path / "run", limit=4)
+    assert not (tmp_path / "run" / "items.jsonl").exists()
+
+
+def test_ids_choose_items(tiny_run: Run, tmp_path: Path) -> None:
+    wanted = [tiny_run[1].items[5].id, tiny_run[1].items[2].id]
+    results = evaluate("tiny", "tiny", tmp_path, settings=SETTINGS, ids=wanted)
+    assert [item.id for item in results.items] == sorted(wanted)
+    assert answers(results).items() <= answers(tiny_run[1]).items()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"ids": ["nobody"]}, SettingsError, "'nobody'"),
+        ({"limit": 0}, SettingsError, "limit"),
+        ({"batch_size": "many"}, SettingsError, "batch_size"),
+        ({"split": "dev"}, SettingsError, "allowed: test, tune"),
+        ({"reader": "mind"}, MataError, "answer-tag"),
+        ({"template": "poem"}, MataError, "r1-aqa"),
+        ({"dtype": "int8"}, SettingsError, "float32"),
+        ({"settings": MATA(layers=[99])}, SettingsError, "99"),
+        ({"settings": [NamedSetting("baseline", MATA())]}, SettingsError, "two settings"),
+    ],
+)
+def test_wrong_use_is_refused_before_anything_runs(
+    tmp_path: Path, options: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        evaluate("tiny", "tiny", tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_are_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="mmau needs its data"):
+        evaluate("tiny", "mmau", tmp_path / "run")
+
+
+def _copied(folder: Path, into: Path, name: str = "copy") -> Path:
+    import shutil
+
+    return Path(shutil.copytree(folder, into / name))
+
+
+def _never(*_: Sequence[object]) -> None:
+    raise AssertionError("the model was run")
