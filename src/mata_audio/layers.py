@@ -69,8 +69,18 @@ def _parse_string(field: str, text: str) -> list[int]:
 
 def scaled_paper_layers(depth: int) -> tuple[int, ...]:
     """The published layers at the same relative depth of a decoder with ``depth`` layers."""
-    start = round(PAPER_LAYERS.start * depth / PAPER_DEPTH)
-    stop = round(PAPER_LAYERS.stop * depth / PAPER_DEPTH)
+    return scaled_layers(PAPER_LAYERS, depth)
+
+
+def scaled_layers(layers: range, depth: int) -> tuple[int, ...]:
+    """Layers of the paper's 28 at the same relative depth of ``depth`` layers; at least one.
+
+    Args:
+        layers: a run of consecutive layers, such as ``range(10, 21)``.
+        depth: number of decoder layers.
+    """
+    start = round(layers.start * depth / PAPER_DEPTH)
+    stop = round(layers.stop * depth / PAPER_DEPTH)
     start = min(start, depth - 1)
     return tuple(range(start, max(stop, start + 1)))
 

@@ -228,7 +228,9 @@ def _notes(
         )
     reasons = [task.unscored_reason(item) for item in items]
     for why in dict.fromkeys(reason for reason in reasons if reason is not None):
-        notes.append(f"{reasons.count(why):,} items were run and stored but not scored: {why}.")
+        count = reasons.count(why)
+        were = "item was" if count == 1 else "items were"
+        notes.append(f"{count:,} {were} run and stored but not scored: {why}.")
     cut = sum(any(clip.heard < clip.seconds for clip in result.clips) for result in results)
     if cut:
         notes.append(

@@ -1,26 +1,27 @@
-"""A reproduction of the paper as text, Markdown and JSON: published beside measured."""
+"""A reproduction of the paper as text and Markdown: published beside measured."""
 
 from __future__ import annotations
 
-import json
+import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 from mata_audio.evaluation.paper import ARXIV, MATA_NAME, PaperTable
 from mata_audio.evaluation.reproduce import Measured, Missing, Reproduction
 from mata_audio.evaluation.results import BASELINE, Accuracy, Row
 from mata_audio.evaluation.tables import Line, Table, p_value, percent, signed
-from mata_audio.files import write_atomically
 
-FORMAT = 1
 NONE = "-"
 INTRODUCTION = (
     f"Columns marked paper are figures of the paper (arXiv {ARXIV}), as published; all others were "
     "measured here. Accuracies in percent, differences in points; intervals are 95 % (Wilson for "
     "an accuracy, paired bootstrap for a difference), p is exact McNemar. Prompts and answer "
     "readers differ between papers, by more than MATA's gain: compare the differences first."
+)
+COLUMNS = (
+    "n",
+    *("paper baseline", "measured baseline", "95 % interval", "paper MATA", "measured MATA"),
+    *("paper diff.", "measured diff.", "95 % interval", "gained", "lost", "p"),
 )
 
 
@@ -60,7 +61,7 @@ def compared(measured: Measured) -> list[Compared]:
 
 def as_text(reproduction: Reproduction) -> str:
     """Return everything for a terminal."""
-    parts = [INTRODUCTION]
+    parts = [textwrap.fill(INTRODUCTION, 100)]
     for measured in reproduction.measured:
         parts += [_text(table) for table in _tables(measured)]
         parts.append("\n".join(notes(measured)))
@@ -84,66 +85,35 @@ def as_markdown(reproduction: Reproduction) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def as_data(reproduction: Reproduction) -> dict[str, Any]:
-    """Return everything as JSON data; the paper's figures in percent, measured ones fractions."""
-    by_key = {measured.table.key: measured for measured in reproduction.measured}
-    reasons: dict[str, list[dict[str, Any]]] = {}
-    for missing in reproduction.missing:
-        own = {k: getattr(missing, k) for k in ("what", "name", "reason", "advice")}
-        reasons.setdefault(missing.table.key, []).append(own)
-    failures = {f.table.key: f.reason for f in reproduction.failed}
-    tables = []
-    for table in reproduction.tables:
-        data: dict[str, Any] = {
-            "key": table.key,
-            "model": table.model.title,
-            "hub": table.model.hub,
-            "task": table.task,
-            "split": table.split,
-            "paper": {
-                "baseline": asdict(table.baseline),
-                "mata": asdict(table.mata),
-                "release": table.release,
-                "reference": table.reference,
-            },
-            "missing": reasons.get(table.key, []),
-            "failed": failures.get(table.key),
-            "measured": None,
-        }
-        if table.key in by_key:
-            data["measured"] = _measured_data(by_key[table.key])
-        tables.append(data)
-    return {"format": FORMAT, "paper": f"arXiv {ARXIV}", "tables": tables}
-
-
-def write_reproduction(reproduction: Reproduction, out: Path) -> tuple[Path, Path]:
-    """Write ``reproduction.json`` and ``reproduction.md`` to ``out``; return their paths."""
-    out.mkdir(parents=True, exist_ok=True)
-    paths = out / "reproduction.json", out / "reproduction.md"
-    text = json.dumps(as_data(reproduction), indent=1, ensure_ascii=False)
-    write_atomically(paths[0], text + "\n")
-    write_atomically(paths[1], as_markdown(reproduction))
-    return paths
-
-
 def notes(measured: Measured) -> list[str]:
     """Return what a reader of one measured table must know, a fact a line."""
     table, results = measured.table, measured.results
     identity, facts = results.run["identity"], results.run["facts"]
     described = {setting.name: setting.description for setting in results.settings}
+    given = "" if identity["model"] == table.model.hub else f" (given for {table.model.hub})"
     lines = [
-        f"model {identity['model']}, {identity['dtype']}, {identity['attention']}; "
-        f"MATA: {described[MATA_NAME]}",
+        f"model {identity['model']}{given}, {identity['dtype']}, {identity['attention']}",
+        *(f"{name}: {text}" for name, text in described.items() if name != BASELINE),
         f"prompt {identity['template']['name']}, answers read by {facts['reader']}, greedy, at "
         f"most {identity['max_new_tokens']} new tokens; the paper's may be others",
         _data_note(table, facts["data_version"], identity["data"]),
     ]
+    paired = results.overall.paired.get(MATA_NAME)
+    if paired is not None:
+        lines.append(
+            f"with {paired.n:,} items and this many changed answers, a difference of "
+            f"{100 * paired.smallest_difference:.1f} points is the smallest that would have shown "
+            "(80 % power)"
+        )
+    negative = {s.name: s.negative_share for s in results.settings}.get(MATA_NAME)
+    if negative is not None:
+        lines.append(f"share of the audio scores below zero: {percent(negative)} %")
     if table.reference:
         lines.append(f"the paper sets beside it {table.reference}")
     if measured.submissions:
         files = ", ".join(f"{name}: {path}" for name, path in measured.submissions.items())
         lines.append(
-            f"The answers of this split are hidden, so there is no measured accuracy. To submit to "
+            f"the answers of this split are hidden, so there is no measured accuracy; to submit to "
             f"the benchmark's leaderboard: {files}"
         )
     return [*lines, *results.notes, f"run folder {measured.folder}"]
@@ -186,11 +156,8 @@ def _data_note(table: PaperTable, version: str | None, files: dict[str, str]) ->
 
 def _tables(measured: Measured) -> Iterator[Table]:
     rows = compared(measured)
-    columns = ("n", "paper baseline", "measured baseline", "95 % interval", "paper MATA")
-    columns += ("measured MATA", "paper diff.", "measured diff.", "95 % interval")
-    columns += ("gained", "lost", "p")
     lines = tuple(Line("", row.name, _cells(row)) for row in rows)
-    yield Table(measured.table.title, columns, lines)
+    yield Table(measured.table.title, COLUMNS, lines)
     ran = {setting.name for setting in measured.results.settings}
     if any(ablation.name in ran for ablation in measured.table.ablations):
         yield _ablation_table(measured)
@@ -263,39 +230,17 @@ def _figure(value: float | None) -> str:
     return NONE if value is None else f"{value:.1f}"
 
 
-def _measured_data(measured: Measured) -> dict[str, Any]:
-    results = measured.results
-    return {
-        "folder": str(measured.folder),
-        "run": dict(results.run),
-        "settings": [asdict(setting) for setting in results.settings],
-        "rows": [
-            {
-                "name": row.name,
-                "paper_baseline": row.paper_baseline,
-                "paper_mata": row.paper_mata,
-                "paper_difference": row.paper_difference,
-                "accuracy": {n: asdict(own) for n, own in row.measured.accuracy.items()},
-                "paired": {n: asdict(own) for n, own in row.measured.paired.items()},
-            }
-            for row in compared(measured)
-        ],
-        "ablations": [
-            {"setting": each.name, "paper_average": each.average, "paper_finding": each.finding}
-            for each in measured.table.ablations
-            if any(setting.name == each.name for setting in results.settings)
-        ],
-        "submissions": {name: str(path) for name, path in measured.submissions.items()},
-        "notes": notes(measured),
-    }
-
-
 def _text(table: Table) -> str:
     rows: list[Sequence[str]] = [("", *table.columns)]
     rows += [(line.name, *line.cells) for line in table.lines]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     written = [
-        "  ".join([f"{row[0]:<{widths[0]}}", *(f"{c:>{w}}" for c, w in zip(row[1:], widths[1:]))])
+        "  ".join(
+            [
+                f"{row[0]:<{widths[0]}}",
+                *(f"{c:>{w}}" for c, w in zip(row[1:], widths[1:], strict=True)),
+            ]
+        )
         for row in rows
     ]
     return "\n".join([table.title, "", written[0], "-" * len(written[0]), *written[1:]])

@@ -67,17 +67,14 @@ def run_plan(plan: Plan, folder: RunFolder, report: Callable[[Progress], None]) 
     known = plan.identity()
     if folder.manifest_path.exists():  # refuse before the weights are read
         folder.check_identity({**folder.manifest().get("identity", {}), **known})
-    loaded = Loaded(
-        load_weights(
-            plan.found,
-            device=plan.options.device,
-            dtype=plan.options.dtype,
-            attn_implementation=plan.options.attn_implementation,
-        ),
-        load_processor(plan.found),
-        plan.found.name,
-        plan.found.family,
+    processor = load_processor(plan.found)
+    model = load_weights(
+        plan.found,
+        device=plan.options.device,
+        dtype=plan.options.dtype,
+        attn_implementation=plan.options.attn_implementation,
     )
+    loaded = Loaded(model, processor, plan.found.name, plan.found.family)
     torch.manual_seed(plan.options.seed)
     config = greedy(loaded.model, loaded.processor.tokenizer, plan.max_new_tokens)
     identity = {**known, **_identity_of(loaded, config)}

@@ -1,0 +1,202 @@
+"""The tables of the paper (MATA, arXiv 2509.18816) as data: its figures, models and settings.
+
+Every figure here is the paper's, in percent, as published; nothing here was measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from mata_audio.evaluation.settings import NamedSetting
+from mata_audio.layers import scaled_layers
+from mata_audio.settings import MATA
+
+ARXIV: Final = "2509.18816"
+MATA_NAME: Final = "MATA"
+"""Name of the paper's own setting (alpha 0.1, layers 10-20 of 28) in every run."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """The paper's accuracies in percent; None, or no group, where it gives no number."""
+
+    average: float | None
+    groups: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PaperModel:
+    """A model of the paper.
+
+    Args:
+        key: what ``--model`` and ``--only`` call it.
+        title: for people.
+        hub: hub id.
+        template: prompt template, by the model's own name wherever its files are.
+    """
+
+    key: str
+    title: str
+    hub: str
+    template: str
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One row of an ablation.
+
+    Args:
+        name: the setting in words.
+        alpha: strength.
+        layers: of the paper's 28; None for the published ones.
+        average: the paper's figure; None where it gives none.
+        finding: the paper's words; empty where it has none.
+    """
+
+    name: str
+    alpha: float = 0.1
+    layers: range | None = None
+    average: float | None = None
+    finding: str = ""
+
+    def setting(self, depth: int) -> NamedSetting:
+        """Return the setting for a decoder of ``depth`` layers, at the same relative depth."""
+        layers = None if self.layers is None else scaled_layers(self.layers, depth)
+        return NamedSetting(self.name, MATA(alpha=self.alpha, layers=layers))
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """One model on one split of one benchmark.
+
+    Args:
+        model: which.
+        task: name of the task.
+        split: of the task.
+        benchmark: task and split, for people.
+        baseline: the paper's figures without MATA.
+        mata: the paper's figures with it.
+        release: how the name of the paper's release of the data begins; None where the paper
+            names none.
+        ablations: further settings on the same items.
+        reference: another figure that the paper sets beside these, in words.
+    """
+
+    model: PaperModel
+    task: str
+    split: str
+    benchmark: str
+    baseline: Published
+    mata: Published
+    release: str | None = None
+    ablations: tuple[Ablation, ...] = ()
+    reference: str = ""
+
+    @property
+    def key(self) -> str:
+        """Name of the run's folder."""
+        return f"{self.model.key}-{self.task}-{self.split}"
+
+    @property
+    def title(self) -> str:
+        """Model and benchmark, for people."""
+        return f"{self.model.title} on {self.benchmark}"
+
+    def settings(self, depth: int, ablations: bool = True) -> tuple[NamedSetting, ...]:
+        """Return what is compared with the baseline on a decoder of ``depth`` layers."""
+        more = self.ablations if ablations else ()
+        return (NamedSetting(MATA_NAME, MATA()), *(each.setting(depth) for each in more))
+
+
+QWEN2_AUDIO: Final = PaperModel(
+    "qwen2-audio", "Qwen2-Audio-7B-Instruct", "Qwen/Qwen2-Audio-7B-Instruct", "r1-aqa"
+)
+QWEN_OMNI: Final = PaperModel(
+    "qwen2.5-omni", "Qwen2.5-Omni-7B", "Qwen/Qwen2.5-Omni-7B", "qwen2.5-omni"
+)
+KE_OMNI_R: Final = PaperModel("ke-omni-r", "Ke-Omni-R-7B", "KE-Team/Ke-Omni-R", "ke-omni-r")
+MODELS: Final = {model.key: model for model in (QWEN2_AUDIO, QWEN_OMNI, KE_OMNI_R)}
+
+ABLATIONS: Final = (
+    Ablation("layers 0-10", layers=range(11), average=0.9, finding="collapse"),
+    Ablation("layers 20-27", layers=range(20, 28), finding="no gain (written 20-28)"),
+    Ablation("layers 10-19 (10-20 read as half-open)", layers=range(10, 20)),
+    Ablation("alpha 0.05", alpha=0.05, finding="too weak"),
+    Ablation("alpha 0.15", alpha=0.15, finding="worse than alpha 0.10"),
+)
+
+MMAU_RELEASE: Final = "MMAU v05.15.25"
+
+
+def _mmau(average: float, sound: float, music: float, speech: float) -> Published:
+    return Published(average, {"sound": sound, "music": music, "speech": speech})
+
+
+TABLES: Final = (
+    PaperTable(
+        QWEN_OMNI,
+        "mmau",
+        "test-mini",
+        "MMAU test-mini",
+        baseline=_mmau(71.1, sound=77.8, music=64.7, speech=70.9),
+        mata=_mmau(73.6, sound=79.9, music=68.3, speech=72.7),
+        release=MMAU_RELEASE,
+        ablations=ABLATIONS,
+    ),
+    PaperTable(
+        QWEN2_AUDIO,
+        "mmau",
+        "test-mini",
+        "MMAU test-mini",
+        baseline=_mmau(59.4, sound=67.1, music=55.8, speech=55.4),
+        mata=_mmau(64.8, sound=71.2, music=61.4, speech=61.8),
+        release=MMAU_RELEASE,
+    ),
+    PaperTable(
+        QWEN_OMNI,
+        "mmau",
+        "test",
+        "MMAU test",
+        baseline=_mmau(71.0, sound=76.8, music=67.3, speech=68.9),
+        mata=_mmau(73.7, sound=76.6, music=67.5, speech=77.3),
+        release=MMAU_RELEASE,
+    ),
+    PaperTable(
+        QWEN2_AUDIO,
+        "mmau",
+        "test",
+        "MMAU test",
+        baseline=_mmau(57.3, sound=64.7, music=53.9, speech=53.1),
+        mata=_mmau(57.3, sound=64.7, music=53.1, speech=53.9),
+        release=MMAU_RELEASE,
+    ),
+    PaperTable(QWEN_OMNI, "mmar", "test", "MMAR", Published(56.6), Published(61.2)),
+    PaperTable(
+        KE_OMNI_R,
+        "mmar",
+        "test",
+        "MMAR",
+        Published(64.1),
+        Published(66.8),
+        reference="Gemini 2.0 Flash: 65.6",
+    ),
+)
+
+DATA_ADVICE: Final = {
+    "mmau-test-mini": (
+        "questions and audio of v05.15.25 from https://github.com/Sakshi113/MMAU, or "
+        "hf download gamma-lab-umd/MMAU-test-mini --repo-type dataset --local-dir FOLDER; then "
+        "--data mmau=FOLDER"
+    ),
+    "mmau-test": (
+        "questions and audio of v05.15.25 from https://github.com/Sakshi113/MMAU, or "
+        "hf download gamma-lab-umd/MMAU-test --repo-type dataset --local-dir FOLDER; then "
+        "--data mmau-test=FOLDER"
+    ),
+    "mmar-test": (
+        "hf download BoJack/MMAR --repo-type dataset --local-dir FOLDER; then --data mmar=FOLDER"
+    ),
+}
+"""How to get the data of each task and split."""

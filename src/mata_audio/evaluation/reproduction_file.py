@@ -1,0 +1,84 @@
+"""A reproduction of the paper as JSON, and its files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mata_audio.evaluation.paper import ARXIV
+from mata_audio.evaluation.reproduce import Measured, Reproduction
+from mata_audio.evaluation.reproduction_tables import as_markdown, compared, notes
+from mata_audio.files import write_atomically
+
+FORMAT = 1
+
+
+def as_data(reproduction: Reproduction) -> dict[str, Any]:
+    """Return everything as JSON data; the paper's figures in percent, measured ones fractions."""
+    by_key = {measured.table.key: measured for measured in reproduction.measured}
+    reasons: dict[str, list[dict[str, Any]]] = {}
+    for missing in reproduction.missing:
+        own = {k: getattr(missing, k) for k in ("what", "name", "reason", "advice")}
+        reasons.setdefault(missing.table.key, []).append(own)
+    failures = {f.table.key: f.reason for f in reproduction.failed}
+    tables = []
+    for table in reproduction.tables:
+        data: dict[str, Any] = {
+            "key": table.key,
+            "model": table.model.title,
+            "hub": table.model.hub,
+            "task": table.task,
+            "split": table.split,
+            "paper": {
+                "baseline": asdict(table.baseline),
+                "mata": asdict(table.mata),
+                "release": table.release,
+                "reference": table.reference,
+            },
+            "missing": reasons.get(table.key, []),
+            "failed": failures.get(table.key),
+            "measured": None,
+        }
+        if table.key in by_key:
+            data["measured"] = _measured_data(by_key[table.key])
+        tables.append(data)
+    return {"format": FORMAT, "paper": f"arXiv {ARXIV}", "tables": tables}
+
+
+def write_reproduction(reproduction: Reproduction, out: Path) -> tuple[Path, Path]:
+    """Write ``reproduction.json`` and ``reproduction.md`` to ``out``; return their paths."""
+    out.mkdir(parents=True, exist_ok=True)
+    paths = out / "reproduction.json", out / "reproduction.md"
+    text = json.dumps(as_data(reproduction), indent=1, ensure_ascii=False)
+    write_atomically(paths[0], text + "\n")
+    write_atomically(paths[1], as_markdown(reproduction))
+    return paths
+
+
+def _measured_data(measured: Measured) -> dict[str, Any]:
+    results = measured.results
+    return {
+        "folder": str(measured.folder),
+        "run": dict(results.run),
+        "settings": [asdict(setting) for setting in results.settings],
+        "rows": [
+            {
+                "name": row.name,
+                "paper_baseline": row.paper_baseline,
+                "paper_mata": row.paper_mata,
+                "paper_difference": row.paper_difference,
+                "accuracy": {n: asdict(own) for n, own in row.measured.accuracy.items()},
+                "paired": {n: asdict(own) for n, own in row.measured.paired.items()},
+            }
+            for row in compared(measured)
+        ],
+        "ablations": [
+            {"setting": each.name, "paper_average": each.average, "paper_finding": each.finding}
+            for each in measured.table.ablations
+            if any(setting.name == each.name for setting in results.settings)
+        ],
+        "submissions": {name: str(path) for name, path in measured.submissions.items()},
+        "notes": notes(measured),
+    }

@@ -1,0 +1,90 @@
+"""A run that is killed goes on, recomputes at most one batch, and ends as if nothing had been."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mata_audio.evaluation import evaluate
+
+ITEMS, BATCH = 48, 4
+
+
+def command(out: Path) -> list[str]:
+    options = f"--limit {ITEMS} --batch-size {BATCH} --alpha 2 --layers 3-7"
+    model = ["--model", "tiny", "--task", "tiny", "--out", str(out)]
+    return [sys.executable, "-m", "mata_audio.cli", "eval", *model, *options.split()]
+
+
+def finished(out: Path) -> list[str]:
+    """Ids of the whole lines on disk."""
+    path = out / "items.jsonl"
+    content = path.read_bytes() if path.exists() else b""
+    whole = content[: content.rfind(b"\n") + 1]
+    return [json.loads(line)["id"] for line in whole.splitlines()]
+
+
+def kill_after(out: Path, lines: int) -> None:
+    """Run until so many items are on disk, then send SIGKILL."""
+    process = subprocess.Popen(
+        command(out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + 300
+        while len(finished(out)) < lines:
+            assert process.poll() is None, process.stderr and process.stderr.read().decode()
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
+def test_sigkill_at_any_moment(tmp_path: Path) -> None:
+    out = tmp_path / "killed"
+    kill_after(out, 1)
+    first = finished(out)
+    assert 1 <= len(first) < ITEMS
+    kill_after(out, len(first) + 9)
+    second = finished(out)
+    assert second[: len(first)] == first
+    with (out / "items.jsonl").open("ab") as stream:
+        stream.write(b'{"id": "torn", "answers": {"basel')
+
+    done = subprocess.run(command(out), capture_output=True, text=True, check=True)
+    assert "all" in done.stdout
+    ids = finished(out)
+    assert ids[: len(second)] == second
+    assert len(ids) == len(set(ids)) == ITEMS  # nothing that was on disk was computed again
+
+    sessions = json.loads((out / "run.json").read_text())["sessions"]
+    assert [session.get("items") for session in sessions] == [None, None, ITEMS - len(second)]
+
+    whole = tmp_path / "whole"
+    settings = json.loads((out / "run.json").read_text())["identity"]["settings"]
+    assert settings["MATA"]["mata"]["alpha"] == 2
+    assert subprocess.run(command(whole), capture_output=True, check=True).returncode == 0
+    for name in ("results.json", "results.md", "results.tex", "results.csv"):
+        assert (out / name).read_bytes() == (whole / name).read_bytes()
+    for file in (whole / "predictions").iterdir():
+        assert (out / "predictions" / file.name).read_bytes() == file.read_bytes()
+
+
+def test_a_run_killed_before_its_first_item(tmp_path: Path) -> None:
+    """run.json is there and nothing else."""
+    evaluate("tiny", "tiny", tmp_path / "run", limit=1)
+    whole = (tmp_path / "run" / "results.json").read_bytes()
+    for path in (tmp_path / "run").iterdir():
+        if path.is_file() and path.name != "run.json":
+            path.unlink()
+    evaluate("tiny", "tiny", tmp_path / "run", limit=1)
+    assert (tmp_path / "run" / "results.json").read_bytes() == whole
