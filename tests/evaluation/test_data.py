@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from mata_audio.errors import AudioError, DataError, SettingsError
-from mata_audio.evaluation import audio_sources
-from mata_audio.evaluation.audio_sources import (
+from mata_audio.evaluation.data import audio_sources
+from mata_audio.evaluation.data.audio_sources import (
     BytesAudio,
     FileAudio,
     MissingAudio,
@@ -22,10 +22,10 @@ from mata_audio.evaluation.audio_sources import (
     TarAudio,
     ZipAudio,
 )
-from mata_audio.evaluation.choices import parse_choices, with_letter, without_prefixes
-from mata_audio.evaluation.data_files import Clips, find_questions
+from mata_audio.evaluation.data.choices import parse_choices, with_letter, without_prefixes
+from mata_audio.evaluation.data.known_versions import KNOWN_VERSIONS, version_of
+from mata_audio.evaluation.data.question_files import Clips, find_questions
 from mata_audio.evaluation.item import Dataset
-from mata_audio.evaluation.known_versions import KNOWN_VERSIONS, version_of
 from mata_audio.evaluation.tasks import TASKS, task_named
 
 RECORD = {"id": "a", "audio": "clips/a.wav", "question": "What?", "choices": ["x", "y"]}

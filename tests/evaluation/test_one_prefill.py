@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from mata_audio import MATA, NoAudioError
-from mata_audio.evaluation import one_prefill
-from mata_audio.evaluation.one_prefill import generate_all, greedy, prefill
+from mata_audio.evaluation.running import one_prefill
+from mata_audio.evaluation.running.one_prefill import generate_all, greedy, prefill
 from mata_audio.evaluation.settings import NamedSetting, with_baseline
 from mata_audio.families import locate
 from subject import Subject

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from mata_audio.errors import SettingsError, TemplateError
-from mata_audio.evaluation import known_versions
-from mata_audio.evaluation.paper import MODELS, TABLES
-from mata_audio.evaluation.reproduce import Reproduction, reproduce
-from mata_audio.evaluation.reproduction_file import as_data, write_reproduction
-from mata_audio.evaluation.reproduction_tables import as_text, compared
-from mata_audio.evaluation.runner import Progress
+from mata_audio.evaluation.data import known_versions
+from mata_audio.evaluation.reproduction.file import as_data, write_reproduction
+from mata_audio.evaluation.reproduction.paper import MODELS, TABLES
+from mata_audio.evaluation.reproduction.reproduce import Reproduction, reproduce
+from mata_audio.evaluation.reproduction.tables import as_text, compared
+from mata_audio.evaluation.running.runner import Progress
 from paper_data import write_mmar, write_mmau
 
 SHORT: dict[str, Any] = {"max_new_tokens": 4, "batch_size": 8}

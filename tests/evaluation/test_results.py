@@ -14,9 +14,10 @@ import pytest
 from mata_audio import MATA, SettingsError
 from mata_audio.errors import RunError
 from mata_audio.evaluation import NamedSetting, Results, load_results, load_setting
-from mata_audio.evaluation.compare import compare_runs
+from mata_audio.evaluation.analysis.compare import compare_runs
+from mata_audio.evaluation.analysis.outcome import make_results
+from mata_audio.evaluation.analysis.tables import as_csv, as_latex, as_markdown, as_text
 from mata_audio.evaluation.item import Dataset, Item
-from mata_audio.evaluation.outcome import make_results
 from mata_audio.evaluation.results import SettingResult
 from mata_audio.evaluation.settings import (
     save_setting,
@@ -24,7 +25,6 @@ from mata_audio.evaluation.settings import (
     tuned_on_these_items,
     with_baseline,
 )
-from mata_audio.evaluation.tables import as_csv, as_latex, as_markdown, as_text
 from mata_audio.evaluation.task import Grouping, Task
 from mata_audio.evaluation.tasks import task_named
 

@@ -15,7 +15,8 @@ from small_runs import ITEMS, SETTINGS, edit_records
 from mata_audio import MATA, MataError, SettingsError
 from mata_audio.asking import answer, build_inputs, prompt_style
 from mata_audio.errors import DataError, RunError
-from mata_audio.evaluation import NamedSetting, Progress, Results, evaluate, load_results, runner
+from mata_audio.evaluation import NamedSetting, Progress, Results, evaluate, load_results
+from mata_audio.evaluation.running import runner
 from mata_audio.loading import load
 from mata_audio.tiny import make_items
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mata_audio.errors import RunError
-from mata_audio.evaluation.run_folder import RunFolder, differences
-from mata_audio.evaluation.store import ItemStore
+from mata_audio.evaluation.running.run_folder import RunFolder, differences
+from mata_audio.evaluation.running.store import ItemStore
 
 LINES = [
     {"id": "a", "answers": {"baseline": "one\ntwo \u2028 \ud800 é"}},

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mata_audio import errors
-from mata_audio.evaluation.task import Task
-from mata_audio.evaluation.templates import (
+from mata_audio.evaluation.prompts.templates import (
     CHOICE_STYLES,
     FIXED,
     RULES,
@@ -21,6 +20,7 @@ from mata_audio.evaluation.templates import (
     default_template,
     load_template,
 )
+from mata_audio.evaluation.task import Task
 
 QUESTION = "Who speaks?"
 CHOICES = ("A man", "A 'quoted' woman", "Nobody", "C {question}")

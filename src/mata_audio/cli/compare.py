@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mata_audio.evaluation.compare import Comparison
+    from mata_audio.evaluation.analysis.compare import Comparison
     from mata_audio.evaluation.results import Results
 
 EXAMPLE = """\
@@ -41,8 +41,8 @@ def run(args: argparse.Namespace) -> int:
         RunError: the runs cannot be paired; the message says why.
     """
     from mata_audio.errors import RunError
-    from mata_audio.evaluation.compare import compare_runs
-    from mata_audio.evaluation.results_file import load_results
+    from mata_audio.evaluation.analysis.compare import compare_runs
+    from mata_audio.evaluation.analysis.results_file import load_results
 
     (first_path, first_setting), (second_path, second_setting) = map(
         _parsed, (args.first, args.second)
@@ -78,7 +78,14 @@ def _common(first: Results, second: Results) -> list[tuple[str, str]]:
 
 def text(comparison: Comparison, first: Path, second: Path) -> str:
     """Return a comparison as a table."""
-    from mata_audio.evaluation.tables import Line, Table, p_value, percent, signed, table_text
+    from mata_audio.evaluation.analysis.tables import (
+        Line,
+        Table,
+        p_value,
+        percent,
+        signed,
+        table_text,
+    )
 
     lines = [
         Line(

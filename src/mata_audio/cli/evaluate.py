@@ -10,8 +10,8 @@ from mata_audio.cli.progress import note
 from mata_audio.cli.setting_options import add_setting_options
 
 if TYPE_CHECKING:
-    from mata_audio.evaluation.plan import Plan
     from mata_audio.evaluation.results import Results
+    from mata_audio.evaluation.running.plan import Plan
 
 EXAMPLE = """\
 examples:
@@ -142,9 +142,9 @@ def run(args: argparse.Namespace) -> int:
     from mata_audio.cli.setting_specs import settings_from
 
     quiet_libraries(getattr(args, "debug", False))
-    from mata_audio.evaluation.plan import Options, make_plan
-    from mata_audio.evaluation.run_folder import RunFolder
-    from mata_audio.evaluation.runs import run_plan
+    from mata_audio.evaluation.running.plan import Options, make_plan
+    from mata_audio.evaluation.running.run_folder import RunFolder
+    from mata_audio.evaluation.running.runs import run_plan
     from mata_audio.loading import TINY
 
     options = Options(
@@ -191,7 +191,7 @@ def summary(plan: Plan) -> list[str]:
 def dry_run(plan: Plan) -> str:
     """Return the prompts of three items, as the model would read them."""
     from mata_audio.asking import chat_prompt, prompt_style
-    from mata_audio.evaluation.prepare import style_of
+    from mata_audio.evaluation.running.prepare import style_of
     from mata_audio.loading import load_processor
 
     processor = load_processor(plan.found)
@@ -208,8 +208,8 @@ def dry_run(plan: Plan) -> str:
 
 def report_text(results: Results, plan: Plan, out: Path) -> str:
     """Return the tables, the notes, the failed items and where everything is."""
-    from mata_audio.evaluation.output_files import prediction_path
-    from mata_audio.evaluation.tables import as_text
+    from mata_audio.evaluation.analysis.output_files import prediction_path
+    from mata_audio.evaluation.analysis.tables import as_text
 
     parts = [as_text(results)] if results.overall.accuracy else []
     if all(item.answer is None for item in plan.dataset.items):

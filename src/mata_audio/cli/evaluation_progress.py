@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from mata_audio.evaluation.runner import Progress
+    from mata_audio.evaluation.running.runner import Progress
 
 LOG_SECONDS = 30.0
 TERMINAL_SECONDS = 0.2

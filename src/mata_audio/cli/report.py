@@ -45,10 +45,10 @@ def run(args: argparse.Namespace) -> int:
         RunError: there is no finished run.
     """
     from mata_audio.errors import DataError, RunError
+    from mata_audio.evaluation.analysis.report_clips import report_clips
+    from mata_audio.evaluation.analysis.results_file import load_results
+    from mata_audio.evaluation.analysis.stored_run import open_run
     from mata_audio.evaluation.report import ClipMedia, render_report
-    from mata_audio.evaluation.report_clips import report_clips
-    from mata_audio.evaluation.results_file import load_results
-    from mata_audio.evaluation.stored_run import open_run
     from mata_audio.files import write_atomically
 
     results = load_results(args.folder)

@@ -13,8 +13,8 @@ from mata_audio.cli.evaluation_progress import EvaluationProgress
 from mata_audio.cli.progress import note
 
 if TYPE_CHECKING:
-    from mata_audio.evaluation.paper import PaperTable
-    from mata_audio.evaluation.runner import Progress
+    from mata_audio.evaluation.reproduction.paper import PaperTable
+    from mata_audio.evaluation.running.runner import Progress
 
 EXAMPLE = """\
 examples:
@@ -94,9 +94,9 @@ def run(args: argparse.Namespace) -> int:
     from mata_audio.cli.quiet import quiet_libraries, use_one_thread
 
     quiet_libraries(getattr(args, "debug", False))
-    from mata_audio.evaluation.reproduce import reproduce
-    from mata_audio.evaluation.reproduction_file import write_reproduction
-    from mata_audio.evaluation.reproduction_tables import as_text
+    from mata_audio.evaluation.reproduction.file import write_reproduction
+    from mata_audio.evaluation.reproduction.reproduce import reproduce
+    from mata_audio.evaluation.reproduction.tables import as_text
 
     data, models = data_from(args.data), pairs("--model", args.model)
     if "tiny" in models.values():
@@ -149,7 +149,7 @@ def data_from(given: list[str]) -> dict[str, str]:
         SettingsError: another form, a folder without such subfolders, or a key twice.
     """
     from mata_audio.errors import SettingsError
-    from mata_audio.evaluation.reproduce import data_keys
+    from mata_audio.evaluation.reproduction.reproduce import data_keys
 
     keys = data_keys()
     written: list[str] = []

@@ -39,8 +39,8 @@ def run(args: argparse.Namespace) -> int:
         RunError: there is no run, or its questions have changed.
         TemplateError: there is no such reader.
     """
-    from mata_audio.evaluation.stored_run import rescore
-    from mata_audio.evaluation.tables import as_text
+    from mata_audio.evaluation.analysis.stored_run import rescore
+    from mata_audio.evaluation.analysis.tables import as_text
 
     results = rescore(args.folder, args.reader, args.data)
     print("\n\n".join([as_text(results), *results.notes]))

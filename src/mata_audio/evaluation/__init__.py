@@ -9,23 +9,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mata_audio.evaluation.plan import Options
+    from mata_audio.evaluation.analysis.results_file import load_results
     from mata_audio.evaluation.results import Results
-    from mata_audio.evaluation.results_file import load_results
-    from mata_audio.evaluation.runner import Progress
-    from mata_audio.evaluation.runs import evaluate
+    from mata_audio.evaluation.running.plan import Options
+    from mata_audio.evaluation.running.runner import Progress
+    from mata_audio.evaluation.running.runs import evaluate
     from mata_audio.evaluation.settings import NamedSetting, load_setting
     from mata_audio.evaluation.task import Grouping, Task
 
 _WHERE = {
     "Grouping": "task",
     "NamedSetting": "settings",
-    "Options": "plan",
-    "Progress": "runner",
+    "Options": "running.plan",
+    "Progress": "running.runner",
     "Results": "results",
     "Task": "task",
-    "evaluate": "runs",
-    "load_results": "results_file",
+    "evaluate": "running.runs",
+    "load_results": "analysis.results_file",
     "load_setting": "settings",
 }
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
-from mata_audio.evaluation.audio_sources import MissingAudio
-from mata_audio.evaluation.choices import choices_and_answer
-from mata_audio.evaluation.data_files import (
+from mata_audio.evaluation.data.audio_sources import MissingAudio
+from mata_audio.evaluation.data.choices import choices_and_answer
+from mata_audio.evaluation.data.question_files import (
     Clips,
     Questions,
     Row,

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mata_audio.evaluation.audio_sources import ParquetAudio
-from mata_audio.evaluation.choices import choices_and_answer, parse_choices
-from mata_audio.evaluation.data_files import Clips, Row, dataset, find_questions, read_rows
+from mata_audio.evaluation.data.audio_sources import ParquetAudio
+from mata_audio.evaluation.data.choices import choices_and_answer, parse_choices
+from mata_audio.evaluation.data.question_files import Clips, Row, dataset, find_questions, read_rows
 from mata_audio.evaluation.item import AudioSource, Dataset, Item
 from mata_audio.evaluation.scoring import exact_text, instructions
 from mata_audio.evaluation.task import Grouping, Task

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mata_audio.evaluation.choices import lettered_choices, with_letter
-from mata_audio.evaluation.data_files import Clips, Row, dataset, find_questions, read_rows
+from mata_audio.evaluation.data.choices import lettered_choices, with_letter
+from mata_audio.evaluation.data.question_files import Clips, Row, dataset, find_questions, read_rows
 from mata_audio.evaluation.item import Dataset, Item
 from mata_audio.evaluation.scoring.letters import MMSU
 from mata_audio.evaluation.task import Grouping, Task

@@ -6,10 +6,10 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mata_audio.evaluation.paper import ARXIV, MATA_NAME, PaperTable
-from mata_audio.evaluation.reproduce import Measured, Missing, Reproduction
+from mata_audio.evaluation.analysis.tables import Line, Table, p_value, percent, signed
+from mata_audio.evaluation.reproduction.paper import ARXIV, MATA_NAME, PaperTable
+from mata_audio.evaluation.reproduction.reproduce import Measured, Missing, Reproduction
 from mata_audio.evaluation.results import BASELINE, Accuracy, Row
-from mata_audio.evaluation.tables import Line, Table, p_value, percent, signed
 
 NONE = "-"
 INTRODUCTION = (

@@ -9,11 +9,11 @@ from typing import Any
 
 from mata_audio.errors import DataError, SettingsError
 from mata_audio.evaluation.item import Dataset, Item
-from mata_audio.evaluation.readers import check_reader
+from mata_audio.evaluation.prompts.readers import check_reader
+from mata_audio.evaluation.prompts.templates import Template, default_template, load_template
 from mata_audio.evaluation.settings import NamedSetting, with_baseline
 from mata_audio.evaluation.task import Task
 from mata_audio.evaluation.tasks import task_named
-from mata_audio.evaluation.templates import Template, default_template, load_template
 from mata_audio.families import locate
 from mata_audio.gains import settings_gains
 from mata_audio.loading import DTYPES, Found, find_model, skeleton

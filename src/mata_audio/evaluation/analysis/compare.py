@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mata_audio.errors import RunError
-from mata_audio.evaluation.outcome import accuracy_of, pair
+from mata_audio.evaluation.analysis.outcome import accuracy_of, pair
 from mata_audio.evaluation.results import Accuracy, ItemResult, Paired, Results
-from mata_audio.evaluation.run_folder import differences
+from mata_audio.evaluation.running.run_folder import differences
 
 
 @dataclass(frozen=True)

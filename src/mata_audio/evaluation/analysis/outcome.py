@@ -10,7 +10,7 @@ import numpy as np
 
 from mata_audio.errors import ScoringError
 from mata_audio.evaluation.item import Dataset, Item
-from mata_audio.evaluation.readers import read_answer
+from mata_audio.evaluation.prompts.readers import read_answer
 from mata_audio.evaluation.results import (
     BASELINE,
     Accuracy,
@@ -31,7 +31,7 @@ from mata_audio.statistics import (
 )
 
 Lines = Mapping[str, Mapping[str, Any]]
-"""Stored lines by item id; see :mod:`mata_audio.evaluation.store`."""
+"""Stored lines by item id; see :mod:`mata_audio.evaluation.running.store`."""
 
 
 def make_results(

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from mata_audio.errors import AudioError
-from mata_audio.evaluation.audio_sources import FileAudio
+from mata_audio.evaluation.data.audio_sources import FileAudio
 from mata_audio.evaluation.item import AudioSource, Dataset, Item
 from mata_audio.evaluation.report import ClipMedia
 from mata_audio.evaluation.results import Results

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mata_audio.errors import RunError
-from mata_audio.evaluation.store import ItemStore
+from mata_audio.evaluation.running.store import ItemStore
 from mata_audio.files import write_atomically
 
 FORMAT = 1

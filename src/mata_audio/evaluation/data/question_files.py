@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mata_audio.errors import DataError, SettingsError
-from mata_audio.evaluation import audio_sources as sources
+from mata_audio.evaluation.data import audio_sources as sources
+from mata_audio.evaluation.data.known_versions import sha256, version_of
 from mata_audio.evaluation.item import AudioSource, Dataset, Item
-from mata_audio.evaluation.known_versions import sha256, version_of
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _DEPTH = 5

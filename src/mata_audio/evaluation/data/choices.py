@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from mata_audio.evaluation.data_files import Row
+from mata_audio.evaluation.data.question_files import Row
 
 _LETTERS = ("A", "B", "C", "D")
 _PREFIX = re.compile(r"^\([A-Z]\)\s*")

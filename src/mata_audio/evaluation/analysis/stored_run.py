@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from mata_audio.errors import RunError
+from mata_audio.evaluation.analysis.outcome import make_results, predictions
+from mata_audio.evaluation.analysis.output_files import write_outputs
 from mata_audio.evaluation.item import Dataset
-from mata_audio.evaluation.outcome import make_results, predictions
-from mata_audio.evaluation.output_files import write_outputs
-from mata_audio.evaluation.readers import check_reader
+from mata_audio.evaluation.prompts.readers import check_reader
 from mata_audio.evaluation.results import Results, SettingResult
-from mata_audio.evaluation.run_folder import RunFolder
+from mata_audio.evaluation.running.run_folder import RunFolder
 from mata_audio.evaluation.settings import NamedSetting, tuned_on_these_items
 from mata_audio.evaluation.task import Task
 from mata_audio.evaluation.tasks import task_named

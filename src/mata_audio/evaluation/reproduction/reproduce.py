@@ -15,15 +15,15 @@ from mata_audio.errors import (
     SettingsError,
     UnsupportedModelError,
 )
-from mata_audio.evaluation.output_files import prediction_path
-from mata_audio.evaluation.paper import DATA_ADVICE, MODELS, TABLES, PaperTable
-from mata_audio.evaluation.plan import Options, Plan, make_plan
-from mata_audio.evaluation.readers import check_reader
+from mata_audio.evaluation.analysis.output_files import prediction_path
+from mata_audio.evaluation.prompts.readers import check_reader
+from mata_audio.evaluation.prompts.templates import load_template
+from mata_audio.evaluation.reproduction.paper import DATA_ADVICE, MODELS, TABLES, PaperTable
 from mata_audio.evaluation.results import Results
-from mata_audio.evaluation.run_folder import RunFolder
-from mata_audio.evaluation.runner import Progress
-from mata_audio.evaluation.runs import run_plan
-from mata_audio.evaluation.templates import load_template
+from mata_audio.evaluation.running.plan import Options, Plan, make_plan
+from mata_audio.evaluation.running.run_folder import RunFolder
+from mata_audio.evaluation.running.runner import Progress
+from mata_audio.evaluation.running.runs import run_plan
 from mata_audio.families import locate
 from mata_audio.loading import find_model, load_processor, skeleton
 
@@ -103,7 +103,7 @@ def reproduce(
         out: folder of the run folders.
         data: folder or hub id by task (``"mmau"``, ``"mmar"``), or by task and split
             (``"mmau-test-mini"``), where it may also be a question file.
-        models: folder or hub id by key of :data:`mata_audio.evaluation.paper.MODELS`, for those
+        models: folder or hub id by key of ``MODELS`` in ``paper.py``, for those
             that are not to come from the hub.
         only: keys of the models to run; None for all.
         ablations: also run the layers and alphas that the paper compares.

@@ -10,14 +10,19 @@ from typing import Any
 
 import torch
 
-from mata_audio.evaluation.environment import device_name, git_state, versions, weights_sha256
-from mata_audio.evaluation.one_prefill import greedy
-from mata_audio.evaluation.plan import Options, Plan, make_plan
+from mata_audio.evaluation.analysis.stored_run import StoredRun
 from mata_audio.evaluation.results import Results
-from mata_audio.evaluation.run_folder import RunFolder
-from mata_audio.evaluation.runner import Progress, Runner
+from mata_audio.evaluation.running.environment import (
+    device_name,
+    git_state,
+    versions,
+    weights_sha256,
+)
+from mata_audio.evaluation.running.one_prefill import greedy
+from mata_audio.evaluation.running.plan import Options, Plan, make_plan
+from mata_audio.evaluation.running.run_folder import RunFolder
+from mata_audio.evaluation.running.runner import Progress, Runner
 from mata_audio.evaluation.settings import NamedSetting
-from mata_audio.evaluation.stored_run import StoredRun
 from mata_audio.evaluation.task import Task
 from mata_audio.families import Located, locate
 from mata_audio.gains import describe

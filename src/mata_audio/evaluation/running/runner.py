@@ -12,11 +12,11 @@ from torch import Tensor
 
 from mata_audio.asking import prompt_style
 from mata_audio.errors import RunError
-from mata_audio.evaluation.one_prefill import Generated, generate_all
-from mata_audio.evaluation.outcome import correct_alone
-from mata_audio.evaluation.plan import AUTO, Plan
-from mata_audio.evaluation.prepare import Failed, Prepared, Preparer, ahead, batches, reason
-from mata_audio.evaluation.store import ItemStore, Line
+from mata_audio.evaluation.analysis.outcome import correct_alone
+from mata_audio.evaluation.running.one_prefill import Generated, generate_all
+from mata_audio.evaluation.running.plan import AUTO, Plan
+from mata_audio.evaluation.running.prepare import Failed, Prepared, Preparer, ahead, batches, reason
+from mata_audio.evaluation.running.store import ItemStore, Line
 from mata_audio.loading import Loaded
 
 AUTO_BATCH = {"cuda": 32, "cpu": 8}

@@ -14,8 +14,8 @@ from torch import Tensor
 from mata_audio.asking import build_inputs, clip_limits
 from mata_audio.audio import decode_audio
 from mata_audio.evaluation.item import Item
+from mata_audio.evaluation.prompts.templates import Template
 from mata_audio.evaluation.results import ClipHeard
-from mata_audio.evaluation.templates import Template
 from mata_audio.families import PromptStyle
 
 _In = TypeVar("_In")

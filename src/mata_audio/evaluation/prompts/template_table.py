@@ -6,7 +6,7 @@ from typing import Final, TypedDict
 
 
 class TemplateRow(TypedDict):
-    """Fields of a template besides its name; see :class:`mata_audio.evaluation.templates.Template`.
+    """Fields of a template besides its name; see ``Template`` in ``templates.py``.
 
     Args:
         text: with ``{question}`` and ``{choices}`` in it.
@@ -82,7 +82,7 @@ ROWS: Final[dict[str, TemplateRow]] = {
         "audio_first": None,
         "choices": "lines",
         "source": (
-            "MMAR's first author on Qwen2.5-Omni, https://github.com/ddlBoJack/MMAR/issues/3. Not "
+            "the owner of MMAR's repository on Qwen2.5-Omni, its issue 3 (ddlBoJack/MMAR). Not "
             "confirmed: system prompt and order; the benchmark's repository has no inference script"
         ),
     },

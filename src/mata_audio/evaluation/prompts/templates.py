@@ -12,8 +12,8 @@ from string import ascii_uppercase
 from typing import Any, Final
 
 from mata_audio.errors import TemplateError
+from mata_audio.evaluation.prompts.template_table import ROWS
 from mata_audio.evaluation.task import Task
-from mata_audio.evaluation.template_table import ROWS
 
 _PLACEHOLDERS: Final = ("{question}", "{choices}")
 _PLACEHOLDER: Final = re.compile(r"\{\s*[A-Za-z_]\w*\s*\}")

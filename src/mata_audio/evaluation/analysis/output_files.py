@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mata_audio.evaluation.analysis.results_file import NAME, save_results
+from mata_audio.evaluation.analysis.tables import as_csv, as_latex, as_markdown
 from mata_audio.evaluation.results import Results
-from mata_audio.evaluation.results_file import NAME, save_results
-from mata_audio.evaluation.tables import as_csv, as_latex, as_markdown
 from mata_audio.evaluation.task import Task
 from mata_audio.files import write_atomically
 

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mata_audio.evaluation.paper import ARXIV
-from mata_audio.evaluation.reproduce import Measured, Reproduction
-from mata_audio.evaluation.reproduction_tables import as_markdown, compared, notes
+from mata_audio.evaluation.reproduction.paper import ARXIV
+from mata_audio.evaluation.reproduction.reproduce import Measured, Reproduction
+from mata_audio.evaluation.reproduction.tables import as_markdown, compared, notes
 from mata_audio.files import write_atomically
 
 FORMAT = 1

@@ -1,0 +1,1 @@
+"""A benchmark's files: its questions, its choices, its audio, its releases."""
