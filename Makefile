@@ -17,6 +17,8 @@ check: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/one_prefill.py
+	$(BIN)/python benchmarks/report.py
 
 train: .venv/ready
 	$(BIN)/python training/train_tiny.py

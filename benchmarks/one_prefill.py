@@ -1,0 +1,98 @@
+"""What settings cost in an evaluation: several answers from one prefill, as ratios.
+
+Run with ``make bench``. One prompt is answered under the baseline alone, under the baseline and one
+setting, and under the baseline and ten, interleaved in one process; beside them the baseline and
+one setting in two ordinary runs. The ratio of each round is to that round's baseline alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import transformers
+
+from mata_audio import MATA
+from mata_audio.evaluation.running.one_prefill import generate_all
+from mata_audio.evaluation.settings import NamedSetting, with_baseline
+from overhead import Clock, build, prompt
+
+TEN = [NamedSetting(f"alpha {step / 100}", MATA(alpha=step / 100)) for step in range(1, 11)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--audio-tokens", type=int, default=720)
+    parser.add_argument("--layers", type=int, default=28)
+    parser.add_argument("--width", type=int, default=1024)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--dtype", default="float32")
+    args = parser.parse_args()
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    transformers.logging.set_verbosity_error()
+    model = build(args.audio_tokens, args.layers, args.width, getattr(torch, args.dtype), device)
+    inputs = {
+        name: value.repeat_interleave(args.batch, dim=0)
+        for name, value in prompt(args.audio_tokens, device).items()
+    }
+    print(
+        f"{args.layers} layers x {args.width} wide, batch {args.batch}, "
+        f"{inputs['input_ids'].shape[1]} prompt tokens ({args.audio_tokens} audio), {args.dtype}, "
+        f"{device}, torch {torch.__version__}, {args.rounds} rounds"
+    )
+    print(f"{'new tokens':>10}{'baseline':>14}{'+ 1 setting':>14}{'+ 10':>14}{'2 plain runs':>14}")
+    for new_tokens in (2, 8):
+        seconds = measure(model, inputs, new_tokens, args.rounds)
+        alone = seconds["baseline"]
+        cells = [f"{statistics.median(alone) * 1e3:>11.1f} ms"]
+        for name, runs in seconds.items():
+            if name != "baseline":
+                ratio = statistics.median(r / one for r, one in zip(runs, alone, strict=True))
+                cells.append(f"{ratio:>13.3f}x")
+        print(f"{new_tokens:>10}{''.join(cells)}", flush=True)
+
+
+def measure(
+    model: Any, inputs: dict[str, torch.Tensor], new_tokens: int, rounds: int
+) -> dict[str, list[float]]:
+    """Return the seconds of each round by variant; a round before them warms up."""
+    config = transformers.GenerationConfig(
+        do_sample=False,
+        max_new_tokens=new_tokens,
+        min_new_tokens=new_tokens,
+        pad_token_id=0,
+        eos_token_id=2,
+    )
+
+    def together(settings: list[NamedSetting]) -> Callable[[], object]:
+        return lambda: generate_all(model, inputs, with_baseline(settings), config)
+
+    @torch.inference_mode()
+    def apart() -> None:
+        model.generate(**inputs, generation_config=config)
+        with MATA(alpha=0.1)(model):
+            model.generate(**inputs, generation_config=config)
+
+    variants = {
+        "baseline": together([]),
+        "one": together(TEN[-1:]),
+        "ten": together(TEN),
+        "apart": apart,
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    for round_ in range(rounds + 1):
+        for name, run in variants.items():
+            start = Clock.now()
+            run()
+            if round_:
+                seconds[name].append(Clock.now() - start)
+    return seconds
+
+
+if __name__ == "__main__":
+    main()
