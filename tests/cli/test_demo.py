@@ -9,15 +9,9 @@ from pathlib import Path
 import pytest
 from running import Mata, error_line
 
-from mata_audio.cli.comparison import Answered, compare_all, normalised
-from mata_audio.cli.demo_report import p_value, table
 from mata_audio.cli.progress import Progress
 from mata_audio.statistics import mcnemar_exact
 from mata_audio.tiny import make_items
-
-
-def answered(baseline: str, steered: str, condition: str = "c", domain: str = "sound") -> Answered:
-    return Answered("1", condition, domain, "Which?", ("bell", "drum"), "bell", baseline, steered)
 
 
 def test_what_it_prints_and_writes(mata: Mata, tmp_path: Path) -> None:
@@ -28,14 +22,13 @@ def test_what_it_prints_and_writes(mata: Mata, tmp_path: Path) -> None:
     for words in ("36 held-out questions", "gained", "MATA receipt", "Example", "Next"):
         assert words in outcome.out
     data = json.loads(file.read_text())
-    assert [answer["id"] for answer in data["answers"]] == [i.id for i in make_items("test", 36)]
-    rows = {row["name"]: row for row in data["comparisons"]}
-    assert set(rows) == {
-        "no caption", "caption agrees", "caption contradicts", "sound", "music", "speech", "all"
-    }  # fmt: skip
-    total = rows["all"]
-    right = sum(normalised(a["baseline"]) == normalised(a["answer"]) for a in data["answers"])
-    assert total["baseline"] == pytest.approx(right / 36)
+    assert [item["id"] for item in data["items"]] == [i.id for i in make_items("test", 36)]
+    assert [row["name"] for row in data["groups"]] == [
+        "no caption", "caption agrees", "caption contradicts", "sound", "music", "speech"
+    ]  # fmt: skip
+    right = sum(item["answers"]["baseline"]["raw"] == item["answer"] for item in data["items"])
+    assert data["overall"]["accuracy"]["baseline"]["value"] == pytest.approx(right / 36)
+    total = data["overall"]["paired"]["MATA"]
     assert total["difference"] == pytest.approx((total["gained"] - total["lost"]) / 36)
     assert total["p"] == pytest.approx(mcnemar_exact(total["gained"], total["lost"]))
     assert data["receipt"]["active_rows"] >= 36
@@ -55,22 +48,23 @@ def test_alpha_zero_changes_nothing_and_leaves_no_files(
     outcome = mata("demo", "--items", "6", "--alpha", "0", "--json", file)
     assert outcome.code == 0
     assert [path.name for path in tmp_path.iterdir()] == ["demo.json"]
-    for answer in json.loads(file.read_text())["answers"]:
-        assert answer["baseline"] == answer["mata"]
+    for item in json.loads(file.read_text())["items"]:
+        assert item["answers"]["baseline"] == item["answers"]["MATA"]
 
 
 def test_more_items_change_no_answer(mata: Mata, tmp_path: Path) -> None:
     answers = []
     for items in (6, 18):
         mata("demo", "--items", str(items), "--json", tmp_path / "demo.json")
-        answers.append(json.loads((tmp_path / "demo.json").read_text())["answers"][:6])
+        answers.append(json.loads((tmp_path / "demo.json").read_text())["items"][:6])
     assert answers[0] == answers[1]
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--items", "0"], "--items must be 1 or more"),
+        (["--items", "0"], "--items must be 1 to 2412"),
+        (["--items", "2413"], "--items must be 1 to 2412"),
         (["--alpha", "nan"], "finite"),
         (["--layers", "90-99"], "out of range"),
         (["--formula", "divide"], "'multiply'"),
@@ -87,24 +81,6 @@ def test_a_folder_with_files_in_it_is_not_written_to(mata: Mata, clip: Path) -> 
     outcome = mata("demo", "--keep", clip.parent)
     assert outcome.code == 2
     assert "new or empty folder" in error_line(outcome)
-
-
-def test_figures() -> None:
-    answers = [
-        answered("Bell. ", "bell"),
-        answered("drum", "bell"),
-        answered("drum", "BELL!", condition="d"),
-        answered("bell", "drum", condition="d", domain="music"),
-    ]
-    rows = {row.name: row for row in compare_all(answers)}
-    assert list(rows) == ["c", "d", "sound", "music", "all"]
-    total = rows["all"]
-    assert (total.items, total.baseline, total.mata) == (4, 0.5, 0.75)
-    assert (total.gained, total.lost, total.difference) == (2, 1, 0.25)
-    assert rows["c"].gained == 1
-    text = table(list(rows.values()))
-    assert len({len(line) for line in text.splitlines()}) == 1
-    assert [p_value(p) for p in (1.0, 0.03125, 0.00001)] == ["1", "0.031", "< 0.0001"]
 
 
 def test_progress_in_a_log_file(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import argparse
 import json
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def add_parser(commands: Any) -> None:
         epilog=EXAMPLE,
     )
     parser.add_argument(
-        "--items", type=int, default=ITEMS, metavar="N", help=f"questions (default: {ITEMS:,})"
+        "--items", type=int, default=ITEMS, metavar="N", help=f"questions (default: all {ITEMS:,})"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON too")
     parser.add_argument(
@@ -53,16 +54,18 @@ def run(args: argparse.Namespace) -> int:
     from mata_audio.cli.quiet import quiet_libraries, use_one_thread
     from mata_audio.cli.setting_options import describe, setting_from
     from mata_audio.files import write_atomically
-    from mata_audio.tiny import MODEL_PATH, make_items
+    from mata_audio.tiny import MODEL_PATH
 
     start = time.monotonic()
     _check(args)
     setting = setting_from(args, MODEL_PATH)
-    items = make_items(SPLIT, args.items)
 
     quiet_libraries(getattr(args, "debug", False))
     from mata_audio.cli.benchmark_run import run_benchmark, write_clips
     from mata_audio.cli.demo_report import Report
+    from mata_audio.evaluation.analysis.outcome import make_results
+    from mata_audio.evaluation.results import BASELINE, SettingResult
+    from mata_audio.evaluation.tasks.tiny import Tiny
     from mata_audio.families import locate
     from mata_audio.loading import TINY, load
 
@@ -70,12 +73,14 @@ def run(args: argparse.Namespace) -> int:
     use_one_thread()
     loaded = load(TINY, device="cpu")
     description = describe(setting.mata, locate(loaded.model))
+    dataset = Tiny().load(None, SPLIT)
+    dataset = replace(dataset, items=dataset.items[: args.items])
     with tempfile.TemporaryDirectory(prefix="mata-demo-") as temporary:
-        clips = write_clips(Path(args.keep or temporary), items)
-        result = run_benchmark(loaded, setting.mata, clips)
-    report = Report.build(
-        run=result, setting=setting, description=description, seconds=time.monotonic() - start
-    )
+        clips = write_clips(Path(args.keep or temporary), dataset.items)
+        run = run_benchmark(loaded, setting.mata, dataset.items, clips)
+    settings = [SettingResult(BASELINE, "", None), SettingResult("MATA", description, {})]
+    results = make_results(Tiny(), dataset, run.lines, settings, Tiny.reader, run={})
+    report = Report(setting, results, run.receipt, time.monotonic() - start)
     if args.json is not None:
         write_atomically(args.json, json.dumps(report.as_data(), indent=1) + "\n")
     print(report.as_text())
@@ -86,8 +91,8 @@ def _check(args: argparse.Namespace) -> None:
     """Refuse what would fail only at the end of the run."""
     from mata_audio.errors import SettingsError
 
-    if args.items < 1:
-        raise SettingsError(f"--items must be 1 or more; got {args.items}")
+    if not 1 <= args.items <= ITEMS:
+        raise SettingsError(f"--items must be 1 to {ITEMS}; got {args.items}")
     if args.json is not None and (args.json.is_dir() or not args.json.absolute().parent.is_dir()):
         raise SettingsError(f"--json {args.json}: not a file in a folder that exists")
     keep = args.keep

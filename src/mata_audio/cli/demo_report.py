@@ -9,9 +9,10 @@ from importlib.metadata import version
 from typing import Any
 
 from mata_audio import __version__
-from mata_audio.cli.benchmark_run import Run
-from mata_audio.cli.comparison import Answered, Comparison, compare_all
 from mata_audio.cli.setting_options import Setting
+from mata_audio.evaluation.analysis.tables import as_text
+from mata_audio.evaluation.results import BASELINE, ItemResult, Results
+from mata_audio.receipt import Receipt
 
 WIDTH = 100
 
@@ -19,8 +20,9 @@ NEXT = """\
 Next
   mata demo --items 200 --alpha 0.1 --layers paper --heads all     the paper's setting, here
   mata demo --items 200 --keep clips                               keep the clips, then:
-  mata ask tiny "Which sound is this?" --audio clips/000000/audio/tiny-test-0-000000.wav
-  mata info Qwen/Qwen2-Audio-7B-Instruct                           a full-size model
+  mata ask tiny "Which sound is this?" --audio clips/tiny-test-0-000000.wav
+  mata eval --model tiny --task tiny --out runs/tiny               the same, kept and resumable
+  mata report runs/tiny                                            a page to browse it
   mata ask Qwen/Qwen2-Audio-7B-Instruct "What do you hear?" --audio YOUR.wav"""
 
 
@@ -30,26 +32,21 @@ class Report:
 
     Args:
         setting: what was compared with the baseline, and where it comes from.
-        description: the setting in words.
-        comparisons: figures by condition, by domain and of all items.
-        example: one item with both answers; a gained one where there is one.
-        run: every answer, and the receipt.
+        results: figures by condition, by domain and of all items, and every answer.
+        receipt: what MATA did.
         seconds: from the start of the command.
     """
 
     setting: Setting
-    description: str
-    comparisons: list[Comparison]
-    example: Answered
-    run: Run
+    results: Results
+    receipt: Receipt
     seconds: float
 
-    @classmethod
-    def build(cls, run: Run, setting: Setting, description: str, seconds: float) -> Report:
-        """Work the figures out."""
-        gained = (a for a in run.answers if a.mata_right and not a.baseline_right)
-        example = next(gained, run.answers[0])
-        return cls(setting, description, compare_all(run.answers), example, run, seconds)
+    @property
+    def example(self) -> ItemResult:
+        """One item with both answers; a gained one where there is one."""
+        items = self.results.items
+        return next((item for item in items if _gained(item)), items[0])
 
     def as_data(self) -> dict[str, Any]:
         """Return everything as JSON types."""
@@ -63,22 +60,21 @@ class Report:
             "split": "test",
             "setting": asdict(self.setting.mata),
             "setting_origin": self.setting.origin,
-            "comparisons": [comparison.as_data() for comparison in self.comparisons],
-            "receipt": asdict(self.run.receipt),
-            "example": asdict(self.example),
-            "answers": [asdict(answer) for answer in self.run.answers],
+            "overall": asdict(self.results.overall),
+            "groups": [asdict(row) for row in self.results.groups],
+            "receipt": asdict(self.receipt),
+            "example": self.example.id,
+            "items": [asdict(item) for item in self.results.items],
             "seconds": round(self.seconds, 1),
         }
 
     def as_text(self) -> str:
         """Return everything for people, at most :data:`WIDTH` columns wide."""
-        items = len(self.run.answers)
         intro = (
-            f"MATA on the embedded model: {items:,} held-out questions in {self.seconds:.0f} s\n"
-            f"  setting        {self.description}\n"
-            f"  its origin     {self._origin()}"
+            f"MATA on the embedded model: {len(self.results.items):,} held-out questions in "
+            f"{self.seconds:.0f} s\n  its setting    {self._origin()}"
         )
-        blocks = [intro, table(self.comparisons), self._notes(), str(self.run.receipt)]
+        blocks = [intro, as_text(self.results), self._notes(), str(self.receipt)]
         return "\n\n".join([*blocks, self._example(), NEXT])
 
     def _origin(self) -> str:
@@ -95,41 +91,18 @@ class Report:
 
     def _example(self) -> str:
         example = self.example
-        kind = "an answer gained" if example.mata_right and not example.baseline_right else "first"
+        kind = "an answer gained" if _gained(example) else "first"
         asked = textwrap.fill(
             example.question, WIDTH - 17, subsequent_indent=" " * 17, break_on_hyphens=False
         )
         return (
-            f"Example ({kind}: {example.id}, {example.domain}, {example.condition})\n"
+            f"Example ({kind}: {example.id}, {', '.join(example.groups.values())})\n"
             f"  question       {asked}\n"
             f"  right answer   {example.answer}\n"
-            f"  baseline       {example.baseline or '(empty answer)'}\n"
-            f"  MATA           {example.mata or '(empty answer)'}"
+            f"  baseline       {example.answers[BASELINE].read or '(empty answer)'}\n"
+            f"  MATA           {example.answers['MATA'].read or '(empty answer)'}"
         )
 
 
-def table(comparisons: list[Comparison]) -> str:
-    """Return the figures as aligned rows, with a line between the groups."""
-    header = (
-        f"{'':<20}{'items':>7}{'baseline':>10}{'MATA':>8}{'difference':>12}"
-        f"{'95 % interval':>17}{'gained':>8}{'lost':>6}{'p':>10}"
-    )
-    rule = "-" * len(header)
-    lines = [header]
-    group = None
-    for row in comparisons:
-        if row.group != group:
-            lines.append(rule)
-            group = row.group
-        low, high = (f"{100 * end:+.1f}" for end in row.interval)
-        lines.append(
-            f"{row.name:<20}{row.items:>7,}{100 * row.baseline:>10.1f}{100 * row.mata:>8.1f}"
-            f"{100 * row.difference:>+12.1f}{f'{low} to {high}':>17}{row.gained:>8,}{row.lost:>6,}"
-            f"{p_value(row.p):>10}"
-        )
-    return "\n".join(lines)
-
-
-def p_value(p: float) -> str:
-    """Write a p value with two significant digits; very small ones as a bound."""
-    return "< 0.0001" if p < 0.0001 else f"{p:.2g}"
+def _gained(item: ItemResult) -> bool:
+    return bool(item.answers["MATA"].correct) and not item.answers[BASELINE].correct
