@@ -110,10 +110,14 @@ def test_the_model_is_left_as_it_was(subject: Subject) -> None:
 
 def test_one_prefill_is_one_pass_over_the_prompt(subject: Subject) -> None:
     """Everything else reads one token of each row at a time."""
-    listener: Any = locate(subject.model).listener
     lengths: list[int] = []
-    hook = listener.register_forward_pre_hook(
-        lambda module, args, kwargs: lengths.append(kwargs["input_ids"].shape[1]), with_kwargs=True
+    hook = (
+        locate(subject.model)
+        .attentions[0]
+        .register_forward_pre_hook(
+            lambda module, args, kwargs: lengths.append(kwargs["hidden_states"].shape[1]),
+            with_kwargs=True,
+        )
     )
     inputs = subject.inputs(QUESTIONS)
     try:

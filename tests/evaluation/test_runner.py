@@ -63,6 +63,12 @@ def _as_read(item: Any) -> Any:
     return soundfile.read(io.BytesIO(file.getvalue()), dtype="float32")[0]
 
 
+def test_a_model_of_ones_own_that_is_loaded_already(tiny_run: Run, tmp_path: Path) -> None:
+    loaded = load("tiny", device="cpu")
+    results = evaluate(loaded, "tiny", tmp_path, settings=SETTINGS, limit=ITEMS)
+    assert results == tiny_run[1]
+
+
 def test_run_json_says_what_ran(tiny_run: Run) -> None:
     run = json.loads((tiny_run[0] / "run.json").read_text())
     identity, facts = run["identity"], run["facts"]

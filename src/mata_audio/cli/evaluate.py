@@ -166,7 +166,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         print(dry_run(plan))
         return 0
-    if plan.found.name == TINY:
+    if plan.model.name == TINY:
         use_one_thread()
     for line in summary(plan):
         note(line)
@@ -180,7 +180,7 @@ def summary(plan: Plan) -> list[str]:
     """Return what is about to run, a fact a line."""
     version = f", {plan.dataset.version}" if plan.dataset.version else ""
     return [
-        f"{plan.found.name} on {plan.task.title} {plan.dataset.split}{version}: "
+        f"{plan.model.name} on {plan.task.title} {plan.dataset.split}{version}: "
         f"{len(plan.items):,} items",
         f"prompt {plan.template.name}, answers read by {plan.reader}, greedy, at most "
         f"{plan.max_new_tokens} new tokens",
@@ -192,10 +192,11 @@ def dry_run(plan: Plan) -> str:
     """Return the prompts of three items, as the model would read them."""
     from mata_audio.asking import chat_prompt, prompt_style
     from mata_audio.evaluation.running.prepare import style_of
-    from mata_audio.loading import load_processor
+    from mata_audio.loading import Loaded, load_processor
 
-    processor = load_processor(plan.found)
-    style = style_of(plan.template, prompt_style(plan.found))
+    model = plan.model
+    processor = model.processor if isinstance(model, Loaded) else load_processor(model)
+    style = style_of(plan.template, prompt_style(plan.model))
     parts = list(summary(plan))
     for item in plan.items[:3]:
         question = plan.template.render(item.question, item.choices)

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         RunError: there is no finished run.
     """
-    from mata_audio.errors import DataError, RunError
+    from mata_audio.errors import MataError
     from mata_audio.evaluation.analysis.report_clips import report_clips
     from mata_audio.evaluation.analysis.results_file import load_results
     from mata_audio.evaluation.analysis.stored_run import open_run
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             dataset = open_run(args.folder, args.data).dataset
             clips = report_clips(results, dataset, page, args.audio)
-        except (DataError, RunError) as error:
+        except MataError as error:
             note(f"warning: the page has no audio: {error}")
     write_atomically(page, render_report(results, clips))
     print(page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 import subprocess
 from pathlib import Path
@@ -34,6 +35,19 @@ def weights_sha256(model: nn.Module) -> str:
         chosen = values[:: max(1, values.numel() // SAMPLES)][:SAMPLES]
         digest.update(chosen.double().cpu().numpy().tobytes())
     return digest.hexdigest()
+
+
+def config_sha256(config: Any) -> str:
+    """Return a digest of a model's configuration, without where it was loaded from and how."""
+    data = config.to_dict()
+    for name in ("_name_or_path", "transformers_version", "dtype", "torch_dtype"):
+        data.pop(name, None)
+    return text_sha256(json.dumps(data, sort_keys=True, default=str))
+
+
+def text_sha256(text: str) -> str:
+    """Return the digest of a text's UTF-8 bytes."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def versions() -> dict[str, str]:

@@ -111,8 +111,8 @@ def generate_all(
 
 
 def prefill(listener: Any, inputs: Inputs) -> Cache:
-    """Return the cache of every prompt position but the last."""
-    cache = listener(**inputs, use_cache=True).past_key_values
+    """Return the cache of every prompt position but the last, without computing any logits."""
+    cache = listener.base_model(**inputs, use_cache=True).past_key_values
     cache.crop(-1)
     return cache
 

@@ -16,7 +16,7 @@ from mata_audio.evaluation.task import Task
 from mata_audio.evaluation.tasks import task_named
 from mata_audio.families import locate
 from mata_audio.gains import settings_gains
-from mata_audio.loading import DTYPES, Found, find_model, skeleton
+from mata_audio.loading import DTYPES, Found, Loaded, find_model, skeleton
 from mata_audio.settings import MATA
 
 AUTO = "auto"
@@ -84,7 +84,7 @@ class Plan:
         data: where its data are.
         dataset: all items of the split.
         items: those to run.
-        found: the model.
+        model: found, but not loaded; or loaded already.
         settings: the baseline first.
         template: prompt template.
         reader: answer reader.
@@ -96,7 +96,7 @@ class Plan:
     data: str | Path | None
     dataset: Dataset
     items: tuple[Item, ...]
-    found: Found
+    model: Found | Loaded
     settings: tuple[NamedSetting, ...]
     template: Template
     reader: str
@@ -110,7 +110,7 @@ class Plan:
         """
         template = {k: v for k, v in asdict(self.template).items() if k != "source"}
         return {
-            "model": self.found.name,
+            "model": self.model.name,
             "task": self.task.name,
             "split": self.dataset.split,
             "data": dict(self.dataset.files),
@@ -123,7 +123,7 @@ class Plan:
 
 
 def make_plan(
-    model: str | Path,
+    model: str | Path | Loaded,
     task: str | Task,
     data: str | Path | None = None,
     settings: MATA | NamedSetting | Sequence[MATA | NamedSetting] = (),
@@ -149,8 +149,12 @@ def make_plan(
     named = with_baseline(settings)
     reader = options.reader or chosen.reader
     check_reader(reader)
-    found = find_model(model, trust_remote_code=options.trust_remote_code)
-    located = locate(skeleton(found))
+    found: Found | Loaded
+    if isinstance(model, Loaded):
+        found, located = model, locate(model.model)
+    else:
+        found = find_model(model, trust_remote_code=options.trust_remote_code)
+        located = locate(skeleton(found))
     for setting in named:
         if setting.mata is not None:
             settings_gains(setting.mata, layers=located.depth, heads=located.heads)
@@ -165,7 +169,7 @@ def make_plan(
         data=Path(data).resolve() if data is not None and Path(data).exists() else data,
         dataset=dataset,
         items=_selected(dataset, options),
-        found=found,
+        model=found,
         settings=named,
         template=template,
         reader=reader,

@@ -86,6 +86,7 @@ class Runner:
         self._device = next(loaded.model.parameters()).device
         given = plan.options.batch_size
         self._size = AUTO_BATCH.get(self._device.type, 8) if given == AUTO else int(given)
+        self._items = {item.id: item for item in plan.items}
         self._pending = [item for item in plan.items if not self._is_done(item.id)]
         self.progress = Progress(len(plan.items), batch_size=self._size)
 
@@ -98,7 +99,7 @@ class Runner:
         plan = self._plan
         for item in plan.items:
             if self._is_done(item.id):
-                self._count(self._store.lines[item.id], item)
+                self._count(self._store.lines[item.id])
         self.progress.resumed = self.progress.done
         self.progress.started = time.monotonic()
         preparer = Preparer(
@@ -126,10 +127,9 @@ class Runner:
 
     def _save(self, lines: Sequence[Line]) -> None:
         self._store.append(lines)
-        by_id = {item.id: item for item in self._plan.items}
         for line in lines:
             self._errors += "error" in line
-            self._count(line, by_id[line["id"]])
+            self._count(line)
         self._report(self.progress)
         if self._errors > self._plan.options.max_errors:
             raise RunError(
@@ -138,8 +138,8 @@ class Runner:
                 "done is kept; mend the cause and run the same command with --retry-errors"
             )
 
-    def _count(self, line: Line, item: Any) -> None:
-        progress = self.progress
+    def _count(self, line: Line) -> None:
+        progress, item = self.progress, self._items[line["id"]]
         progress.done += 1
         progress.failed += "error" in line
         for name, raw in line.get("answers", {}).items():

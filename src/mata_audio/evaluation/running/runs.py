@@ -13,8 +13,10 @@ import torch
 from mata_audio.evaluation.analysis.stored_run import StoredRun
 from mata_audio.evaluation.results import Results
 from mata_audio.evaluation.running.environment import (
+    config_sha256,
     device_name,
     git_state,
+    text_sha256,
     versions,
     weights_sha256,
 )
@@ -31,7 +33,7 @@ from mata_audio.settings import MATA
 
 
 def evaluate(
-    model: str | Path,
+    model: str | Path | Loaded,
     task: str | Task,
     out: str | Path,
     *,
@@ -45,7 +47,8 @@ def evaluate(
     A run that was stopped, however, is continued by the same call.
 
     Args:
-        model: ``"tiny"``, a local folder or a hub id.
+        model: ``"tiny"``, a local folder, a hub id, or a model that is loaded already
+            (:func:`mata_audio.loading.load`).
         task: name of a task, or a task of your own.
         out: folder of the run.
         data: the benchmark's folder, question file or hub id; None where the task needs none.
@@ -72,14 +75,7 @@ def run_plan(plan: Plan, folder: RunFolder, report: Callable[[Progress], None]) 
     known = plan.identity()
     if folder.manifest_path.exists():  # refuse before the weights are read
         folder.check_identity({**folder.manifest().get("identity", {}), **known})
-    processor = load_processor(plan.found)
-    model = load_weights(
-        plan.found,
-        device=plan.options.device,
-        dtype=plan.options.dtype,
-        attn_implementation=plan.options.attn_implementation,
-    )
-    loaded = Loaded(model, processor, plan.found.name, plan.found.family)
+    loaded = _loaded(plan)
     torch.manual_seed(plan.options.seed)
     config = greedy(loaded.model, loaded.processor.tokenizer, plan.max_new_tokens)
     identity = {**known, **_identity_of(loaded, config)}
@@ -102,12 +98,28 @@ def run_plan(plan: Plan, folder: RunFolder, report: Callable[[Progress], None]) 
     return results
 
 
+def _loaded(plan: Plan) -> Loaded:
+    found = plan.model
+    if isinstance(found, Loaded):
+        return found
+    processor = load_processor(found)
+    model = load_weights(
+        found,
+        device=plan.options.device,
+        dtype=plan.options.dtype,
+        attn_implementation=plan.options.attn_implementation,
+    )
+    return Loaded(model, processor, found.name, found.family)
+
+
 def _identity_of(loaded: Loaded, config: Any) -> dict[str, Any]:
     """Return what is known of a run's identity once the model is there."""
     model: Any = loaded.model
     weight = next(model.parameters())
     return {
         "weights_sha256": weights_sha256(model),
+        "config_sha256": config_sha256(model.config),
+        "chat_template_sha256": text_sha256(str(loaded.processor.chat_template)),
         "dtype": str(weight.dtype).removeprefix("torch."),
         "attention": model.config._attn_implementation,
         "device": weight.device.type,
@@ -126,7 +138,7 @@ def _manifest(
     located = locate(loaded.model)
     facts = {
         "title": plan.task.title,
-        "model_type": plan.found.family.model_type,
+        "model_type": plan.model.family.model_type,
         "data": None if plan.data is None else str(plan.data),
         "data_version": plan.dataset.version,
         "items": len(plan.dataset.items),
