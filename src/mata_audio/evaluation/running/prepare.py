@@ -31,6 +31,11 @@ class Prepared:
     clips: tuple[ClipHeard, ...]
 
     @property
+    def size(self) -> int:
+        """Bytes of the inputs."""
+        return sum(value.nbytes for value in self.inputs.values())
+
+    @property
     def shape(self) -> tuple[object, ...]:
         """What items must share to be in one batch: no prompt is padded for another."""
         return tuple((name, tuple(value.shape[1:])) for name, value in sorted(self.inputs.items()))
@@ -127,27 +132,32 @@ def ahead(
 def batches(
     prepared: Iterable[Prepared], size: Callable[[], int], held: int
 ) -> Iterator[list[Prepared]]:
-    """Group items of one shape into batches, holding back at most ``held`` items.
+    """Group items of one shape into batches, holding items back until a batch is full.
 
     Args:
         prepared: the items.
         size: greatest batch size, asked anew for each batch.
-        held: items kept while they wait for others of their shape.
+        held: bytes of inputs that may wait for others of their shape; beyond it the largest group
+            goes as it is.
     """
     waiting: dict[tuple[object, ...], list[Prepared]] = {}
+    waiting_bytes = 0
 
     def taken(shape: tuple[object, ...]) -> list[Prepared]:
+        nonlocal waiting_bytes
         group = waiting.pop(shape)
         at_once = size()
         if len(group) > at_once:
             waiting[shape] = group[at_once:]
+        waiting_bytes -= sum(item.size for item in group[:at_once])
         return group[:at_once]
 
     for item in prepared:
         waiting.setdefault(item.shape, []).append(item)
+        waiting_bytes += item.size
         if len(waiting[item.shape]) >= size():
             yield taken(item.shape)
-        elif sum(map(len, waiting.values())) >= held:
+        elif waiting_bytes >= held:
             yield taken(max(waiting, key=lambda shape: len(waiting[shape])))
     while waiting:
         yield taken(next(iter(waiting)))

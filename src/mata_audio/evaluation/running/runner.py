@@ -21,8 +21,8 @@ from mata_audio.loading import Loaded
 
 AUTO_BATCH = {"cuda": 32, "cpu": 8}
 """Where ``"auto"`` starts; out of memory, it is halved."""
-HELD_BATCHES = 8
-"""Batches' worth of items that may wait for others of their length."""
+HELD_BYTES = 2 * 2**30
+"""Inputs that may wait for others of their length."""
 
 
 @dataclass
@@ -108,9 +108,8 @@ class Runner:
             prompt_style(self._loaded),
             plan.options.cut_long_audio,
         )
-        held = HELD_BATCHES * self._size
         prepared = ahead(preparer, self._pending, plan.options.workers, window=2 * self._size + 4)
-        for batch in batches(self._without_failed(prepared), lambda: self._size, held):
+        for batch in batches(self._without_failed(prepared), lambda: self._size, HELD_BYTES):
             for finished in self._answers(batch):
                 self._save(finished)
 
