@@ -60,11 +60,11 @@ def separately(
     return output[0, width:].tolist(), applied.receipt.negative_share
 
 
-@pytest.mark.parametrize("rows", [1, 2, 8])
+@pytest.mark.parametrize("rows", [1, 6, 64])
 def test_the_same_as_separate_runs(
     subject: Subject, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(one_prefill, "SETTINGS_AT_ONCE", rows)
+    monkeypatch.setattr(one_prefill, "ROWS_AT_ONCE", rows)
     inputs = subject.inputs(QUESTIONS)
     found = generate_all(subject.model, inputs, SETTINGS, config_of(subject))
     for place, own in enumerate(found):

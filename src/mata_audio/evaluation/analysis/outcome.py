@@ -59,7 +59,7 @@ def make_results(
         outcomes[setting.name] = _answers(task, items, lines, setting.name, reader, notes)
     results = tuple(_item_result(item, lines[item.id], outcomes) for item in items)
     names = [setting.name for setting in settings]
-    overall = _row("", "", "all", results, names)
+    overall = figures_of(results, names)
     groups = tuple(
         _row(grouping.key, grouping.heading, name, members, names)
         for grouping in task.groupings
@@ -135,6 +135,11 @@ def _grouped(
         if key in result.groups:
             groups.setdefault(result.groups[key], []).append(result)
     return {name: members for name, members in groups.items() if members}
+
+
+def figures_of(items: Sequence[ItemResult], settings: Sequence[str]) -> Row:
+    """Return the figures of some items together; settings without a scored answer are left out."""
+    return _row("", "", "all", items, settings)
 
 
 def _row(

@@ -24,8 +24,8 @@ from mata_audio.evaluation.settings import NamedSetting
 from mata_audio.families import Located, follow, locate
 from mata_audio.gains import settings_gains
 
-SETTINGS_AT_ONCE = 8
-"""Rows for each item in one batch; beyond it the memory for keys and values would grow too far."""
+ROWS_AT_ONCE = 64
+"""Rows (items x settings) in one batch; beyond it keys and values would take too much memory."""
 
 Inputs = Mapping[str, Tensor]
 
@@ -100,7 +100,7 @@ def generate_all(
     located = locate(model)
     cache = prefill(located.listener, inputs)
     results: list[dict[str, Generated]] = [{} for _ in inputs["input_ids"]]
-    parts = list(_together(settings))
+    parts = list(_together(settings, max(1, ROWS_AT_ONCE // len(results))))
     for number, part in enumerate(parts):
         own = cache if number == len(parts) - 1 else copy.deepcopy(cache)
         for results_of_item, found in zip(
@@ -117,8 +117,8 @@ def prefill(listener: Any, inputs: Inputs) -> Cache:
     return cache
 
 
-def _together(settings: Sequence[NamedSetting]) -> Iterator[list[NamedSetting]]:
-    """Split settings into batches of one formula each; the baseline goes with the first."""
+def _together(settings: Sequence[NamedSetting], at_once: int) -> Iterator[list[NamedSetting]]:
+    """Split settings into parts of one formula each; the baseline goes with the first."""
     by_formula: dict[str, list[NamedSetting]] = {}
     for setting in settings:
         if setting.mata is not None:
@@ -127,8 +127,8 @@ def _together(settings: Sequence[NamedSetting]) -> Iterator[list[NamedSetting]]:
     groups = list(by_formula.values()) or [[]]
     groups[0] = baseline + groups[0]
     for group in groups:
-        for start in range(0, len(group), SETTINGS_AT_ONCE):
-            yield group[start : start + SETTINGS_AT_ONCE]
+        for start in range(0, len(group), at_once):
+            yield group[start : start + at_once]
 
 
 def _generate_part(
