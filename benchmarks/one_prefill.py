@@ -1,8 +1,8 @@
 """What settings cost in an evaluation: several answers from one prefill, as ratios.
 
 Run with ``make bench``. One prompt is answered under the baseline alone, under the baseline and one
-setting, and under the baseline and ten, interleaved in one process; beside them the baseline and
-one setting in two ordinary runs. The ratio of each round is to that round's baseline alone.
+setting, ten and thirty, interleaved in one process; beside them the baseline and one setting in two
+ordinary runs. The ratio of each round is to that round's baseline alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mata_audio.evaluation.running.one_prefill import generate_all
 from mata_audio.evaluation.settings import NamedSetting, with_baseline
 from overhead import Clock, build, prompt
 
-TEN = [NamedSetting(f"alpha {step / 100}", MATA(alpha=step / 100)) for step in range(1, 11)]
+MANY = [NamedSetting(f"alpha {step / 100}", MATA(alpha=step / 100)) for step in range(1, 31)]
 
 
 def main() -> None:
@@ -45,7 +45,9 @@ def main() -> None:
         f"{inputs['input_ids'].shape[1]} prompt tokens ({args.audio_tokens} audio), {args.dtype}, "
         f"{device}, torch {torch.__version__}, {args.rounds} rounds"
     )
-    print(f"{'new tokens':>10}{'baseline':>14}{'+ 1 setting':>14}{'+ 10':>14}{'2 plain runs':>14}")
+    print(
+        f"{'new tokens':>10}{'baseline':>14}{'+ 1 setting':>14}{'+ 10':>14}{'+ 30':>14}{'2 plain runs':>14}"
+    )
     for new_tokens in (2, 8):
         seconds = measure(model, inputs, new_tokens, args.rounds)
         alone = seconds["baseline"]
@@ -80,8 +82,9 @@ def measure(
 
     variants = {
         "baseline": together([]),
-        "one": together(TEN[-1:]),
-        "ten": together(TEN),
+        "one": together(MANY[9:10]),
+        "ten": together(MANY[:10]),
+        "thirty": together(MANY),
         "apart": apart,
     }
     seconds: dict[str, list[float]] = {name: [] for name in variants}

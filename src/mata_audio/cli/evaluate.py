@@ -7,6 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mata_audio.cli.progress import note
+from mata_audio.cli.run_options import (
+    add_benchmark_options,
+    add_loading_options,
+    add_prompt_options,
+    add_running_options,
+    options_from,
+)
 from mata_audio.cli.setting_options import add_setting_options
 
 if TYPE_CHECKING:
@@ -35,24 +42,13 @@ def add_parser(commands: Any) -> None:
         "finished batch is on disk; a run that was stopped goes on with the same command.",
         epilog=EXAMPLE,
     )
-    parser.add_argument("--model", required=True, help='"tiny", a local folder or a hub id')
-    parser.add_argument(
-        "--task",
-        required=True,
-        metavar="NAME",
-        help="mmau, mmar, mmsu, mmau-pro, air-bench, tiny, or jsonl for a file of your own",
-    )
-    parser.add_argument(
-        "--data", metavar="PATH", help="the benchmark's folder, question file or hub id"
-    )
-    parser.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="of the run")
-    parser.add_argument("--split", metavar="NAME", help="of the task (default: its first)")
+    add_benchmark_options(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="show the prompts of three items and run nothing"
     )
     _add_settings(parser)
-    _add_prompt(parser)
-    _add_running(parser)
+    add_prompt_options(parser)
+    add_running_options(parser)
     add_loading_options(parser)
     parser.set_defaults(run=run)
 
@@ -70,67 +66,6 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--baseline-only", action="store_true", help="no setting at all")
 
 
-def _add_prompt(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("prompt and answer")
-    group.add_argument(
-        "--template", metavar="NAME", help="prompt template, or a file (default: by model and task)"
-    )
-    group.add_argument(
-        "--reader",
-        metavar="NAME",
-        help="answer readers, chained with +: answer-tag, letter, final-line, whole",
-    )
-    group.add_argument("--max-new-tokens", type=int, metavar="N", help="longest answer")
-    group.add_argument(
-        "--long-audio",
-        choices=("cut", "fail"),
-        default="cut",
-        help="clips longer than the model hears: hear their beginning, or record an error (cut)",
-    )
-
-
-def _add_running(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("running")
-    group.add_argument(
-        "--batch-size", default="auto", metavar="N", help="a number, or auto (the default)"
-    )
-    group.add_argument("--limit", type=int, metavar="N", help="only the first N items")
-    group.add_argument(
-        "--ids", metavar="IDS", help="only these items: ids with commas, or a file of one a line"
-    )
-    group.add_argument(
-        "--max-errors", type=int, default=100, metavar="N", help="stop when more fail (100)"
-    )
-    group.add_argument("--retry-errors", action="store_true", help="run failed items again")
-    group.add_argument("--workers", type=int, default=4, metavar="N", help="decoding threads (4)")
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="recorded in run.json (0)")
-
-
-def add_loading_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--device``, ``--dtype``, ``--attention`` and ``--trust-remote-code``."""
-    group = parser.add_argument_group("model")
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (auto)")
-    group.add_argument(
-        "--dtype", default="auto", help="auto (the checkpoint's), float32, bfloat16 or float16"
-    )
-    group.add_argument("--attention", metavar="NAME", help="attention backend: sdpa, eager, ...")
-    group.add_argument(
-        "--trust-remote-code",
-        action="store_true",
-        help="run Python code that the model's repository brings (off unless asked for)",
-    )
-
-
-def loading_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what :func:`add_loading_options` added, as ``Options`` names it."""
-    return {
-        "device": args.device,
-        "dtype": args.dtype,
-        "attn_implementation": args.attention,
-        "trust_remote_code": args.trust_remote_code,
-    }
-
-
 def run(args: argparse.Namespace) -> int:
     """Run or continue the evaluation and print its tables.
 
@@ -142,27 +77,12 @@ def run(args: argparse.Namespace) -> int:
     from mata_audio.cli.setting_specs import settings_from
 
     quiet_libraries(getattr(args, "debug", False))
-    from mata_audio.evaluation.running.plan import Options, make_plan
+    from mata_audio.evaluation.running.plan import make_plan
     from mata_audio.evaluation.running.run_folder import RunFolder
     from mata_audio.evaluation.running.runs import run_plan
     from mata_audio.loading import TINY
 
-    options = Options(
-        split=args.split,
-        template=args.template,
-        reader=args.reader,
-        max_new_tokens=args.max_new_tokens,
-        batch_size=_batch_size(args.batch_size),
-        limit=args.limit,
-        ids=None if args.ids is None else _ids(args.ids),
-        cut_long_audio=args.long_audio == "cut",
-        max_errors=args.max_errors,
-        retry_errors=args.retry_errors,
-        seed=args.seed,
-        workers=args.workers,
-        **loading_options(args),
-    )
-    plan = make_plan(args.model, args.task, args.data, settings_from(args), options)
+    plan = make_plan(args.model, args.task, args.data, settings_from(args), options_from(args))
     if args.dry_run:
         print(dry_run(plan))
         return 0
@@ -228,20 +148,3 @@ def report_text(results: Results, plan: Plan, out: Path) -> str:
         parts.append("\n".join(f"error  {item.id}: {item.error}" for item in failed))
     parts.append(f"Written to {out}; mata report {out} makes a page of it.")
     return "\n\n".join(parts)
-
-
-def _batch_size(text: str) -> int | str:
-    from mata_audio.errors import SettingsError
-
-    if text == "auto":
-        return text
-    try:
-        return int(text)
-    except ValueError:
-        raise SettingsError(f"--batch-size must be a number or auto; got {text!r}") from None
-
-
-def _ids(text: str) -> list[str]:
-    path = Path(text)
-    listed = path.read_text(encoding="utf-8").splitlines() if path.is_file() else text.split(",")
-    return [id.strip() for id in listed if id.strip()]

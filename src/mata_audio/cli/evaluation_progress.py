@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 LOG_SECONDS = 30.0
 TERMINAL_SECONDS = 0.2
+MOST_SHOWN = 4
+"""Settings in a line; of more, the baseline and the best are shown."""
 
 
 class EvaluationProgress:
@@ -57,13 +59,21 @@ def line(progress: Progress) -> str:
     left = progress.seconds_left
     if left is not None:
         parts.append(f"{_rate(progress.rate)}, {_duration(left)} left")
-    parts += [
-        f"{name} {100 * progress.correct[name] / count:.1f} %"
-        for name, count in progress.scored.items()
-    ]
+    accuracy = {
+        name: 100 * progress.correct[name] / count for name, count in progress.scored.items()
+    }
+    parts += [f"{name} {accuracy[name]:.1f} %" for name in _shown(accuracy)]
     if progress.failed:
         parts.append(f"{progress.failed:,} failed")
     return "  ".join(parts)
+
+
+def _shown(accuracy: dict[str, float]) -> list[str]:
+    """Return all settings, or of many the baseline (which comes first) and the best."""
+    names = list(accuracy)
+    return (
+        names if len(names) <= MOST_SHOWN else [names[0], max(names[1:], key=accuracy.__getitem__)]
+    )
 
 
 def _rate(rate: float) -> str:

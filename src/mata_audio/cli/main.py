@@ -9,7 +9,18 @@ import warnings
 from collections.abc import Sequence
 
 from mata_audio import MataError, SettingsError, SettingsTypeError, __version__
-from mata_audio.cli import ask, compare, demo, evaluate, info, report, reproduce, rescore, score
+from mata_audio.cli import (
+    ask,
+    compare,
+    demo,
+    evaluate,
+    info,
+    report,
+    reproduce,
+    rescore,
+    score,
+    sweep,
+)
 from mata_audio.cli.parser import Parser
 
 SUCCESS, FAILURE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -36,7 +47,18 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"mata-audio {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (demo, ask, evaluate, report, compare, score, rescore, reproduce, info):
+    for command in (
+        demo,
+        ask,
+        evaluate,
+        sweep,
+        report,
+        compare,
+        score,
+        rescore,
+        reproduce,
+        info,
+    ):
         command.add_parser(commands)
     return parser
 

@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from mata_audio.cli.evaluate import add_loading_options, loading_options
 from mata_audio.cli.evaluation_progress import EvaluationProgress
 from mata_audio.cli.progress import note
+from mata_audio.cli.run_options import add_loading_options, loading_options
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.reproduction.paper import PaperTable

@@ -111,18 +111,21 @@ def table_text(table: Table) -> str:
 
 def as_markdown(results: Results) -> str:
     """Return the tables in Markdown, accuracies in percent."""
-    parts = []
-    for table in tables(results):
-        rows = [
-            f"| {' | '.join(_markdown(cell) for cell in ['', *table.columns])} |",
-            f"| --- |{' ---: |' * len(table.columns)}",
-        ]
-        for line in table.lines:
-            bold = "**" if not line.heading else ""
-            cells = [f"{bold}{_markdown(line.name)}{bold}", *map(_markdown, line.cells)]
-            rows.append(f"| {' | '.join(cells)} |")
-        parts.append(f"{_markdown(table.title)}\n\n" + "\n".join(rows))
+    parts = [table_markdown(table) for table in tables(results)]
     return "\n\n".join([*parts, *(f"- {_markdown(note)}" for note in results.notes)]) + "\n"
+
+
+def table_markdown(table: Table) -> str:
+    """Return one table in Markdown."""
+    rows = [
+        f"| {' | '.join(_markdown(cell) for cell in ['', *table.columns])} |",
+        f"| --- |{' ---: |' * len(table.columns)}",
+    ]
+    for line in table.lines:
+        bold = "**" if line.name == "all" else ""
+        cells = [f"{bold}{_markdown(line.name)}{bold}", *map(_markdown, line.cells)]
+        rows.append(f"| {' | '.join(cells)} |")
+    return f"{_markdown(table.title)}\n\n" + "\n".join(rows)
 
 
 def _markdown(text: str) -> str:

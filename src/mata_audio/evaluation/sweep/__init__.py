@@ -1,0 +1,6 @@
+"""Many settings from one prefill: grids and presets, ranked on one part, reported on the rest."""
+
+from mata_audio.evaluation.sweep.grid import PRESETS, grid, preset
+from mata_audio.evaluation.sweep.sweep import Sweep, sweep
+
+__all__ = ["PRESETS", "Sweep", "grid", "preset", "sweep"]

@@ -1,0 +1,154 @@
+"""``sweep``: rank many settings on one part of the items, report the winner on the rest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mata_audio.errors import DataError, SettingsError
+from mata_audio.evaluation.analysis.outcome import figures_of
+from mata_audio.evaluation.results import BASELINE, ItemResult, Results, Row, SettingResult
+from mata_audio.evaluation.running.plan import Options, Plan, make_plan
+from mata_audio.evaluation.running.run_folder import RunFolder
+from mata_audio.evaluation.running.runner import Progress
+from mata_audio.evaluation.running.runs import run_plan
+from mata_audio.evaluation.settings import NamedSetting, save_setting
+from mata_audio.evaluation.task import Task
+from mata_audio.loading import Loaded
+
+FEWEST_ITEMS = 20
+"""Ten to choose on and ten to report on; fewer say nothing."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep found.
+
+    Args:
+        results: the whole run, every setting on every item.
+        tuning_ids: the items that settings were ranked on.
+        ranking: setting names, best on the tuning part first.
+        tuning: figures of the tuning part; p values are Holm-adjusted over the grid.
+        held_out: figures of the rest. Only those of the winner are free of choosing.
+        winner: the best setting on the tuning part; None where none gains more than it loses.
+    """
+
+    results: Results
+    tuning_ids: tuple[str, ...]
+    ranking: tuple[str, ...]
+    tuning: Row
+    held_out: Row
+    winner: str | None
+
+    def setting(self, name: str) -> SettingResult:
+        """Return a setting of the sweep by its name."""
+        return next(setting for setting in self.results.settings if setting.name == name)
+
+
+def sweep(
+    model: str | Path | Loaded,
+    task: str | Task,
+    out: str | Path,
+    settings: Sequence[NamedSetting],
+    *,
+    data: str | Path | None = None,
+    tuning_share: float = 0.5,
+    split_seed: int = 0,
+    report: Callable[[Progress], None] | None = None,
+    **options: Any,
+) -> Sweep:
+    """Run every setting on every item, each item from one prefill, and choose honestly.
+
+    Args:
+        model: as for :func:`mata_audio.evaluation.evaluate`.
+        task: the same.
+        out: folder of the run, which goes on when it was stopped; ``winner.json`` there is the
+            chosen setting, with what it was tuned on.
+        settings: from :func:`grid` or :func:`preset`, or your own.
+        data: the benchmark's folder, question file or hub id.
+        tuning_share: share of the items that settings are ranked on.
+        split_seed: of the division of the items, which is even over the first grouping.
+        report: called with the progress after every batch.
+        options: fields of :class:`mata_audio.evaluation.Options`.
+
+    Raises:
+        SettingsError: no settings, or too few items for two parts.
+        DataError: the split has no answers to choose by.
+        MataError: as for :func:`mata_audio.evaluation.evaluate`.
+    """
+    if not settings:
+        raise SettingsError("the grid is empty: give at least one setting")
+    plan = make_plan(model, task, data, settings, Options(**options))
+    return sweep_plan(plan, RunFolder(out), tuning_share, split_seed, report or (lambda _: None))
+
+
+def sweep_plan(
+    plan: Plan,
+    folder: RunFolder,
+    tuning_share: float,
+    split_seed: int,
+    report: Callable[[Progress], None],
+) -> Sweep:
+    """Run or continue a plan and rank its settings; errors as for :func:`sweep`."""
+    _check(plan, tuning_share)
+    results = run_plan(plan, folder, report)
+    first = plan.task.groupings[0].key if plan.task.groupings else ""
+    tuning_ids = divided(results.items, first, tuning_share, split_seed)
+    found = rank(results, tuning_ids)
+    if found.winner is not None:
+        chosen = next(setting for setting in plan.settings if setting.name == found.winner)
+        tuned_on = {
+            "task": plan.task.name,
+            "split": plan.dataset.split,
+            "files": dict(plan.dataset.files),
+            "ids": list(tuning_ids),
+        }
+        save_setting(NamedSetting(chosen.name, chosen.mata, tuned_on), folder.path / "winner.json")
+    return found
+
+
+def rank(results: Results, tuning_ids: Sequence[str]) -> Sweep:
+    """Rank the settings of a run on some of its items and report on the others."""
+    chosen_on = set(tuning_ids)
+    names = [setting.name for setting in results.settings]
+    tuning = figures_of([item for item in results.items if item.id in chosen_on], names)
+    rest = figures_of([item for item in results.items if item.id not in chosen_on], names)
+    compared = [name for name in names if name != BASELINE and name in tuning.paired]
+    # Of settings that gain as much, the one that was named first.
+    ranking = tuple(sorted(compared, key=lambda name: -tuning.paired[name].difference))
+    best = ranking[0] if ranking and tuning.paired[ranking[0]].difference > 0 else None
+    return Sweep(results, tuple(tuning_ids), ranking, tuning, rest, best)
+
+
+def divided(items: Sequence[ItemResult], grouping: str, share: float, seed: int) -> tuple[str, ...]:
+    """Return the ids of the tuning part: the same for the same seed, in every group its share.
+
+    Which part an item is in depends on the seed and the ids of its group alone.
+    """
+    groups: dict[str, list[str]] = {}
+    for item in items:
+        groups.setdefault(item.groups.get(grouping, ""), []).append(item.id)
+    chosen: set[str] = set()
+    for ids in groups.values():
+        shuffled = sorted(ids, key=lambda id: hashlib.sha256(f"{seed}:{id}".encode()).digest())
+        chosen.update(shuffled[: round(share * len(ids))])
+    return tuple(item.id for item in items if item.id in chosen)
+
+
+def _check(plan: Plan, tuning_share: float) -> None:
+    if not 0 < tuning_share < 1:
+        raise SettingsError(f"tuning_share must be between 0 and 1; got {tuning_share}")
+    labelled = [item for item in plan.items if plan.task.unscored_reason(item) is None]
+    if not labelled:
+        raise DataError(
+            f"{plan.task.title} {plan.dataset.split} has no answers that could be scored, so no "
+            "setting can be chosen on it: use a split with answers"
+        )
+    if len(labelled) < FEWEST_ITEMS:
+        raise SettingsError(
+            f"{len(labelled)} items are too few to choose on one part and report on another: "
+            f"give at least {FEWEST_ITEMS}"
+        )

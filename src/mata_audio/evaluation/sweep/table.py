@@ -1,0 +1,78 @@
+"""A sweep as a table: the ranking on the tuning part, the winner on the rest."""
+
+from __future__ import annotations
+
+from mata_audio.evaluation.analysis.tables import (
+    Line,
+    Table,
+    p_value,
+    percent,
+    signed,
+    table_markdown,
+    table_text,
+)
+from mata_audio.evaluation.results import BASELINE, Row
+from mata_audio.evaluation.sweep.sweep import Sweep
+
+SIGNIFICANT = 0.05
+
+_COLUMNS = ("accuracy", "difference", "95 % interval", "gained", "lost", "p", "p (Holm)")
+
+
+def as_text(sweep: Sweep) -> str:
+    """Return the ranking and the winner for a terminal, in percent."""
+    return "\n\n".join([*(table_text(table) for table in _tables(sweep)), _verdict(sweep)])
+
+
+def as_markdown(sweep: Sweep) -> str:
+    """Return the same in Markdown."""
+    return (
+        "\n\n".join([*(table_markdown(table) for table in _tables(sweep)), _verdict(sweep)]) + "\n"
+    )
+
+
+def _tables(sweep: Sweep) -> list[Table]:
+    tuning = sweep.tuning.accuracy[BASELINE].n
+    lines = [_line(sweep.tuning, name, True) for name in (BASELINE, *sweep.ranking)]
+    found = [
+        Table(f"Ranked on the tuning part ({tuning:,} items)", _COLUMNS, tuple(lines)),
+    ]
+    if sweep.winner is not None:
+        rest = sweep.held_out.accuracy[BASELINE].n
+        title = f"The winner on the rest ({rest:,} items, none of them used to choose)"
+        lines = [_line(sweep.held_out, name, False) for name in (BASELINE, sweep.winner)]
+        found.append(Table(title, _COLUMNS[:-1], tuple(lines)))
+    return found
+
+
+def _line(row: Row, name: str, adjusted: bool) -> Line:
+    accuracy, paired = percent(row.accuracy[name].value), row.paired.get(name)
+    if paired is None:
+        return Line("", name, (accuracy, *[""] * (6 if adjusted else 5)))
+    cells = (
+        accuracy,
+        signed(paired.difference),
+        f"{signed(paired.low)} to {signed(paired.high)}",
+        f"{paired.gained:,}",
+        f"{paired.lost:,}",
+        p_value(paired.p),
+    )
+    return Line("", name, (*cells, p_value(paired.p_holm)) if adjusted else cells)
+
+
+def _verdict(sweep: Sweep) -> str:
+    """Say in words what came out."""
+    if sweep.winner is None:
+        return "No setting gained more answers than it lost on the tuning part: none is chosen."
+    paired = sweep.held_out.paired[sweep.winner]
+    change = (
+        f"{sweep.winner} changes accuracy by {signed(paired.difference)} points on the rest "
+        f"(p {p_value(paired.p)})"
+    )
+    if paired.p < SIGNIFICANT:
+        return f"{change}{'.' if paired.difference > 0 else ': it does harm there.'}"
+    return (
+        f"{change}. That is not told apart from no change: with so many items, "
+        f"{100 * paired.smallest_difference:.1f} points is the smallest difference that would "
+        "have shown."
+    )

@@ -1,0 +1,154 @@
+"""Grids, presets, and choosing on one part to report on another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_runs import mmau_folder
+
+from mata_audio import MATA, SettingsError
+from mata_audio.errors import DataError
+from mata_audio.evaluation import NamedSetting, evaluate, load_setting
+from mata_audio.evaluation.analysis.outcome import figures_of
+from mata_audio.evaluation.results import Answer, ItemResult, Results, SettingResult
+from mata_audio.evaluation.settings import tuned_on_these_items
+from mata_audio.evaluation.sweep import PRESETS, grid, preset, sweep
+from mata_audio.evaluation.sweep.sweep import divided, rank
+from mata_audio.evaluation.sweep.table import as_markdown, as_text
+from mata_audio.evaluation.tasks import task_named
+
+ITEMS = 24
+
+
+def item(number: int, **right: bool) -> ItemResult:
+    answers = {name: Answer("a", "a", correct) for name, correct in right.items()}
+    groups = {"kind": "odd" if number % 2 else "even"}
+    return ItemResult(f"i{number}", "q", (), "a", groups, (), answers)
+
+
+def results(items: list[ItemResult]) -> Results:
+    names = list(items[0].answers)
+    settings = tuple(SettingResult(name, "", None) for name in names)
+    return Results({}, settings, figures_of(items, names), (), tuple(items), ())
+
+
+def test_grid_is_every_combination() -> None:
+    found = grid(alphas=(0.1, 0.2), layers=("0-3", None), formulas=("multiply", "add"))
+    assert len(found) == 8
+    assert len({setting.name for setting in found}) == 8
+    assert MATA(alpha=0.2, layers="0-3", formula="add") in [setting.mata for setting in found]
+
+
+def test_the_same_setting_is_run_once() -> None:
+    assert len(grid(alphas=(0.1, 0.1), layers=("0-3", "0,1,2,3"))) == 1
+
+
+@pytest.mark.parametrize("axis", ["alphas", "layers", "formulas", "heads"])
+def test_an_empty_grid_is_refused(axis: str) -> None:
+    empty: dict[str, Any] = {axis: ()}
+    with pytest.raises(SettingsError, match=f"give at least one of {axis}"):
+        grid(**empty)
+    with pytest.raises(SettingsError, match="grid is empty"):
+        sweep("tiny", "tiny", "nowhere", [])
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("depth", [4, 12, 28, 36])
+def test_presets_fit_every_depth(name: str, depth: int) -> None:
+    found = preset(name, depth)
+    assert len({setting.name for setting in found}) == len(found) >= 1
+    for setting in found:
+        assert setting.mata is not None
+        assert setting.mata.layers is None or max(setting.mata.layers) < depth  # type: ignore[type-var]
+
+
+def test_presets_of_the_papers_depth_are_the_papers() -> None:
+    layers = {setting.mata.layers for setting in preset("paper-layers", 28) if setting.mata}
+    expected = [range(11), range(10), range(5, 16), range(5, 15), range(10, 21)]
+    expected += [range(10, 20), range(15, 26), range(15, 25), range(20, 28)]
+    assert layers == {tuple(window) for window in expected}
+    alphas = [setting.mata.alpha for setting in preset("paper-alpha", 28) if setting.mata]
+    assert alphas == [0.05, 0.10, 0.15, 0.20]
+    assert len(preset("single-layers", 28)) == 28
+    with pytest.raises(SettingsError, match="paper-layers, paper-alpha"):
+        preset("magic", 28)
+
+
+def test_the_division_is_even_stable_and_seeded() -> None:
+    items = [item(number, baseline=True) for number in range(40)]
+    chosen = divided(items, "kind", 0.5, seed=0)
+    assert len(chosen) == 20
+    assert sum(int(id[1:]) % 2 for id in chosen) == 10
+    assert divided(items[::-1], "kind", 0.5, seed=0) == chosen[::-1]
+    assert divided(items, "kind", 0.5, seed=1) != chosen
+    assert len(divided(items, "kind", 0.25, seed=0)) == 10
+
+
+def test_the_winner_is_chosen_on_one_part_and_reported_on_the_other() -> None:
+    """One setting is right wherever the tuning part is, the other wherever it is not."""
+    tuning = {f"i{n}" for n in range(10)}
+    items = [
+        item(n, baseline=False, lucky=f"i{n}" in tuning, unlucky=f"i{n}" not in tuning)
+        for n in range(20)
+    ]
+    found = rank(results(items), sorted(tuning))
+    assert found.ranking == ("lucky", "unlucky")
+    assert found.winner == "lucky"
+    assert found.tuning.paired["lucky"].gained == 10
+    assert found.held_out.paired["lucky"].gained == 0
+    assert "not told apart from no change" in as_text(found)
+    assert found.tuning.paired["lucky"].p_holm == pytest.approx(2 * found.tuning.paired["lucky"].p)
+
+
+def test_no_winner_is_a_result() -> None:
+    items = [item(n, baseline=True, harmful=n % 2 == 0, idle=True) for n in range(20)]
+    found = rank(results(items), [f"i{n}" for n in range(10)])
+    assert found.winner is None
+    assert found.ranking == ("idle", "harmful")
+    assert "none is chosen" in as_text(found)
+    assert "none is chosen" in as_markdown(found)
+
+
+def test_sweep_of_the_embedded_model(tmp_path: Path) -> None:
+    settings = grid(alphas=(1.0, 2.0), layers=("0-3", "3-7"))
+    found = sweep("tiny", "tiny", tmp_path, settings, split="tune", limit=ITEMS)
+    assert set(found.ranking) == {setting.name for setting in settings}
+    assert len(found.tuning_ids) == ITEMS // 2
+    assert found.tuning.accuracy["baseline"].n == ITEMS // 2
+    assert found.held_out.accuracy["baseline"].n == ITEMS // 2
+    alone = evaluate(
+        "tiny", "tiny", tmp_path / "alone", settings=settings[-1:], split="tune", limit=ITEMS
+    )
+    name = settings[-1].name
+    for swept, own in zip(found.results.items, alone.items, strict=True):
+        assert swept.answers[name] == own.answers[name]
+        assert swept.answers["baseline"] == own.answers["baseline"]
+    if found.winner is not None:
+        winner = load_setting(tmp_path / "winner.json")
+        assert found.setting(found.winner).mata == winner.fields
+        data = task_named("tiny").load(None, "tune")
+        assert tuned_on_these_items(winner, data)
+        rest = [i for i in data.items if i.id not in found.tuning_ids]
+        assert not tuned_on_these_items(winner, replace(data, items=tuple(rest)))
+
+
+def test_too_few_items_and_no_answers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="at least 20"):
+        sweep("tiny", "tiny", tmp_path / "a", grid(), limit=19)
+    with pytest.raises(SettingsError, match="tuning_share"):
+        sweep("tiny", "tiny", tmp_path / "a", grid(), limit=24, tuning_share=1.0)
+    folder = mmau_folder(tmp_path / "MMAU", 24)
+    (folder / "mmau-test-mini.json").rename(folder / "mmau-test.json")
+    text = (folder / "mmau-test.json").read_text()
+    import json
+
+    records = [{**record, "answer": ""} for record in json.loads(text)]
+    (folder / "mmau-test.json").write_text(json.dumps(records))
+    with pytest.raises(DataError, match="no answers that could be scored"):
+        sweep("tiny", "mmau", tmp_path / "a", grid(), data=folder, split="test")
+    with pytest.raises(SettingsError, match="99"):
+        sweep("tiny", "tiny", tmp_path / "a", [NamedSetting("x", MATA(layers=[99]))], limit=24)
+    assert not (tmp_path / "a").exists()
