@@ -46,7 +46,8 @@ def main() -> None:
         f"{device}, torch {torch.__version__}, {args.rounds} rounds"
     )
     print(
-        f"{'new tokens':>10}{'baseline':>14}{'+ 1 setting':>14}{'+ 10':>14}{'+ 30':>14}{'2 plain runs':>14}"
+        f"{'new tokens':>10}{'baseline':>14}{'+ 1 setting':>14}{'+ 10':>14}{'+ 30':>14}"
+        f"{'2 plain runs':>14}"
     )
     for new_tokens in (2, 8):
         seconds = measure(model, inputs, new_tokens, args.rounds)
