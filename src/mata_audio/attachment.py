@@ -24,6 +24,7 @@ from mata_audio.errors import (
     SettingsError,
 )
 from mata_audio.families import Located
+from mata_audio.observation import Observer
 from mata_audio.receipt import Receipt
 from mata_audio.steered_layer import SteeredLayer
 
@@ -39,8 +40,10 @@ class Attachment:
         gains: one for each layer, sample and head, shape ``(layers, batch or 1, heads)``. A batch
             that is a multiple repeats each sample's gains (beams). With ``requires_grad`` the
             model's output is differentiable in them.
-        formula: key of :data:`mata_audio.formulas.FORMULAS`.
+        formula: key of :data:`mata_audio.formulas.SCORE_CHANGES`.
         prompt_length: see :meth:`mata_audio.MATA.__call__`.
+        observer: shown the attention of the active rows in every decoder layer, steered or not;
+            nothing that the model computes is changed by it.
 
     Raises:
         AlreadyAttachedError: the model is steered already.
@@ -54,6 +57,7 @@ class Attachment:
         gains: Tensor,
         formula: str,
         prompt_length: int | Sequence[int] | None = None,
+        observer: Observer | None = None,
     ) -> None:
         if gains.dim() != 3 or gains.shape[::2] != (located.depth, located.heads):
             raise SettingsError(
@@ -68,7 +72,11 @@ class Attachment:
             if self._device.type != "meta":  # where accelerate keeps what it loads layer by layer
                 gains = gains.to(self._device)
             steered = gains.flatten(1).any(dim=1).nonzero().flatten().tolist()
-        self._layers = [SteeredLayer(located.attentions[i], i, gains, formula) for i in steered]
+        self._steered = tuple(steered)
+        self._layers = [
+            SteeredLayer(located.attentions[i], i, gains, formula, observer)
+            for i in (steered if observer is None else range(located.depth))
+        ]
         self._parameters = tuple(inspect.signature(located.listener.forward).parameters)
         self._calls = Calls(located.audio_token_id, prompt_length)
         self._forward_passes = 0
@@ -85,7 +93,7 @@ class Attachment:
         return Receipt(
             forward_passes=self._forward_passes,
             active_rows=self._active_rows,
-            layers=tuple(layer.index for layer in self._layers),
+            layers=self._steered,
             depth=self._located.depth,
             audio_tokens=tuple(n for prompt in self._calls.audio_tokens for n in prompt),
             negative_share=self._calls.negatives.value,
@@ -100,6 +108,18 @@ class Attachment:
         """
         return self._calls.negatives.by_sample(self._gain_samples)
 
+    def adopt(self, cache: Cache, ids: Tensor, mask: Tensor | None = None) -> None:
+        """Say which prompt a cache belongs to that was filled while the model was not steered.
+
+        Forward passes with this cache then continue that prompt: its last token, and an answer.
+
+        Args:
+            cache: holds the keys of some first tokens of the prompt, without the intervention.
+            ids: the whole prompt, also what is not in the cache yet, shape ``(batch, tokens)``.
+            mask: its attention mask, same shape; None where nothing is padding.
+        """
+        self._calls.adopt(cache, ids, mask)
+
     def detach(self) -> None:
         """Take the intervention off: the model is exactly as before. Doing it twice is harmless."""
         self._undo.close()
@@ -112,7 +132,7 @@ class Attachment:
             PromptLengthError: audio was seen, but ``prompt_length`` lies beyond every sequence.
         """
         heard = any(any(prompt) for prompt in self._calls.audio_tokens)
-        if heard and self._layers and not self._active_rows:
+        if heard and self._steered and not self._active_rows:
             raise PromptLengthError(
                 "no query row was active: prompt_length is larger than every sequence"
             )
@@ -164,7 +184,7 @@ class Attachment:
         if call.past == 0:
             self._refuse_legacy_prompt(call.prompt.audio, given)
         self._forward_passes += 1
-        if self._layers and call.rows is not None:
+        if self._steered and call.rows is not None:
             self._active_rows += call.rows.count
         for layer in self._layers:
             layer.call = call

@@ -63,6 +63,7 @@ class Call:
 class _Known(NamedTuple):
     prompt: Prompt
     number: int
+    adopted: bool = False
 
 
 class Calls:
@@ -120,6 +121,10 @@ class Calls:
         rows = prompt.rows(past, queries)
         return Call(prompt, rows, past, ends_prompt, self._scaled_keys(cache), self.negatives)
 
+    def adopt(self, cache: Any, ids: Tensor, mask: Any) -> None:
+        """Tie ``cache``, which was filled elsewhere, to the prompt that it holds the first of."""
+        self._known[cache] = self._new(ids, mask)._replace(adopted=True)
+
     def remember(self, cache: Any) -> None:
         """Tie ``cache`` to the prompt of the latest pass, for the steps that reuse it."""
         if self._latest is not None:
@@ -151,6 +156,8 @@ class Calls:
         if past == 0:
             return self._new(ids, mask)
         earlier = self._earlier(cache)
+        if earlier.adopted:
+            return earlier
         if self._prompt_length is not None:
             return self._extended(earlier, ids, mask, past)
         if queries > 1:

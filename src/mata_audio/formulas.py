@@ -32,4 +32,17 @@ def add(scores: Tensor, gain: Tensor) -> Tensor:
     return scores + gain
 
 
+def knockout(scores: Tensor, gain: Tensor) -> Tensor:
+    """Return ``scores`` with those of gain other than 0 out of reach: the key is not attended to.
+
+    No way of listening more, but of measuring where a model listens; see
+    :mod:`mata_audio.evaluation.choosing.knockout`.
+    """
+    return scores.masked_fill(gain != 0, float("-inf"))
+
+
 FORMULAS: dict[str, Formula] = {"multiply": multiply, "absolute": absolute, "add": add}
+"""What a setting may name."""
+
+SCORE_CHANGES: dict[str, Formula] = {**FORMULAS, "knockout": knockout}
+"""What an attachment may do to scores."""

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from mata_audio.attention import RowAttention, attend_rows
 from mata_audio.backends import AttentionOutput, call_original
 from mata_audio.errors import UnsupportedModelError
-from mata_audio.formulas import FORMULAS
+from mata_audio.formulas import SCORE_CHANGES
 from mata_audio.masks import rows_mask
+from mata_audio.observation import Observation, Observer
 from mata_audio.rows import Rows
 from mata_audio.scaled_keys import shared_by_groups
 
@@ -32,18 +33,31 @@ class SteeredLayer:
         module: the layer's attention module.
         index: of the decoder layer.
         gains: of all layers, shape ``(layers, batch or 1, heads)``.
-        formula: key of :data:`mata_audio.formulas.FORMULAS`.
+        formula: key of :data:`mata_audio.formulas.SCORE_CHANGES`.
+        observer: shown the attention of the active rows. With it, a layer whose gains are all 0
+            still runs the stock function alone, and its active rows are computed beside it.
     """
 
-    def __init__(self, module: nn.Module, index: int, gains: Tensor, formula: str) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        index: int,
+        gains: Tensor,
+        formula: str,
+        observer: Observer | None = None,
+    ) -> None:
         self.config: Any = module.config
         self.index = index
         self.call: Call | None = None
         self._gains = gains
-        self._formula = FORMULAS[formula]
+        self._formula = SCORE_CHANGES[formula]
+        self._observer = observer
+        # Only observed layers may have no gain at all.
+        self._steers = observer is None or gains.requires_grad or bool(gains[index].any())
         key_heads = getattr(self.config, "num_key_value_heads", None) or gains.shape[2]
         self._keys_can_be_scaled = (
             formula == "multiply"
+            and observer is None  # with scaled keys, rows are no longer computed here
             and not gains.requires_grad
             and shared_by_groups(gains[index], key_heads)
         )
@@ -64,6 +78,11 @@ class SteeredLayer:
 
         gain = self._key_gain(query, key, call)
         eager = self.config._attn_implementation == "eager"
+        at_once = max(1, MAX_SCORES // (query.shape[0] * query.shape[1] * key.shape[2]))
+        if not self._steers:
+            for part in call.rows.chunks(at_once):
+                self._attend(module, query, key, value, mask, call, part, gain, kwargs)
+            return call_original(*stock, **kwargs)
         if call.rows.covers(query.shape[2]):
             rows = self._attend(module, query, key, value, mask, call, call.rows, gain, kwargs)
             self._scale_keys(key, gain, call)
@@ -72,7 +91,6 @@ class SteeredLayer:
         output, weights = call_original(*stock, **kwargs)
         if torch.is_grad_enabled():  # a backward pass may need what the stock function returned
             output, weights = output.clone(), None if weights is None else weights.clone()
-        at_once = max(1, MAX_SCORES // (query.shape[0] * query.shape[1] * key.shape[2]))
         for part in call.rows.chunks(at_once):
             rows = self._attend(module, query, key, value, mask, call, part, gain, kwargs)
             part.put(output.transpose(1, 2), rows.output)
@@ -145,9 +163,28 @@ class SteeredLayer:
             scaling=_first_set(kwargs.get("scaling"), query.shape[3] ** -0.5),
             dropout=kwargs.get("dropout", 0.0),
         )
-        if call.reads_prompt:
+        if call.reads_prompt and self._steers:
             call.negatives.add(attended.raw, gain, rows)
+        if self._observer is not None:
+            self._show(attended, rows, call, query.shape[2])
         return attended
+
+    @torch.compiler.disable
+    def _show(self, attended: RowAttention, rows: Rows, call: Call, queries: int) -> None:
+        """Show the observer a part of the pass, which has ``queries`` rows in all."""
+        assert self._observer is not None
+        keys = attended.weights.shape[3]
+        self._observer(
+            Observation(
+                layer=self.index,
+                weights=attended.weights,
+                raw=attended.raw,
+                audio=call.audio_keys(queries, keys, attended.raw.device),
+                rows=rows,
+                first_slot=call.past - call.first(queries, keys),
+                call=call,
+            )
+        )
 
 
 def _first_set(value: Any, default: Any) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from mata_audio import MataError, SettingsError, SettingsTypeError, __version__
 from mata_audio.cli import (
     ask,
+    choose,
     compare,
     demo,
     evaluate,
@@ -52,6 +53,7 @@ def build_parser() -> Parser:
         ask,
         evaluate,
         sweep,
+        choose,
         report,
         compare,
         score,

@@ -119,7 +119,7 @@ def _settings(args: argparse.Namespace, depth: int) -> list[NamedSetting]:
     if all(axis is None for axis in axes):
         raise SettingsError("the grid is empty: give --alphas, --layers, ... or --preset")
     return grid(
-        alphas=(0.1,) if args.alphas is None else _numbers(args.alphas),
+        alphas=(0.1,) if args.alphas is None else numbers(args.alphas),
         layers=[None if part == "paper" else part for part in args.layers or ["paper"]],
         formulas=_parts(args.formulas or "multiply"),
         heads=[None if part == "all" else part for part in args.heads or ["all"]],
@@ -130,7 +130,12 @@ def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _numbers(text: str) -> list[float]:
+def numbers(text: str) -> list[float]:
+    """Read strengths with commas.
+
+    Raises:
+        SettingsError: they are not numbers.
+    """
     from mata_audio.errors import SettingsError
 
     try:

@@ -144,7 +144,7 @@ def _generate_part(
     if rows > 1:
         cache.batch_repeat_interleave(rows)
     with (
-        _repeated_row_state(located, rows),
+        repeated_row_state(located, rows),
         _steered(located, part, batch=ids.shape[0]) as attachment,
     ):
         listener: Any = located.listener
@@ -169,7 +169,7 @@ def _generate_part(
 
 
 @contextmanager
-def _repeated_row_state(located: Located, rows: int) -> Iterator[None]:
+def repeated_row_state(located: Located, rows: int) -> Iterator[None]:
     """Repeat what the model keeps of each prompt beside the cache, as the cache is repeated."""
     for path in located.family.row_state:
         owner_path, _, name = path.rpartition(".")

@@ -75,7 +75,7 @@ def run_plan(plan: Plan, folder: RunFolder, report: Callable[[Progress], None]) 
     known = plan.identity()
     if folder.manifest_path.exists():  # refuse before the weights are read
         folder.check_identity({**folder.manifest().get("identity", {}), **known})
-    loaded = _loaded(plan)
+    loaded = loaded_model(plan)
     torch.manual_seed(plan.options.seed)
     config = greedy(loaded.model, loaded.processor.tokenizer, plan.max_new_tokens)
     identity = {**known, **_identity_of(loaded, config)}
@@ -98,7 +98,8 @@ def run_plan(plan: Plan, folder: RunFolder, report: Callable[[Progress], None]) 
     return results
 
 
-def _loaded(plan: Plan) -> Loaded:
+def loaded_model(plan: Plan) -> Loaded:
+    """Return the plan's model, loaded as its options say."""
     found = plan.model
     if isinstance(found, Loaded):
         return found

@@ -10,6 +10,7 @@ from typing import Any
 
 from mata_audio.errors import DataError, SettingsError
 from mata_audio.evaluation.analysis.outcome import figures_of
+from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.results import BASELINE, ItemResult, Results, Row, SettingResult
 from mata_audio.evaluation.running.plan import Options, Plan, make_plan
 from mata_audio.evaluation.running.run_folder import RunFolder
@@ -93,7 +94,7 @@ def sweep_plan(
     report: Callable[[Progress], None],
 ) -> Sweep:
     """Run or continue a plan and rank its settings; errors as for :func:`sweep`."""
-    _check(plan, tuning_share)
+    check_divisible(plan, tuning_share)
     results = run_plan(plan, folder, report)
     first = plan.task.groupings[0].key if plan.task.groupings else ""
     tuning_ids = divided(results.items, first, tuning_share, split_seed)
@@ -123,7 +124,9 @@ def rank(results: Results, tuning_ids: Sequence[str]) -> Sweep:
     return Sweep(results, tuple(tuning_ids), ranking, tuning, rest, best)
 
 
-def divided(items: Sequence[ItemResult], grouping: str, share: float, seed: int) -> tuple[str, ...]:
+def divided(
+    items: Sequence[ItemResult | Item], grouping: str, share: float, seed: int
+) -> tuple[str, ...]:
     """Return the ids of the tuning part: the same for the same seed, in every group its share.
 
     Which part an item is in depends on the seed and the ids of its group alone.
@@ -138,7 +141,13 @@ def divided(items: Sequence[ItemResult], grouping: str, share: float, seed: int)
     return tuple(item.id for item in items if item.id in chosen)
 
 
-def _check(plan: Plan, tuning_share: float) -> None:
+def check_divisible(plan: Plan, tuning_share: float) -> None:
+    """Refuse a plan whose items cannot be divided into a part to choose on and one to report on.
+
+    Raises:
+        SettingsError: too few items, or an impossible share.
+        DataError: none of them can be scored.
+    """
     if not 0 < tuning_share < 1:
         raise SettingsError(f"tuning_share must be between 0 and 1; got {tuning_share}")
     labelled = [item for item in plan.items if plan.task.unscored_reason(item) is None]

@@ -1,0 +1,116 @@
+"""``mata choose``: layers by measurement, alpha along them, reported on other items."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from mata_audio.cli.progress import note
+from mata_audio.cli.run_options import (
+    add_benchmark_options,
+    add_loading_options,
+    add_prompt_options,
+    add_running_options,
+    options_from,
+)
+
+if TYPE_CHECKING:
+    from mata_audio.evaluation.choosing import Evidence
+
+BAR = 30
+
+EXAMPLE = """\
+examples:
+  mata choose --model tiny --task tiny --split tune --limit 240 --out runs/knockout
+  mata choose --model Qwen/Qwen2.5-Omni-7B --task mmau --data MMAU --method gradient \\
+              --out runs/gradient
+
+Layers and alpha are chosen on half of the items and reported on the other half. The result is
+FOLDER/winner.json, which --setting takes; that MATA does not help a model is a possible result.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "choose",
+        help="choose layers and alpha for a model by measurement",
+        description="Measure on a tuning part of the items in which layers the model reads audio "
+        "(knockout) or where more attention to audio makes right answers likelier (gradient), "
+        "choose a window of layers, then alpha along it, and report on the rest of the items.",
+        epilog=EXAMPLE,
+    )
+    add_benchmark_options(parser)
+    group = parser.add_argument_group("choosing")
+    group.add_argument(
+        "--method", default="knockout", help="knockout, gradient or search (knockout)"
+    )
+    group.add_argument("--alphas", metavar="LIST", help="with commas (0.05,0.1,0.2,0.5,1,2)")
+    group.add_argument(
+        "--tuning-share", type=float, default=0.5, metavar="SHARE", help="to choose on (0.5)"
+    )
+    group.add_argument(
+        "--split-seed", type=int, default=0, metavar="N", help="of the division of the items (0)"
+    )
+    add_prompt_options(parser)
+    add_running_options(parser)
+    add_loading_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the evidence, the ranking of alphas, and the result on the rest.
+
+    Raises:
+        MataError: of the kind that says what is wrong.
+    """
+    from mata_audio.cli.evaluation_progress import EvaluationProgress
+    from mata_audio.cli.quiet import quiet_libraries, use_one_thread
+    from mata_audio.cli.sweep import numbers
+
+    quiet_libraries(getattr(args, "debug", False))
+    from mata_audio.errors import SettingsError
+    from mata_audio.evaluation.choosing.choose import ALPHAS, METHODS, choose_plan
+    from mata_audio.evaluation.running.plan import make_plan
+    from mata_audio.evaluation.running.run_folder import RunFolder
+    from mata_audio.evaluation.sweep.table import as_text
+    from mata_audio.loading import TINY
+
+    if args.method not in METHODS:
+        raise SettingsError(f"--method must be one of {', '.join(METHODS)}; got {args.method!r}")
+    alphas = ALPHAS if args.alphas is None else numbers(args.alphas)
+    plan = make_plan(args.model, args.task, args.data, (), options_from(args))
+    if plan.model.name == TINY:
+        use_one_thread()
+    note(f"{args.method}: {METHODS[args.method]}")
+    with EvaluationProgress() as progress:
+        choice = choose_plan(
+            plan,
+            RunFolder(args.out),
+            args.method,
+            alphas,
+            tuning_share=args.tuning_share,
+            split_seed=args.split_seed,
+            report=progress.show,
+        )
+    parts = [] if choice.evidence is None else [evidence_text(choice.evidence)]
+    parts += [as_text(choice.sweep), *choice.sweep.results.notes]
+    if choice.setting is None:
+        parts.append("MATA does not help this model here: no alpha gained more than it lost.")
+    else:
+        parts.append(f"The setting is {args.out / 'winner.json'}, for --setting.")
+    print("\n\n".join(parts))
+    return 0
+
+
+def evidence_text(evidence: Evidence) -> str:
+    """Return the score of each layer with a bar, the chosen window marked."""
+    largest = max(map(abs, evidence.scores)) or 1.0
+    lines = [f"{evidence.method}, {evidence.items:,} items: {evidence.unit}", ""]
+    scores = zip(evidence.scores, evidence.low, evidence.high, strict=True)
+    for layer, (score, low, high) in enumerate(scores):
+        bar = ("-" if score < 0 else "#") * round(BAR * abs(score) / largest)
+        mark = "*" if layer in evidence.layers else " "
+        interval = f"{low:+.4f} to {high:+.4f}"
+        lines.append(f"{mark} layer {layer:<3} {score:>+8.4f}  {interval:>18}  {bar}".rstrip())
+    return "\n".join([*lines, "", "* the chosen window"])

@@ -1,0 +1,6 @@
+"""Choosing layers by measurement: where a model reads audio, and where more of it helps."""
+
+from mata_audio.evaluation.choosing.choose import METHODS, Choice, choose
+from mata_audio.evaluation.choosing.evidence import Evidence
+
+__all__ = ["METHODS", "Choice", "Evidence", "choose"]

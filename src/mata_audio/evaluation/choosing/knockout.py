@@ -1,0 +1,64 @@
+"""Knockout: how far the next word moves when the last token cannot hear the audio in one layer.
+
+After causal tracing and attention knockout (Geva et al. 2023, arXiv 2304.14767). No labels are
+needed, and one prefill serves all layers.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mata_audio.attachment import Attachment
+from mata_audio.evaluation.running.one_prefill import (
+    ROWS_AT_ONCE,
+    Inputs,
+    prefill,
+    repeated_row_state,
+)
+from mata_audio.families import locate
+
+UNIT = "KL divergence of the next-token distribution, in nats"
+
+
+@torch.inference_mode()
+def knockout(model: Any, inputs: Inputs) -> NDArray[np.float64]:
+    """Return KL(as it is || without the layer's attention to audio), shape ``(batch, layers)``.
+
+    In each layer in turn, the last prompt token's attention to audio is blocked in all heads.
+
+    Args:
+        model: a supported model, not steered.
+        inputs: as for :func:`mata_audio.evaluation.running.one_prefill.generate_all`.
+    """
+    located = locate(model)
+    listener: Any = located.listener
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
+    batch = ids.shape[0]
+    cache = prefill(listener, inputs)
+    at_once = max(1, ROWS_AT_ONCE // batch - 1)
+    effects = []
+    for start in range(0, located.depth, at_once):
+        layers = range(start, min(start + at_once, located.depth))
+        rows = len(layers) + 1  # the first row of each item is the model as it is
+        gains = torch.zeros(located.depth, batch * rows, located.heads)
+        for place, layer in enumerate(layers, start=1):
+            gains[layer, place::rows] = 1.0
+        part = copy.deepcopy(cache)
+        part.batch_repeat_interleave(rows)
+        all_ids, all_mask = ids.repeat_interleave(rows, 0), mask.repeat_interleave(rows, 0)
+        with repeated_row_state(located, rows):
+            attachment = Attachment(located, gains, "knockout")
+            try:
+                attachment.adopt(part, all_ids, all_mask)
+                logits = listener(input_ids=all_ids[:, -1:], past_key_values=part).logits[:, -1]
+            finally:
+                attachment.detach()
+        log_p = logits.float().log_softmax(dim=-1).view(batch, rows, -1)
+        baseline = log_p[:, :1]
+        effects.append((baseline.exp() * (baseline - log_p[:, 1:])).sum(dim=-1))
+    return torch.cat(effects, dim=1).double().cpu().numpy()

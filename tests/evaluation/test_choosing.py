@@ -1,0 +1,176 @@
+"""Layers by measurement: knockout and gradient against plain computations, and the choice."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mata_audio import MATA, PromptLengthError, SettingsError
+from mata_audio.attachment import Attachment
+from mata_audio.errors import DataError
+from mata_audio.evaluation.choosing import choose
+from mata_audio.evaluation.choosing.evidence import best_window, make_evidence
+from mata_audio.evaluation.choosing.gradient import gradient
+from mata_audio.evaluation.choosing.knockout import knockout
+from mata_audio.evaluation.choosing.replies import expected_reply
+from mata_audio.evaluation.item import Item
+from mata_audio.evaluation.prompts.templates import TEMPLATES
+from mata_audio.evaluation.running import one_prefill
+from mata_audio.evaluation.running.one_prefill import prefill
+from mata_audio.evaluation.settings import load_setting
+from mata_audio.families import locate
+from subject import Subject
+
+QUESTIONS: list[tuple[str, list[float]]] = [("What is this?", [1.0]), ("Who is there?", [1.0])]
+ANSWERS = [[70, 71, 72], [80]]
+
+
+def logits_of(model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+    with torch.no_grad():
+        return model(**inputs).logits[:, -1].double()
+
+
+@pytest.mark.parametrize("rows", [4, 64])
+def test_knockout_is_blocking_the_audio_of_one_layer(
+    subject: Subject, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By hand: a whole pass each, with the scores of one layer's audio pushed out of reach."""
+    monkeypatch.setattr("mata_audio.evaluation.choosing.knockout.ROWS_AT_ONCE", rows)
+    inputs = subject.inputs(QUESTIONS)
+    found = knockout(subject.model, inputs)
+    located = locate(subject.model)
+    assert found.shape == (len(QUESTIONS), located.depth)
+    baseline = logits_of(subject.model, inputs).log_softmax(-1)
+    for layer in range(located.depth):
+        with MATA(alpha=-1000, layers=[layer], formula="add")(subject.model):
+            changed = logits_of(subject.model, inputs).log_softmax(-1)
+        expected = (baseline.exp() * (baseline - changed)).sum(-1)
+        np.testing.assert_allclose(found[:, layer], expected.numpy(), atol=2e-6)
+    assert found.max() > 1e-4  # else nothing was shown
+
+
+def test_gradient_is_the_slope_of_the_answers_log_probability(subject: Subject) -> None:
+    """Central differences, each a teacher-forced pass over the whole sequence.
+
+    The step is no smaller because the models' norms compute in float32 whatever their dtype.
+    """
+    inputs = subject.inputs(QUESTIONS)
+    model = copy.deepcopy(subject.model).double()
+    inputs = {k: v.double() if v.is_floating_point() else v for k, v in inputs.items()}
+    found = gradient(model, inputs, ANSWERS)
+    located = locate(model)
+    assert found.shape == (len(QUESTIONS), located.depth, located.heads)
+    width = inputs["input_ids"].shape[1]
+
+    def log_p(item: int, alpha: float, layer: int, head: int) -> float:
+        own = {name: value[item : item + 1] for name, value in inputs.items()}
+        answer = torch.tensor([ANSWERS[item]])
+        own["input_ids"] = torch.cat([own["input_ids"], answer], 1)
+        own["attention_mask"] = torch.ones_like(own["input_ids"])
+        setting = MATA(alpha=alpha, layers=[layer], heads=[head])
+        with torch.no_grad(), setting(model, prompt_length=width):
+            logits = model(**own).logits[0, width - 1 : -1].log_softmax(-1)  # type: ignore[operator]
+        return float(logits.gather(1, answer[0][:, None]).sum())
+
+    step = 1e-2
+    for item in range(len(QUESTIONS)):
+        for layer, head in ((0, 0), (1, 3), (located.depth - 1, 1)):
+            up, down = (log_p(item, sign * step, layer, head) for sign in (1, -1))
+            assert found[item, layer, head] == pytest.approx((up - down) / (2 * step), abs=2e-5)
+    assert abs(found[0, 0, 0]) > 1e-3  # else nothing was shown
+
+
+def test_weights_and_their_gradients_are_left_alone(subject: Subject) -> None:
+    before = [weight.requires_grad for weight in subject.model.parameters()]
+    gradient(subject.model, subject.inputs(QUESTIONS), ANSWERS)
+    assert [weight.requires_grad for weight in subject.model.parameters()] == before
+    assert all(weight.grad is None for weight in subject.model.parameters())
+
+
+def test_an_adopted_cache_continues_its_prompt(subject: Subject) -> None:
+    """Outside generate(), the positions of the audio in a cache must be told."""
+    inputs = subject.inputs(QUESTIONS)
+    located = locate(subject.model)
+    listener: Any = located.listener
+    last = {"input_ids": inputs["input_ids"][:, -1:]}
+    with torch.no_grad():
+        with MATA(alpha=0.7, layers=[1, 2])(subject.model):
+            expected = listener(**inputs).logits[:, -1]
+        cache = prefill(listener, inputs)
+        gains = torch.zeros(located.depth, 1, located.heads)
+        gains[1:3] = 0.7
+        attachment = Attachment(located, gains, "multiply")
+        try:
+            with pytest.raises(PromptLengthError, match="audio positions are unknown"):
+                listener(**last, past_key_values=copy.deepcopy(cache))
+            attachment.adopt(cache, inputs["input_ids"], inputs["attention_mask"])
+            found = listener(**last, past_key_values=cache).logits[:, -1]
+        finally:
+            attachment.detach()
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+@given(st.lists(st.integers(-20, 20), min_size=1, max_size=12), st.data())
+def test_best_window_is_the_best(scores: list[int], data: st.DataObject) -> None:
+    width = data.draw(st.integers(1, len(scores)))
+    found = best_window(np.array(scores, dtype=float), width)
+    assert len(found) == width
+    assert list(found) == [*range(found[0], found[0] + width)]
+    sums = [sum(scores[i : i + width]) for i in range(len(scores) - width + 1)]
+    assert sums[found[0]] == max(sums)
+
+
+def test_evidence_by_hand() -> None:
+    per_item = np.zeros((50, 28))
+    per_item[:, 12:23] = 1.0
+    per_item[::2, 12] = 3.0
+    evidence = make_evidence("m", "u", per_item)
+    assert evidence.layers == tuple(range(12, 23))
+    assert evidence.scores[12] == 2.0
+    assert evidence.low[12] < 2.0 < evidence.high[12]
+    assert (evidence.low[13], evidence.high[13]) == (1.0, 1.0)
+    assert evidence.items == 50
+
+
+def test_expected_replies() -> None:
+    item = Item("i", (), "q", ("x", "y z"), "y z")
+    assert expected_reply(TEMPLATES["qwen2.5-omni"], item) == "B"
+    assert expected_reply(TEMPLATES["mmsu"], item) == "B"
+    assert expected_reply(TEMPLATES["r1-aqa"], item) == "<answer>y z</answer>"
+    assert expected_reply(TEMPLATES["question"], item) == "y z"
+    with pytest.raises(DataError, match="none of its choices"):
+        expected_reply(TEMPLATES["mmsu"], Item("i", (), "q", ("x",), "w"))
+    with pytest.raises(DataError, match="has no answer"):
+        expected_reply(TEMPLATES["question"], Item("i", (), "q", ("x",), None))
+
+
+@pytest.mark.parametrize("method", ["knockout", "gradient"])
+def test_choose_on_the_embedded_model(tmp_path: Path, method: str) -> None:
+    choice = choose("tiny", "tiny", tmp_path, method, split="tune", limit=24, alphas=(1.0, 2.0))
+    assert choice.evidence is not None
+    assert choice.evidence.items == 12
+    assert len(choice.evidence.scores) == 12
+    assert len(choice.evidence.layers) == 5
+    assert choice.sweep.tuning.accuracy["baseline"].n == 12
+    swept = [s.mata for s in choice.sweep.results.settings if s.mata is not None]
+    assert all(tuple(mata["layers"]) == choice.evidence.layers for mata in swept)
+    if choice.setting is not None:
+        assert load_setting(tmp_path / "winner.json").mata == choice.setting.mata
+    if method == "knockout":
+        assert min(choice.evidence.scores) >= 0
+
+
+def test_wrong_use(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="knockout, gradient, search"):
+        choose("tiny", "tiny", tmp_path / "a", "guess")
+    with pytest.raises(SettingsError, match="at least 20"):
+        choose("tiny", "tiny", tmp_path / "a", limit=4)
+    assert not (tmp_path / "a").exists()
+    assert one_prefill.ROWS_AT_ONCE == 64
