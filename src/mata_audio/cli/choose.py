@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from mata_audio.cli.progress import note
 from mata_audio.cli.run_options import (
     add_benchmark_options,
-    add_loading_options,
-    add_prompt_options,
-    add_running_options,
+    add_choosing_options,
+    add_run_options,
     options_from,
 )
 
@@ -46,15 +45,8 @@ def add_parser(commands: Any) -> None:
         "--method", default="knockout", help="knockout, gradient or search (knockout)"
     )
     group.add_argument("--alphas", metavar="LIST", help="with commas (0.05,0.1,0.2,0.5,1,2)")
-    group.add_argument(
-        "--tuning-share", type=float, default=0.5, metavar="SHARE", help="to choose on (0.5)"
-    )
-    group.add_argument(
-        "--split-seed", type=int, default=0, metavar="N", help="of the division of the items (0)"
-    )
-    add_prompt_options(parser)
-    add_running_options(parser)
-    add_loading_options(parser)
+    add_choosing_options(group)
+    add_run_options(parser)
     parser.set_defaults(run=run)
 
 

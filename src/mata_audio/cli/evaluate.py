@@ -7,13 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mata_audio.cli.progress import note
-from mata_audio.cli.run_options import (
-    add_benchmark_options,
-    add_loading_options,
-    add_prompt_options,
-    add_running_options,
-    options_from,
-)
+from mata_audio.cli.run_options import add_benchmark_options, add_run_options, options_from
 from mata_audio.cli.setting_options import add_setting_options
 
 if TYPE_CHECKING:
@@ -47,9 +41,7 @@ def add_parser(commands: Any) -> None:
         "--dry-run", action="store_true", help="show the prompts of three items and run nothing"
     )
     _add_settings(parser)
-    add_prompt_options(parser)
-    add_running_options(parser)
-    add_loading_options(parser)
+    add_run_options(parser)
     parser.set_defaults(run=run)
 
 

@@ -23,8 +23,28 @@ def add_benchmark_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="of the run")
 
 
-def add_prompt_options(parser: argparse.ArgumentParser) -> None:
-    """Add what shapes prompts and how answers are read."""
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add everything else that :func:`options_from` reads."""
+    _add_prompt_options(parser)
+    _add_running_options(parser)
+    add_loading_options(parser)
+
+
+def add_choosing_options(group: argparse._ArgumentGroup) -> None:
+    """Add ``--tuning-share`` and ``--split-seed``."""
+    group.add_argument(
+        "--tuning-share",
+        type=float,
+        default=0.5,
+        metavar="SHARE",
+        help="share of the items to choose on; the rest is reported on (0.5)",
+    )
+    group.add_argument(
+        "--split-seed", type=int, default=0, metavar="N", help="of the division of the items (0)"
+    )
+
+
+def _add_prompt_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("prompt and answer")
     group.add_argument(
         "--template", metavar="NAME", help="prompt template, or a file (default: by model and task)"
@@ -43,8 +63,7 @@ def add_prompt_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_running_options(parser: argparse.ArgumentParser) -> None:
-    """Add which items are run, in which batches, and when to give up."""
+def _add_running_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("running")
     group.add_argument(
         "--batch-size", default="auto", metavar="N", help="a number, or auto (the default)"

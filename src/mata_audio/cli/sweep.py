@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from mata_audio.cli.progress import note
 from mata_audio.cli.run_options import (
     add_benchmark_options,
-    add_loading_options,
-    add_prompt_options,
-    add_running_options,
+    add_choosing_options,
+    add_run_options,
     options_from,
 )
 
@@ -53,20 +52,8 @@ def add_parser(commands: Any) -> None:
         metavar="NAME",
         help="paper-layers, paper-alpha, formulas, single-layers or collapse, instead of a grid",
     )
-    group = parser.add_argument_group("choosing")
-    group.add_argument(
-        "--tuning-share",
-        type=float,
-        default=0.5,
-        metavar="SHARE",
-        help="of the items, to rank settings on (0.5)",
-    )
-    group.add_argument(
-        "--split-seed", type=int, default=0, metavar="N", help="of the division of the items (0)"
-    )
-    add_prompt_options(parser)
-    add_running_options(parser)
-    add_loading_options(parser)
+    add_choosing_options(parser.add_argument_group("choosing"))
+    add_run_options(parser)
     parser.set_defaults(run=run)
 
 

@@ -16,7 +16,7 @@ from mata_audio.evaluation.choosing import gradient, knockout
 from mata_audio.evaluation.choosing.evidence import Evidence, make_evidence
 from mata_audio.evaluation.choosing.replies import expected_reply
 from mata_audio.evaluation.running.plan import Options, Plan, make_plan
-from mata_audio.evaluation.running.prepare import Prepared, Preparer, ahead, batches
+from mata_audio.evaluation.running.prepare import Prepared, Preparer, ahead, batches, stacked
 from mata_audio.evaluation.running.run_folder import RunFolder
 from mata_audio.evaluation.running.runner import AUTO_BATCH, HELD_BYTES, Progress
 from mata_audio.evaluation.running.runs import loaded_model
@@ -160,19 +160,11 @@ def _inputs(plan: Plan, loaded: Loaded) -> Iterator[tuple[list[Prepared], dict[s
     They are run, and named, by the sweep that follows.
     """
     model: Any = loaded.model
-    weight = next(model.parameters())
     preparer = Preparer(
         loaded.processor, plan.template, prompt_style(loaded), plan.options.cut_long_audio
     )
     made = ahead(preparer, plan.items, plan.options.workers, window=16)
     prepared = (item for item in made if isinstance(item, Prepared))
-    size = AUTO_BATCH.get(weight.device.type, 8)
+    size = AUTO_BATCH.get(next(model.parameters()).device.type, 8)
     for batch in batches(prepared, lambda: size, HELD_BYTES):
-        yield (
-            batch,
-            {
-                name: value.to(weight.device, weight.dtype if value.is_floating_point() else None)
-                for name in batch[0].inputs
-                for value in [torch.cat([item.inputs[name] for item in batch])]
-            },
-        )
+        yield batch, stacked(batch, model)

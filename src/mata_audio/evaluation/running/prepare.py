@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from mata_audio.asking import build_inputs, clip_limits
@@ -47,6 +48,16 @@ class Failed:
 
     item: Item
     error: str
+
+
+def stacked(batch: Sequence[Prepared], model: Any) -> dict[str, Tensor]:
+    """Return the inputs of a batch on the model's device, real numbers in its dtype."""
+    weight = next(model.parameters())
+    return {
+        name: value.to(weight.device, weight.dtype if value.is_floating_point() else None)
+        for name in batch[0].inputs
+        for value in [torch.cat([item.inputs[name] for item in batch])]
+    }
 
 
 class Preparer:

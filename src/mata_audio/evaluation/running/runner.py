@@ -8,14 +8,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from mata_audio.asking import prompt_style
 from mata_audio.errors import RunError
 from mata_audio.evaluation.analysis.outcome import correct_alone
 from mata_audio.evaluation.running.one_prefill import Generated, generate_all
 from mata_audio.evaluation.running.plan import AUTO, Plan
-from mata_audio.evaluation.running.prepare import Failed, Prepared, Preparer, ahead, batches, reason
+from mata_audio.evaluation.running.prepare import (
+    Failed,
+    Prepared,
+    Preparer,
+    ahead,
+    batches,
+    reason,
+    stacked,
+)
 from mata_audio.evaluation.running.store import ItemStore, Line
 from mata_audio.loading import Loaded
 
@@ -168,19 +175,12 @@ class Runner:
             yield from self._answers(batch[start : start + step])
 
     def _generate(self, batch: Sequence[Prepared]) -> list[Line]:
-        inputs = {
-            name: self._moved(torch.cat([item.inputs[name] for item in batch]))
-            for name in batch[0].inputs
-        }
+        inputs = stacked(batch, self._loaded.model)
         found = generate_all(self._loaded.model, inputs, self._plan.settings, self._config)
         return [
             _line(item, generated=own, tokenizer=self._loaded.processor.tokenizer)
             for item, own in zip(batch, found, strict=True)
         ]
-
-    def _moved(self, value: Tensor) -> Tensor:
-        dtype = next(self._loaded.model.parameters()).dtype
-        return value.to(self._device, dtype if value.is_floating_point() else None)
 
 
 def _line(
