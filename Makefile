@@ -18,6 +18,7 @@ check: .venv/ready
 bench: .venv/ready
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/one_prefill.py
+	$(BIN)/python benchmarks/attention_profile.py
 	$(BIN)/python benchmarks/report.py
 
 train: .venv/ready

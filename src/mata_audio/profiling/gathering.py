@@ -1,0 +1,191 @@
+"""Adding up attention by kind of token while the model runs; only sums are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from transformers import StoppingCriteria
+
+from mata_audio.observation import Observation
+from mata_audio.profiling.kinds import AUDIO, GENERATED, INSTRUCTION, KINDS, SYSTEM
+from mata_audio.profiling.moments import Moments
+from mata_audio.profiling.result import Attention
+
+Floats = NDArray[np.float64]
+
+
+class Speaking(StoppingCriteria):
+    """Notes which samples of a ``generate`` call have not ended their answer yet; stops nothing.
+
+    Args:
+        width: slots of the prompt.
+        ends: token ids that end an answer.
+    """
+
+    def __init__(self, width: int, ends: Collection[int]) -> None:
+        self._width = width
+        self._ends = sorted(ends)
+        self.samples: Tensor | None = None
+        """Shape ``(batch,)``; None before the first new token."""
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, **_: object) -> Tensor:
+        new = input_ids[:, self._width :]
+        self.samples = ~torch.isin(new, new.new_tensor(self._ends)).any(dim=1)
+        return torch.zeros_like(self.samples)
+
+
+class BatchMasses:
+    """An observer that adds up the attention of one batch of prompts by kind.
+
+    Args:
+        kinds: of the prompts' tokens, shape ``(batch, width)``.
+        layers: number of decoder layers.
+        speaking: which samples' rows count.
+    """
+
+    def __init__(self, kinds: Tensor, layers: int, speaking: Speaking) -> None:
+        self._kinds = kinds
+        self._speaking = speaking
+        self._by_kind: Tensor | None = None
+        self._masses: list[Tensor | None] = [None] * layers
+        self._below: list[Tensor | None] = [None] * layers
+        self._rows: Tensor | None = None
+        # The layers of one pass share their rows.
+        self._latest: tuple[object, ...] | None = None
+        self._shown: Observation | None = None
+        self._counted: Tensor | None = None
+
+    def __call__(self, observation: Observation) -> None:
+        """Add one layer of one pass."""
+        weights, raw, layer = observation.weights, observation.raw, observation.layer
+        batch, heads, rows, keys = weights.shape
+        table = self._table(keys, observation.first_slot, weights.device)
+        active = self._active(observation)
+        counted = active[:, None, :, None]
+        masses = (weights.to(torch.float32).reshape(batch, -1, keys) @ table).view(
+            batch, heads, rows, -1
+        )
+        below = ((raw < 0) * observation.audio).sum(dim=3, keepdim=True)
+        self._masses[layer] = _plus(self._masses[layer], (masses * counted).sum(dim=2))
+        self._below[layer] = _plus(self._below[layer], (below * counted).sum(dim=(2, 3)))
+        if layer == 0:
+            self._rows = _plus(self._rows, active.sum(dim=1))
+
+    def _active(self, observation: Observation) -> Tensor:
+        """Return 1.0 at rows that count and 0.0 at others, shape ``(batch, rows)``."""
+        part = (id(observation.call), id(observation.rows), observation.weights.device)
+        if part != self._latest:
+            active = observation.active
+            if self._speaking.samples is not None:
+                active = active & self._speaking.samples.to(active.device)[:, None]
+            self._latest, self._counted = part, active.to(torch.float32)
+            self._shown = observation  # so that no other object takes these ids
+        assert self._counted is not None
+        return self._counted
+
+    def _table(self, keys: int, first_slot: int, device: torch.device) -> Tensor:
+        """Return 1.0 where a key is of a kind, shape ``(batch, keys, kinds)``."""
+        table = self._by_kind
+        if table is None or table.shape[1] != keys or table.device != device:
+            own = self._kinds[:, first_slot : first_slot + keys]
+            own = functional.pad(own, (0, keys - own.shape[1]), value=GENERATED)
+            table = (own[:, :, None] == torch.arange(len(KINDS))).to(device, torch.float32)
+            self._by_kind = table
+        return table
+
+    def result(self) -> tuple[Floats, Floats, Floats]:
+        """Return masses, negative scores and rows, added up over the rows of each sample.
+
+        Shapes: ``(batch, layers, heads, kinds)``, ``(batch, layers, heads)``, ``(batch,)``.
+        """
+        assert self._rows is not None, "nothing was observed"
+        return _stacked(self._masses), _stacked(self._below), _array(self._rows)
+
+
+class Gathered:
+    """What was seen under one setting, over all batches so far."""
+
+    def __init__(self) -> None:
+        self._masses = Moments()
+        self._density = Moments()
+        self._below: Floats | None = None
+        self._scores = 0.0
+        self._rows = 0
+
+    def add(self, masses: Floats, below: Floats, rows: Floats, tokens: Floats) -> None:
+        """Take in a batch: the result of :class:`BatchMasses`, and the tokens of each kind.
+
+        Args:
+            masses: shape ``(batch, layers, heads, kinds)``.
+            below: shape ``(batch, layers, heads)``.
+            rows: shape ``(batch,)``.
+            tokens: prompt tokens, those at audio positions in the last column, shape
+                ``(batch, kinds + 1)``.
+        """
+        of_item = masses / rows[:, None, None, None]
+        self._masses.add(of_item)
+        text = [SYSTEM, INSTRUCTION]
+        audio_tokens, text_tokens = tokens[:, AUDIO], tokens[:, text].sum(axis=1)
+        both = (audio_tokens > 0) & (text_tokens > 0)
+        by_layer = of_item[both].mean(axis=2)
+        self._density.add(
+            np.stack(
+                [
+                    by_layer[:, :, AUDIO] / audio_tokens[both, None],
+                    by_layer[:, :, text].sum(axis=2) / text_tokens[both, None],
+                ],
+                axis=2,
+            )
+        )
+        negative = below.sum(axis=0)
+        self._below = negative if self._below is None else self._below + negative
+        self._scores += float((rows * tokens[:, -1]).sum())
+        self._rows += int(rows.sum())
+
+    def attention(self, setting: dict[str, object] | None) -> Attention:
+        """Return the averages."""
+        assert self._below is not None, "nothing was added"
+        layers = self._masses.mean.shape[0]
+        imbalance = np.full(layers, np.nan)
+        if self._density.count:
+            audio, text = self._density.mean.T
+            np.divide(audio, text, out=imbalance, where=text > 0)
+        return Attention(
+            mean=self._masses.mean,
+            spread=self._masses.spread,
+            imbalance=imbalance,
+            negative_share=self._below / self._scores,
+            rows=self._rows,
+            setting=setting,
+        )
+
+
+def counted(kinds: Tensor, audio: Tensor) -> Floats:
+    """Return each prompt's number of tokens of each kind and at audio positions.
+
+    Args:
+        kinds: shape ``(batch, tokens)``.
+        audio: True at audio positions, those of another kind included, same shape.
+
+    Returns:
+        Shape ``(batch, kinds + 1)``.
+    """
+    by_kind = (kinds[:, :, None] == torch.arange(len(KINDS))).sum(dim=1)
+    return _array(torch.cat([by_kind, audio.sum(dim=1, keepdim=True)], dim=1))
+
+
+def _plus(total: Tensor | None, new: Tensor) -> Tensor:
+    return new if total is None else total + new
+
+
+def _stacked(parts: Sequence[Tensor | None]) -> Floats:
+    return np.stack([_array(part) for part in parts if part is not None], axis=1)
+
+
+def _array(values: Tensor) -> Floats:
+    return values.double().cpu().numpy()

@@ -1,0 +1,162 @@
+"""A finished attention profile, and its file."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mata_audio.errors import DataError
+from mata_audio.files import write_atomically
+
+Floats = NDArray[np.float64]
+
+FORMAT = 1
+_ARRAYS = {"mean": 3, "spread": 3, "imbalance": 1, "negative_share": 2}
+
+
+@dataclass(frozen=True, eq=False)
+class Attention:
+    """Where the active rows look under one setting.
+
+    An item's mass is the mean over its active rows: the row of the last prompt token and those of
+    its generated tokens. NaN stands for what is not defined.
+
+    Args:
+        mean: over items, of the share of attention on the tokens of each kind, shape
+            ``(layers, heads, kinds)``; over the kinds it sums to 1.
+        spread: standard deviation over items, same shape; NaN for a single item.
+        imbalance: attention per audio token over attention per text token of each layer, shape
+            ``(layers,)``. Text is what is said to the model: the kinds ``system`` and
+            ``instruction``. Per audio token: an item's mass on audio, averaged over heads, divided
+            by its number of audio tokens; then the mean over items; text alike. So 1 is as much
+            for an audio token as for a word, and below 1 audio is looked at less. Over the items
+            that have both; NaN where none has.
+        negative_share: share of the raw audio scores that are below zero, shape
+            ``(layers, heads)``, over the active rows of all items.
+        rows: active rows, over all items.
+        setting: fields of the setting; None for the baseline.
+    """
+
+    mean: Floats
+    spread: Floats
+    imbalance: Floats
+    negative_share: Floats
+    rows: int
+    setting: Mapping[str, Any] | None = None
+
+    def of(self, kind: str, kinds: tuple[str, ...]) -> Floats:
+        """Return the mean mass on one kind, averaged over heads, shape ``(layers,)``."""
+        return self.mean[:, :, kinds.index(kind)].mean(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """Where the last token looks, layer by layer and head by head.
+
+    Args:
+        kinds: names of the kinds of tokens, in the order of the arrays' last axis.
+        items: number of prompts.
+        tokens: mean number of prompt tokens of each kind, shape ``(kinds,)``.
+        attention: by name of the setting, ``"baseline"`` first.
+        facts: JSON data about what was profiled; empty unless someone fills it in.
+    """
+
+    kinds: tuple[str, ...]
+    items: int
+    tokens: Floats
+    attention: Mapping[str, Attention]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def layers(self) -> int:
+        """Number of decoder layers."""
+        return int(next(iter(self.attention.values())).mean.shape[0])
+
+    @property
+    def heads(self) -> int:
+        """Number of query heads in each layer."""
+        return int(next(iter(self.attention.values())).mean.shape[1])
+
+    def with_facts(self, facts: Mapping[str, Any]) -> Profile:
+        """Return the profile with ``facts`` (JSON data) about what was profiled."""
+        return replace(self, facts=facts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the profile as JSON data; what is not defined is None."""
+        return {
+            "format": FORMAT,
+            "kinds": list(self.kinds),
+            "items": self.items,
+            "tokens": _listed(self.tokens),
+            "attention": {
+                name: {
+                    "setting": None if own.setting is None else dict(own.setting),
+                    "rows": own.rows,
+                    **{array: _listed(getattr(own, array)) for array in _ARRAYS},
+                }
+                for name, own in self.attention.items()
+            },
+            "facts": dict(self.facts),
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the profile to ``path`` as JSON; the file is replaced whole or not at all."""
+        write_atomically(Path(path), json.dumps(self.to_dict(), allow_nan=False) + "\n")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Profile:
+        """Read a profile that :meth:`save` wrote.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            DataError: it is not a profile.
+        """
+        try:
+            data: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+            if data["format"] != FORMAT:
+                raise DataError(
+                    f"{path} is a profile of format {data['format']}, and this version reads "
+                    f"format {FORMAT}: make it again with `mata profile`"
+                )
+            return cls(
+                kinds=tuple(data["kinds"]),
+                items=data["items"],
+                tokens=_array(data["tokens"], 1),
+                attention={
+                    name: Attention(
+                        **{array: _array(own[array], axes) for array, axes in _ARRAYS.items()},
+                        rows=own["rows"],
+                        setting=own["setting"],
+                    )
+                    for name, own in data["attention"].items()
+                },
+                facts=data["facts"],
+            )
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(
+                f"{path} is not a profile ({type(error).__name__}: {error}); give a file that "
+                "Profile.save or `mata profile --json` wrote"
+            ) from error
+
+
+def _listed(array: Floats) -> Any:
+    """Return an array as nested lists, with None for NaN."""
+    if array.ndim > 1:
+        return [_listed(part) for part in array]
+    return [None if math.isnan(value) else float(value) for value in array]
+
+
+def _array(values: Any, axes: int) -> Floats:
+    array = np.array(values, dtype=np.float64)  # None becomes NaN
+    if array.ndim != axes:
+        raise ValueError(f"an array has {array.ndim} axes instead of {axes}")
+    return array

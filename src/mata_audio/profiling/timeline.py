@@ -1,0 +1,116 @@
+"""Where in a clip the last prompt token looks, second by second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mata_audio.errors import SettingsError
+from mata_audio.evaluation.settings import NamedSetting, with_baseline
+from mata_audio.families import locate
+from mata_audio.observation import Observation
+from mata_audio.profiling.gathering import Speaking
+from mata_audio.profiling.running import Prompts, Reader, check_settings, generation
+from mata_audio.settings import MATA
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """The attention of the last prompt token on each audio token of one prompt.
+
+    Args:
+        clips: which clip each audio token belongs to, from 0, shape ``(audio tokens,)``.
+        starts: seconds from the beginning of its clip where each token begins, same shape.
+        ends: where it ends, same shape.
+        weights: mean over heads, shape ``(layers, audio tokens)``, by name of the setting,
+            ``"baseline"`` first.
+    """
+
+    clips: NDArray[np.int64]
+    starts: Floats
+    ends: Floats
+    weights: Mapping[str, Floats]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the timeline as JSON data."""
+        return {
+            "clips": self.clips.tolist(),
+            "starts": self.starts.tolist(),
+            "ends": self.ends.tolist(),
+            "weights": {name: own.tolist() for name, own in self.weights.items()},
+        }
+
+
+def timeline(
+    model: nn.Module,
+    inputs: Mapping[str, Tensor],
+    seconds: float | Sequence[float],
+    settings: MATA | NamedSetting | Sequence[MATA | NamedSetting] | None = None,
+) -> Timeline:
+    """Measure which moments of its clips the last prompt token looks at.
+
+    A clip's audio tokens share its seconds evenly.
+
+    Args:
+        model: a supported model, not steered.
+        inputs: model inputs of one prompt, on the model's device.
+        seconds: how much of the clip the model hears; one for each clip where there are several.
+        settings: what to show beside the baseline; None for the baseline alone.
+
+    Raises:
+        SettingsError: several prompts, seconds that do not fit the prompt's clips, or a layer or
+            head that the model does not have.
+        SettingsTypeError: ``inputs`` is not a dict of model inputs.
+        NoAudioError: the prompt holds no audio token.
+        UnsupportedModelError: an architecture that is not known.
+        AlreadyAttachedError: the model is steered already.
+    """
+    located = locate(model)
+    named = with_baseline(settings or ())
+    check_settings(located, named)
+    prompts = Prompts(located, inputs)
+    if prompts.ids.shape[0] != 1:
+        raise SettingsError(
+            f"a timeline is of one prompt; got a batch of {prompts.ids.shape[0]}: give them one by "
+            "one"
+        )
+    places = prompts.audio[0].nonzero().flatten().numpy()
+    clips = np.concatenate([[0], np.cumsum(np.diff(places) > 1)]).astype(np.int64)
+    starts, ends = _times(clips, seconds)
+    config, stops = generation(located, None, new_tokens=0)
+    reader = Reader(located, prompts, config, len(named))
+    weights: dict[str, Floats] = {}
+    for setting in named:
+        heard = np.zeros((located.depth, len(places)))
+
+        def note(observation: Observation, heard: Floats = heard) -> None:
+            row = observation.weights[0, :, -1].float().mean(dim=0)
+            heard[observation.layer] = row[observation.audio[0, 0, 0] > 0].double().cpu().numpy()
+
+        reader.read(setting, note, Speaking(prompts.width, stops))
+        weights[setting.name] = heard
+    return Timeline(clips, starts, ends, weights)
+
+
+def _times(clips: NDArray[np.int64], seconds: float | Sequence[float]) -> tuple[Floats, Floats]:
+    """Return where each audio token starts and ends in its clip."""
+    lengths: list[Any] = [seconds] if not isinstance(seconds, Sequence) else list(seconds)
+    tokens = np.bincount(clips)
+    if len(lengths) != len(tokens):
+        raise SettingsError(
+            f"seconds must have one entry for each of the prompt's {len(tokens)} clips (runs of "
+            f"audio tokens); got {len(lengths)}"
+        )
+    if any(not isinstance(x, Real) or not 0 < float(x) < float("inf") for x in lengths):
+        raise SettingsError(f"seconds must be finite and above 0; got {seconds!r}")
+    each = np.array(lengths, dtype=np.float64) / tokens
+    places = np.concatenate([np.arange(count) for count in tokens])
+    return places * each[clips], (places + 1) * each[clips]
