@@ -157,15 +157,13 @@ class Runner:
     def _answers(self, batch: Sequence[Prepared]) -> Iterator[list[Line]]:
         """Answer a batch: halved where memory runs out, item by item where something else fails."""
         try:
-            finished = self._generate(batch)
-        except Exception as error:
-            finished = [_line(batch[0], error=reason(error))]
-            out_of_memory = is_out_of_memory(error)
-        else:
-            yield finished
+            yield self._generate(batch)
             return
+        except Exception as error:
+            failed = _line(batch[0], error=reason(error))
+            out_of_memory = is_out_of_memory(error)
         if len(batch) == 1:
-            yield finished
+            yield [failed]
             return
         if out_of_memory:
             _free_memory()
