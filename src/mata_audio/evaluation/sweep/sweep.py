@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mata_audio.errors import DataError, SettingsError
+from mata_audio.errors import DataError, RunError, SettingsError
 from mata_audio.evaluation.analysis.outcome import figures_of
 from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.results import BASELINE, ItemResult, Results, Row, SettingResult
@@ -18,7 +19,10 @@ from mata_audio.evaluation.running.runner import Progress
 from mata_audio.evaluation.running.runs import run_plan
 from mata_audio.evaluation.settings import NamedSetting, save_setting
 from mata_audio.evaluation.task import Task
+from mata_audio.files import write_atomically
 from mata_audio.loading import Loaded
+
+DIVISION = "sweep.json"
 
 FEWEST_ITEMS = 20
 """Ten to choose on and ten to report on; fewer say nothing."""
@@ -99,16 +103,49 @@ def sweep_plan(
     first = plan.task.groupings[0].key if plan.task.groupings else ""
     tuning_ids = divided(results.items, first, tuning_share, split_seed)
     found = rank(results, tuning_ids)
-    if found.winner is not None:
-        chosen = next(setting for setting in plan.settings if setting.name == found.winner)
-        tuned_on = {
-            "task": plan.task.name,
-            "split": plan.dataset.split,
-            "files": dict(plan.dataset.files),
-            "ids": list(tuning_ids),
-        }
-        save_setting(NamedSetting(chosen.name, chosen.mata, tuned_on), folder.path / "winner.json")
+    _write(found, plan, folder.path)
     return found
+
+
+def _write(found: Sweep, plan: Plan, folder: Path) -> None:
+    """Write how the items were divided, and the winner as a setting; an earlier one goes."""
+    account = {
+        "tuning_ids": found.tuning_ids,
+        "ranking": found.ranking,
+        "winner": found.winner,
+    }
+    write_atomically(folder / DIVISION, json.dumps(account, indent=1) + "\n")
+    winner = folder / "winner.json"
+    if found.winner is None:
+        winner.unlink(missing_ok=True)
+        return
+    chosen = next(setting for setting in plan.settings if setting.name == found.winner)
+    tuned_on = {
+        "task": plan.task.name,
+        "split": plan.dataset.split,
+        "files": dict(plan.dataset.files),
+        "ids": list(found.tuning_ids),
+    }
+    save_setting(NamedSetting(chosen.name, chosen.mata, tuned_on), winner)
+
+
+def stored_sweep(results: Results, folder: Path) -> Sweep | None:
+    """Return the sweep that a run's folder holds; None where the run is no sweep.
+
+    Raises:
+        RunError: what is stored of the sweep does not fit the run.
+    """
+    path = folder / DIVISION
+    if not path.exists():
+        return None
+    try:
+        ids = json.loads(path.read_text(encoding="utf-8"))["tuning_ids"]
+        known = {item.id for item in results.items}
+        if not ids or not known.issuperset(ids):
+            raise ValueError("its items are not those of the run")
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} cannot be used ({error}): run the sweep again") from error
+    return rank(results, ids)
 
 
 def rank(results: Results, tuning_ids: Sequence[str]) -> Sweep:

@@ -1,0 +1,22 @@
+"""Pictures of results, sweeps and attention profiles, as Matplotlib figures.
+
+Matplotlib is imported when the first picture is drawn: ``pip install 'mata-audio[pictures]'``.
+"""
+
+from mata_audio.pictures.groups import accuracy, gained_and_lost
+from mata_audio.pictures.profile import layer_head_map, mass_by_layer
+from mata_audio.pictures.style import MissingMatplotlibError, save
+from mata_audio.pictures.sweep import heatmap, ranking
+from mata_audio.pictures.timeline import listening
+
+__all__ = [
+    "MissingMatplotlibError",
+    "accuracy",
+    "gained_and_lost",
+    "heatmap",
+    "layer_head_map",
+    "listening",
+    "mass_by_layer",
+    "ranking",
+    "save",
+]

@@ -1,0 +1,241 @@
+"""Pictures of a run by group: accuracy with its interval, and answers gained and lost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mata_audio.errors import DataError
+from mata_audio.evaluation.report.formatting import MINUS
+from mata_audio.evaluation.results import BASELINE, Accuracy, Results, Row
+from mata_audio.pictures import style
+from mata_audio.pictures.labels import label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_LINE = 0.17  # inches of height
+_ROOM = 1.2
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A line of the picture: a group, or the heading over groups."""
+
+    y: float
+    text: str
+    row: Row | None
+
+
+def accuracy(results: Results, settings: Sequence[str] | None = None) -> Figure:
+    """Draw the accuracy of the baseline and of each setting by group, with Wilson intervals.
+
+    Args:
+        results: of a run.
+        settings: which to show beside the baseline; None for all.
+
+    Raises:
+        DataError: no item was scored, or there is no such setting.
+        MissingMatplotlibError: Matplotlib is not installed.
+    """
+    names = [BASELINE, *_compared(results, settings)]
+    rows = _rows(results, names)
+    tall = max(1.0, len(names) * 0.72)
+    places = _places(rows, tall)
+    with style.drawing():
+        figure = style.new_figure(_ROOM + 0.17 * len(names) + _LINE * _height(places, tall))
+        axes: Axes = figure.subplots()
+        for index, name in enumerate(names):
+            offset = (index - (len(names) - 1) / 2) * 0.72
+            for place in places:
+                figures = None if place.row is None else place.row.accuracy.get(name)
+                if figures is not None and _known(figures):
+                    _interval(axes, figures, place.y + offset, index)
+        _group_axis(axes, places, tall)
+        axes.set_xlabel("accuracy (%), 95 % interval")
+        _percent_limits(axes)
+        axes.grid(axis="x")
+        style.title(figure, "Accuracy by group")
+        entries = [(_handle(index), label(name, 46, 1)) for index, name in enumerate(names)]
+        note = _caution(results, names)
+        style.legend_below(figure, entries, 2 if _short(names) else 1, note)
+    return figure
+
+
+def gained_and_lost(results: Results, settings: Sequence[str] | None = None) -> Figure:
+    """Draw how many answers each setting gained and lost against the baseline, by group.
+
+    Args:
+        results: of a run.
+        settings: which to show; None for all.
+
+    Raises:
+        DataError: no item was scored, the run has the baseline alone, or there is no such setting.
+        MissingMatplotlibError: Matplotlib is not installed.
+    """
+    names = [n for n in _compared(results, settings) if n in results.overall.paired]
+    if not names:
+        raise DataError("the run has no setting beside the baseline: nothing was gained or lost")
+    rows = [row for row in _rows(results, names) if row.paired]
+    tall = 1.15 if all("\n" not in label(row.name, 22) for row in rows) else 1.7
+    places = _places(rows, tall)
+    with style.drawing():
+        each = _LINE * _height(places, tall) + 0.25
+        figure = style.new_figure(_ROOM - 0.25 + each * len(names))
+        panels = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
+        most = max(
+            (count for row in rows for n in names if n in row.paired
+             for count in (row.paired[n].gained, row.paired[n].lost)),
+            default=0,
+        )  # fmt: skip
+        for axes, name in zip(panels, names, strict=True):
+            for place in places:
+                paired = None if place.row is None else place.row.paired.get(name)
+                if paired is not None:
+                    _bar(axes, place.y, paired.gained, 1)
+                    _bar(axes, place.y, paired.lost, -1)
+            axes.axvline(0, color=style.QUIET, linewidth=0.9)
+            _group_axis(axes, places, tall)
+            axes.set_xlim(-1.25 * max(most, 1), 1.25 * max(most, 1))
+            axes.set_title(label(name, 30, 2), fontweight="normal")
+        _count_axis(panels[-1], max(most, 1))
+        style.title(figure, "Answers gained and lost by group", _caution(results, names))
+    return figure
+
+
+def _caution(results: Results, names: Sequence[str]) -> str:
+    chosen = [s.name for s in results.settings if s.name in names and s.tuned_on_these_items]
+    return (
+        ""
+        if not chosen
+        else (
+            "Some of these items were used to choose a setting shown here,\n"
+            "so its figures may be too good."
+        )
+    )
+
+
+def _compared(results: Results, settings: Sequence[str] | None) -> list[str]:
+    known = [setting.name for setting in results.settings if setting.name != BASELINE]
+    if settings is None:
+        return known
+    for name in settings:
+        if name not in known:
+            raise DataError(f"the run has no setting {name!r}; it has: {', '.join(known)}")
+    return list(settings)
+
+
+def _known(figures: Accuracy) -> bool:
+    return figures.n > 0 and math.isfinite(figures.value)
+
+
+def _rows(results: Results, names: Sequence[str]) -> list[Row]:
+    rows = [
+        row
+        for row in (results.overall, *results.groups)
+        if any(name in row.accuracy and _known(row.accuracy[name]) for name in names)
+    ]
+    if not rows:
+        raise DataError("no item of this run was scored: there is nothing to draw")
+    return rows
+
+
+def _places(rows: Sequence[Row], tall: float) -> list[_Place]:
+    """Return where each line is, counted downwards from 0; a heading stands over its groups."""
+    places: list[_Place] = []
+    y, heading = 0.0, ""
+    for row in rows:
+        if row.heading != heading:
+            heading = row.heading
+            y += 0.55 - tall / 2
+            places.append(_Place(y, label(heading, 26, 1), None))
+            y += 0.5 + tall / 2
+        places.append(_Place(y, row.name, row))
+        y += tall + 0.35
+    return places
+
+
+def _height(places: Sequence[_Place], tall: float) -> float:
+    return places[-1].y + tall
+
+
+def _group_axis(axes: Axes, places: Sequence[_Place], tall: float) -> None:
+    texts = [_text(place) for place in places]
+    axes.set_yticks([place.y for place in places], texts)
+    axes.set_ylim(places[-1].y + tall / 2 + 0.25, -tall / 2 - 0.25)
+    for place, tick in zip(places, axes.get_yticklabels(), strict=True):
+        if place.row is None:
+            tick.set(color=style.QUIET, fontsize=style.SMALL)
+        elif place.row.grouping == "":
+            tick.set_fontweight("bold")
+    style.no_ticks(axes)
+    axes.spines["left"].set_visible(False)
+
+
+def _text(place: _Place) -> str:
+    if place.row is None:
+        return place.text
+    n = max((figures.n for figures in place.row.accuracy.values()), default=0)
+    return f"{label(place.text, 22)}  n={n:,}"
+
+
+def _interval(axes: Axes, figures: Accuracy, y: float, index: int) -> None:
+    colour = style.MATA_COLOUR if index else style.BASELINE_COLOUR
+    axes.plot([100 * figures.low, 100 * figures.high], [y, y], color=colour, linewidth=1.3)
+    axes.plot([100 * figures.value], [y], **_marker(index), linestyle="none")
+
+
+def _marker(index: int) -> dict[str, Any]:
+    """Return the report's marker of the setting at ``index``; 0 is the baseline."""
+    if index == 0:
+        shape, colour, hollow = style.BASELINE_SHAPE, style.BASELINE_COLOUR, True
+    else:
+        cycle, number = divmod(index - 1, len(style.MATA_SHAPES))
+        shape, colour, hollow = style.MATA_SHAPES[number], style.MATA_COLOUR, bool(cycle % 2)
+    return {
+        "marker": shape,
+        "color": colour,
+        "markerfacecolor": "white" if hollow else colour,
+        "markersize": 5.5,
+        "markeredgewidth": 1.3,
+    }
+
+
+def _handle(index: int) -> Any:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], linewidth=1.3, **_marker(index))
+
+
+def _short(names: Sequence[str]) -> bool:
+    return all(len(name) <= 22 for name in names)
+
+
+def _percent_limits(axes: Axes) -> None:
+    low, high = axes.get_xlim()
+    axes.set_xlim(max(-2.0, low), min(102.0, high))
+
+
+def _bar(axes: Axes, y: float, count: int, side: int) -> None:
+    colour = style.MATA_COLOUR if side > 0 else style.BASELINE_COLOUR
+    if count:
+        axes.barh(
+            y, side * count, height=1.0, linewidth=0.9, edgecolor=colour,
+            facecolor=colour if side > 0 else "#f3d9c0", hatch=None if side > 0 else "////",
+        )  # fmt: skip
+    axes.annotate(
+        f"{'+' if side > 0 else MINUS}{count:,}" if count else "0",
+        (side * count, y), (4 * side, 0), textcoords="offset points", va="center",
+        ha="left" if side > 0 else "right", color=colour, fontsize=8.5,
+    )  # fmt: skip
+
+
+def _count_axis(axes: Axes, most: int) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{abs(value):,.0f}"))
+    axes.set_xlabel("items lost (left) and gained (right)")

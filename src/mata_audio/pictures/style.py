@@ -1,0 +1,182 @@
+"""How all pictures look, and how they are saved: the same drawing is the same file."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mata_audio.errors import MataError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
+# The report's colours; orange and blue stay apart in every form of colour blindness.
+BASELINE_COLOUR = "#a3500a"
+MATA_COLOUR = "#14599f"
+INK = "#1b211f"
+QUIET = "#58625e"
+LINE = "#dde0df"
+SOFT = "#f4f5f4"
+MARK = "#e7edf4"
+MIDDLE = "#f7f7f5"
+
+BASELINE_SHAPE = "o"
+MATA_SHAPES = ("s", "^", "D", "v", "P")
+
+WIDTH = 4.4  # inches, about 11 cm: at 8 cm the smallest letters are 5.5 points high
+SMALL = 7.5
+DPI = 200
+
+_RC: dict[str, Any] = {
+    "font.size": 9,
+    "text.color": INK,
+    "text.parse_math": False,  # a dollar in a name is a dollar
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlecolor": INK,
+    "axes.labelsize": 9,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": QUIET,
+    "axes.linewidth": 0.7,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.unicode_minus": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.7,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "hatch.linewidth": 0.6,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "mata-audio",
+}
+
+
+class MissingMatplotlibError(MataError, ImportError):
+    """Matplotlib, which draws the pictures, is not installed."""
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Draw in one style, whatever the user's own is; theirs is there again afterwards.
+
+    Raises:
+        MissingMatplotlibError: Matplotlib is not installed.
+    """
+    try:
+        import matplotlib.figure
+        import matplotlib.style
+    except ImportError as error:
+        raise MissingMatplotlibError(
+            "pictures need Matplotlib: pip install 'mata-audio[pictures]'"
+        ) from error
+    with matplotlib.style.context(["default", _RC]), warnings.catch_warnings():
+        # A name may be in a script that the font lacks; the SVG has it as text all the same.
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
+        yield
+
+
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """Return an empty figure, ``height`` inches high, whose parts make room for each other."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    engine: Any = figure.get_layout_engine()
+    engine.set(w_pad=0.05, h_pad=0.05, hspace=0.02, wspace=0.02)
+    return figure
+
+
+def title(figure: Figure, text: str, note: str = "") -> None:
+    """Write what the picture shows above it, and below it how to read it."""
+    figure.suptitle(text, x=0.015, ha="left", fontsize=10, fontweight="bold")
+    if note:
+        figure.supxlabel(note, x=0.015, ha="left", fontsize=SMALL, color=QUIET)
+
+
+def legend_below(
+    figure: Figure, entries: Sequence[tuple[Any, str]], columns: int, note: str = ""
+) -> None:
+    """Write a legend below everything else, under a note; a title's note would lie on it."""
+    handles, texts = [entry[0] for entry in entries], [entry[1] for entry in entries]
+    legend = figure.legend(
+        handles, texts, loc="outside lower left", ncols=columns, handlelength=1.6,
+        title=note or None, title_fontsize=SMALL, alignment="left",
+    )  # fmt: skip
+    legend.get_title().set_color(QUIET)
+
+
+def no_ticks(axes: Axes) -> None:
+    """Take the ticks of both axes away and leave their labels."""
+    axes.tick_params(length=0)
+
+
+def diverging() -> Colormap:
+    """Return colours from the baseline's orange over nothing to MATA's blue."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colours = [BASELINE_COLOUR, "#e2a46a", MIDDLE, "#82add9", MATA_COLOUR]
+    return LinearSegmentedColormap.from_list("mata", colours)
+
+
+def sequential() -> Colormap:
+    """Return colours from white to dark, which stay in order in grey as well."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("mass", ["#ffffff", "#f0c99f", "#c9783a", "#6b3206"])
+
+
+def save(figure: Figure, path: str | Path) -> list[Path]:
+    """Write a figure as SVG, with its text as text, and as PNG; each whole or not at all.
+
+    Args:
+        figure: as the functions of :mod:`mata_audio.pictures` return it.
+        path: without a suffix; its folder is made.
+
+    Returns:
+        The two files.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    stem = Path(path)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    written = []
+    with drawing():
+        for suffix, metadata in (
+            (".svg", {"Date": None, "Creator": "mata-audio"}),
+            (".png", {"Software": None}),
+        ):
+            stream = io.BytesIO()
+            figure.savefig(stream, format=suffix[1:], dpi=DPI, metadata=metadata)
+            target = stem.with_name(stem.name + suffix)
+            _write_atomically(target, stream.getvalue())
+            written.append(target)
+    return written
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,287 @@
+"""Pictures of a sweep: layers against alpha, and the ranking with the winner on the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mata_audio.errors import SettingsError
+from mata_audio.evaluation.report.formatting import counted, p_value, points
+from mata_audio.evaluation.results import BASELINE, Paired, SettingResult
+from mata_audio.evaluation.settings import short_name
+from mata_audio.evaluation.sweep.table import SIGNIFICANT
+from mata_audio.layers import format_indices
+from mata_audio.pictures import style
+from mata_audio.pictures.labels import label
+from mata_audio.settings import MATA
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from mata_audio.evaluation.sweep.sweep import Sweep
+
+_PALE = 0.45
+"""Of a cell's colour is left where it is not told apart from no change."""
+
+Layers = tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The settings of one formula and one choice of heads, as a grid.
+
+    Args:
+        title: the formula and the heads.
+        rows: the layers of each row.
+        labels: of the rows.
+        alphas: of the columns.
+        cells: setting names by row and column; a combination that was not run is not there.
+    """
+
+    title: str
+    rows: tuple[Layers, ...]
+    labels: tuple[str, ...]
+    alphas: tuple[float, ...]
+    cells: Mapping[tuple[int, int], str]
+
+
+def panels(sweep: Sweep) -> list[Panel]:
+    """Return the settings of a sweep as grids of layers and alpha.
+
+    Raises:
+        SettingsError: it has no setting with figures.
+    """
+    found: dict[tuple[str, str], list[SettingResult]] = {}
+    for setting in sweep.results.settings:
+        if setting.mata is None or setting.name not in sweep.tuning.paired:
+            continue
+        heads = setting.mata.get("heads")
+        of_heads = "all heads" if heads is None else f"heads {format_indices(tuple(heads))}"
+        found.setdefault((str(setting.mata["formula"]), of_heads), []).append(setting)
+    if not found:
+        raise SettingsError("the sweep has no setting with an answer: there is nothing to draw")
+    return [_panel(f"{formula}, {heads}", own) for (formula, heads), own in found.items()]
+
+
+def heatmap(sweep: Sweep) -> Figure:
+    """Draw the difference to the baseline on the tuning part, layers against alpha.
+
+    Args:
+        sweep: what was found. Cells whose Holm-adjusted p is 0.05 or more are pale and italic;
+            the winner is framed.
+
+    Raises:
+        SettingsError: the sweep has no setting with figures.
+        MissingMatplotlibError: Matplotlib is not installed.
+    """
+    drawn = panels(sweep)
+    widest = max(len(panel.alphas) for panel in drawn)
+    with style.drawing():
+        from matplotlib.colors import Normalize
+
+        largest = max(abs(100 * sweep.tuning.paired[n].difference) for n in sweep.ranking)
+        norm = Normalize(-max(largest, 1.0), max(largest, 1.0))
+        rows = [len(panel.rows) for panel in drawn]
+        height = 1.75 + 0.3 * sum(rows) + 0.3 * len(rows)
+        figure = style.new_figure(height, max(style.WIDTH, 1.6 + 0.48 * widest))
+        axes = figure.subplots(
+            len(drawn), 1, squeeze=False, sharex=False, gridspec_kw={"height_ratios": rows}
+        )[:, 0]
+        for own, panel in zip(axes, drawn, strict=True):
+            _draw_panel(own, panel, sweep, norm)
+            own.set_title(panel.title, fontweight="normal")
+        axes[-1].set_xlabel("alpha (strength, no unit)")
+        _colour_bar(figure, axes, norm)
+        n = sweep.tuning.accuracy[BASELINE].n
+        style.title(figure, f"Sweep on the tuning part ({counted(n, 'item')})", _note(sweep))
+    return figure
+
+
+def ranking(sweep: Sweep) -> Figure:
+    """Draw each setting's difference to the baseline with its 95 % interval, the best on top.
+
+    The winner is on a band of its own, with its figure on the rest below it.
+
+    Args:
+        sweep: what was found.
+
+    Raises:
+        SettingsError: the sweep has no setting with figures.
+        MissingMatplotlibError: Matplotlib is not installed.
+    """
+    if not sweep.ranking:
+        raise SettingsError("the sweep has no setting with an answer: there is nothing to draw")
+    lines: list[tuple[str, Paired, bool]] = []
+    for name in sweep.ranking:
+        lines.append((name, sweep.tuning.paired[name], False))
+        if name == sweep.winner and name in sweep.held_out.paired:
+            held_out = sweep.held_out.paired[name]
+            lines.append((f"… on the rest, n={held_out.n:,}", held_out, True))
+    with style.drawing():
+        texts = [label(name, 30) for name, _, _ in lines]
+        figure = style.new_figure(1.55 + (0.33 if "\n" in "".join(texts) else 0.26) * len(lines))
+        axes: Axes = figure.subplots()
+        for y, (_, paired, rest) in enumerate(lines):
+            _difference(axes, y, paired, rest)
+        axes.axvline(0, color=style.BASELINE_COLOUR, linewidth=1.3, linestyle=(0, (4, 2)))
+        won = [y for y, (name, _, rest) in enumerate(lines) if rest or name == sweep.winner]
+        if won:
+            axes.axhspan(won[0] - 0.5, won[-1] + 0.5, color=style.MARK, zorder=0)
+        axes.set_ylim(len(lines) - 0.4, -0.6)
+        axes.set_yticks(range(len(lines)), texts, fontsize=8)
+        for y, tick in enumerate(axes.get_yticklabels()):
+            tick.set_fontweight("bold" if y in won else "normal")
+        style.no_ticks(axes)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x")
+        axes.set_xlabel("difference to the baseline (points)")
+        _values_beside(axes, [paired for _, paired, _ in lines], won)
+        n = sweep.tuning.accuracy[BASELINE].n
+        style.title(figure, f"Settings ranked on the tuning part ({counted(n, 'item')})")
+        style.legend_below(figure, _ranking_legend(lines), 2)
+    return figure
+
+
+def _panel(title: str, settings: Sequence[SettingResult]) -> Panel:
+    # The paper's layers, whose numbers depend on the model's depth, come first.
+    rows = sorted({_layers(s) for s in settings}, key=lambda layers: layers or ())
+    alphas = sorted({_alpha(s) for s in settings})
+    cells: dict[tuple[int, int], str] = {}
+    for setting in settings:
+        place = (rows.index(_layers(setting)), alphas.index(_alpha(setting)))
+        cells.setdefault(place, setting.name)
+    labels = []
+    for row in rows:
+        own = [setting for setting in settings if _layers(setting) == row]
+        written = "paper's" if row is None else format_indices(row)
+        # A setting that has the row to itself may have a name that says more than its numbers.
+        labels.append(own[0].name if len(own) == 1 and _named(own[0]) else written)
+    return Panel(title, tuple(rows), tuple(labels), tuple(alphas), cells)
+
+
+def _layers(setting: SettingResult) -> Layers:
+    layers = (setting.mata or {}).get("layers")
+    return None if layers is None else tuple(layers)
+
+
+def _alpha(setting: SettingResult) -> float:
+    return float((setting.mata or {})["alpha"])
+
+
+def _named(setting: SettingResult) -> bool:
+    """Whether someone gave the setting a name of its own."""
+    return setting.mata is not None and setting.name != short_name(MATA(**setting.mata))
+
+
+def _draw_panel(axes: Axes, panel: Panel, sweep: Sweep, norm: Any) -> None:
+    from matplotlib.patches import Rectangle
+
+    colours = style.diverging()
+    for (row, column), name in panel.cells.items():
+        paired = sweep.tuning.paired[name]
+        muted = not paired.p_holm < SIGNIFICANT
+        red, green, blue, _ = colours(norm(100 * paired.difference))
+        colour = (red, green, blue)
+        if muted:
+            colour = (_pale(red), _pale(green), _pale(blue))
+        dark = sum(w * c for w, c in zip((0.299, 0.587, 0.114), colour, strict=True)) < 0.55
+        axes.add_patch(
+            Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, edgecolor="white")
+        )
+        axes.text(
+            column, row, points(paired.difference), ha="center", va="center",
+            color="white" if dark else style.QUIET if muted else style.INK,
+            fontstyle="italic" if muted else "normal", fontweight="normal" if muted else "bold",
+        )  # fmt: skip
+        if name == sweep.winner:
+            frame = Rectangle(
+                (column - 0.46, row - 0.44), 0.92, 0.88, fill=False, edgecolor=style.INK,
+                linewidth=2, zorder=3, gid="winner",
+            )  # fmt: skip
+            axes.add_patch(frame)
+    axes.set_facecolor(style.SOFT)
+    axes.set_xlim(-0.5, len(panel.alphas) - 0.5)
+    axes.set_ylim(len(panel.rows) - 0.5, -0.5)
+    axes.set_xticks(range(len(panel.alphas)), [f"{alpha:g}" for alpha in panel.alphas])
+    axes.set_yticks(range(len(panel.rows)), [label(text, 22) for text in panel.labels])
+    axes.set_ylabel("layers (from 0)")
+    style.no_ticks(axes)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _pale(part: float) -> float:
+    return 1 - _PALE * (1 - part)
+
+
+def _colour_bar(figure: Figure, axes: Any, norm: Any) -> None:
+    from matplotlib.cm import ScalarMappable
+
+    bar = figure.colorbar(
+        ScalarMappable(norm, style.diverging()), ax=list(axes), location="bottom",
+        label="difference to the baseline (points)", aspect=32, pad=0.03, fraction=0.06,
+    )  # fmt: skip
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=2)
+
+
+def _note(sweep: Sweep) -> str:
+    muted = "pale, italic: not told apart from no change (p, Holm-adjusted, ≥ 0.05)"
+    if sweep.winner is None:
+        return f"no winner: no setting gained more than it lost\n{muted}"
+    rest = sweep.held_out.paired.get(sweep.winner)
+    framed = "framed: winner"
+    if rest is not None:
+        p = p_value(rest.p)
+        equals = p if p.startswith("<") else f"= {p}"
+        framed += f", {points(rest.difference)} points on the rest ({rest.n:,} items, p {equals})"
+    return f"{framed}\n{muted}"
+
+
+def _difference(axes: Axes, y: int, paired: Paired, rest: bool) -> None:
+    colour = style.INK if rest else style.MATA_COLOUR
+    axes.plot([100 * paired.low, 100 * paired.high], [y, y], color=colour, linewidth=1.4)
+    axes.plot([100 * paired.difference], [y], **_marker(paired, rest), linestyle="none")
+
+
+def _marker(paired: Paired, rest: bool) -> dict[str, Any]:
+    """Filled where it is told apart from no change: a square, on the rest a diamond."""
+    colour = style.INK if rest else style.MATA_COLOUR
+    shown = (paired.p if rest else paired.p_holm) < SIGNIFICANT
+    return {
+        "marker": "D" if rest else "s",
+        "color": colour,
+        "markerfacecolor": colour if shown else "white",
+        "markersize": 5.5,
+        "markeredgewidth": 1.3,
+    }
+
+
+def _values_beside(axes: Axes, figures: Sequence[Paired], won: Sequence[int]) -> None:
+    beside = axes.secondary_yaxis("right")
+    beside.set_yticks(range(len(figures)), [points(paired.difference) for paired in figures])
+    beside.tick_params(length=0)
+    beside.spines["right"].set_visible(False)
+    for y, tick in enumerate(beside.get_yticklabels()):
+        tick.set_fontweight("bold" if y in won else "normal")
+
+
+def _ranking_legend(lines: Sequence[tuple[str, Paired, bool]]) -> list[tuple[Any, str]]:
+    from matplotlib.lines import Line2D
+
+    def shape(marker: str, colour: str, face: str) -> Line2D:
+        return Line2D(
+            [], [], marker=marker, color=colour, markerfacecolor=face, markersize=5.5,
+            markeredgewidth=1.3, linewidth=1.4,
+        )  # fmt: skip
+
+    blue, dark = style.MATA_COLOUR, style.INK
+    entries = [(shape("s", blue, "white"), "tuning part, 95 % interval")]
+    if any(rest for _, _, rest in lines):
+        entries.append((shape("D", dark, "white"), "winner on the rest"))
+    entries.append((Line2D([], [], color=style.BASELINE_COLOUR, linestyle="--"), "baseline"))
+    filled = Line2D([], [], linestyle="none", marker="s", color=style.QUIET, markersize=5.5)
+    entries.append((filled, "filled: p < 0.05 (Holm)"))
+    return entries

@@ -1,0 +1,126 @@
+"""A picture of listening: a clip, and where in it the model looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mata_audio.errors import AudioError, SettingsError
+from mata_audio.evaluation.results import BASELINE
+from mata_audio.pictures import style
+from mata_audio.pictures.labels import label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from mata_audio.profiling import Timeline
+
+_QUIETEST = 60.0  # dB below the loudest; everything softer is white
+_MOST_POINTS = 2000
+
+
+def listening(
+    timeline: Timeline,
+    waveform: ArrayLike,
+    sampling_rate: int,
+    *,
+    clip: int = 0,
+    layers: Sequence[int] | None = None,
+) -> Figure:
+    """Draw a clip's waveform and spectrogram over the attention on it, second by second.
+
+    Args:
+        timeline: of a prompt, under the baseline and settings.
+        waveform: samples of the clip, one channel.
+        sampling_rate: of them, in Hz.
+        clip: which of the prompt's clips it is, from 0.
+        layers: over which attention is averaged; None for all.
+
+    Raises:
+        AudioError: the waveform is empty, not one channel or not finite.
+        SettingsError: there is no such clip or layer, or a wrong sampling rate.
+        MissingMatplotlibError: Matplotlib is not installed.
+    """
+    samples = np.asarray(waveform, dtype=np.float64)
+    if samples.ndim != 1 or not samples.size or not np.isfinite(samples).all():
+        raise AudioError(
+            f"give one channel of finite samples to draw; got an array of shape {samples.shape}"
+        )
+    if not sampling_rate > 0:
+        raise SettingsError(f"sampling_rate must be above 0; got {sampling_rate!r}")
+    here = timeline.clips == clip
+    if not here.any():
+        raise SettingsError(f"the timeline has no clip {clip}; it has 0-{timeline.clips.max()}")
+    edges = np.append(timeline.starts[here], timeline.ends[here][-1])
+    heard = {name: 100 * _mean(own, layers)[here] for name, own in timeline.weights.items()}
+    with style.drawing():
+        figure = style.new_figure(4.4)
+        top, middle, bottom = figure.subplots(
+            3, 1, sharex=True, gridspec_kw={"height_ratios": [0.9, 1.2, 1.3]}
+        )
+        _draw_waveform(top, samples, sampling_rate)
+        _draw_spectrogram(middle, samples, sampling_rate)
+        entries = _draw_attention(bottom, heard, edges)
+        bottom.set_xlim(0, max(float(edges[-1]), samples.size / sampling_rate))
+        bottom.set_xlabel("time in the clip (s)")
+        figure.align_ylabels([top, middle, bottom])
+        of = "all layers" if layers is None else f"{len(layers)} layers"
+        style.title(figure, "Where the model listens")
+        columns = 2 if all(len(text) <= 22 for _, text in entries) else 1
+        style.legend_below(figure, entries, columns, f"attention: mean over heads and {of}")
+    return figure
+
+
+def _mean(weights: Any, layers: Sequence[int] | None) -> Any:
+    depth = weights.shape[0]
+    chosen = list(range(depth)) if layers is None else list(layers)
+    if not chosen or not all(0 <= layer < depth for layer in chosen):
+        raise SettingsError(f"layers must be some of 0-{depth - 1}; got {chosen}")
+    return weights[chosen].mean(axis=0)
+
+
+def _draw_waveform(axes: Axes, samples: Any, rate: int) -> None:
+    """Draw the lowest and highest sample of each short stretch: every one would be a huge file."""
+    stretch = max(1, samples.size // _MOST_POINTS)
+    starts = np.arange(0, samples.size, stretch)
+    low, high = np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
+    axes.fill_between(starts / rate, low, high, color=style.QUIET, linewidth=0.4)
+    axes.set_ylabel("amplitude\n(full scale 1)")
+
+
+def _draw_spectrogram(axes: Axes, samples: Any, rate: int) -> None:
+    from scipy.signal import stft
+
+    window = min(samples.size, max(16, round(0.025 * rate)))
+    _, times, spectrum = stft(samples, rate, nperseg=window, noverlap=window // 2)
+    power = 20 * np.log10(np.maximum(np.abs(spectrum), 1e-10))
+    power -= power.max()
+    half = (times[1] - times[0]) / 2 if len(times) > 1 else samples.size / rate / 2
+    axes.imshow(
+        power, origin="lower", aspect="auto", cmap="Greys", vmin=-_QUIETEST, vmax=0,
+        extent=(times[0] - half, times[-1] + half, 0.0, rate / 2000), interpolation="antialiased",
+    )  # fmt: skip
+    axes.set_ylabel("frequency\n(kHz)")
+
+
+def _draw_attention(axes: Axes, heard: dict[str, Any], edges: Any) -> list[tuple[Any, str]]:
+    entries: list[tuple[Any, str]] = []
+    styles = ("-", (0, (5, 1)), (0, (1, 1)), (0, (5, 1, 1, 1)))
+    for index, (name, values) in enumerate(heard.items()):
+        plain = name == BASELINE
+        colour = style.BASELINE_COLOUR if plain else style.MATA_COLOUR
+        line = axes.stairs(
+            values, edges, baseline=None, color=colour, linewidth=1.5,
+            linestyle=(0, (3, 1.2)) if plain else styles[(index - 1) % len(styles)],
+        )  # fmt: skip
+        if plain:
+            axes.stairs(values, edges, fill=True, color=colour, alpha=0.12)
+        entries.append((line, label(name, 46, 1)))
+    axes.set_ylim(bottom=0)
+    axes.grid(axis="y")
+    axes.set_ylabel("attention\n(% per token)")
+    return entries

@@ -1,0 +1,75 @@
+"""``mata pictures``: which pictures a run and a sweep get, and wrong use."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from mata_audio.cli import pictures
+from mata_audio.errors import RunError
+from mata_audio.evaluation import evaluate
+from mata_audio.evaluation.analysis.results_file import load_results, save_results
+from mata_audio.evaluation.sweep import grid, sweep
+
+pytest.importorskip("matplotlib")
+
+RUN = ("accuracy", "gained_and_lost")
+SWEEP = ("heatmap", "ranking")
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sweep")
+    settings = grid(alphas=(1.0, 2.0), layers=("0-3", "3-7"))
+    sweep("tiny", "tiny", folder, settings, split="tune", limit=24)
+    return folder
+
+
+def draw(folder: Path, out: Path | None = None) -> int:
+    return pictures.run(argparse.Namespace(folder=folder, out=out))
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_sweep_has_four_pictures(
+    swept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert draw(swept, tmp_path / "figures") == 0
+    expected = {f"{name}.{form}" for name in (*SWEEP, *RUN) for form in ("svg", "png")}
+    assert names(tmp_path / "figures") == expected
+    printed = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert {path.name for path in printed} == expected
+    assert all(path.is_file() for path in printed)
+    assert "tuning part (12\N{NO-BREAK SPACE}items)" in (
+        tmp_path / "figures" / "heatmap.svg"
+    ).read_text("utf-8")
+    assert "used to choose" in (tmp_path / "figures" / "accuracy.svg").read_text()
+
+
+def test_a_run_has_two_pictures_and_the_baseline_alone_one(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    evaluate("tiny", "tiny", run, settings=grid(alphas=(1.0,)), limit=4)
+    draw(run)
+    assert names(run / "pictures") == {f"{name}.{form}" for name in RUN for form in ("svg", "png")}
+    alone = tmp_path / "alone"
+    evaluate("tiny", "tiny", alone, settings=[], limit=4)
+    draw(alone)
+    assert names(alone / "pictures") == {"accuracy.svg", "accuracy.png"}
+
+
+@pytest.mark.parametrize("stored", ["{}", "not JSON", "[]", '{"tuning_ids": ["elsewhere"]}'])
+def test_a_division_that_does_not_fit(swept: Path, tmp_path: Path, stored: str) -> None:
+    save_results(load_results(swept), tmp_path / "results.json")
+    (tmp_path / "sweep.json").write_text(stored)
+    with pytest.raises(RunError, match="run the sweep again"):
+        draw(tmp_path)
+
+
+def test_no_run(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no run"):
+        draw(tmp_path)
+    assert not list(tmp_path.iterdir())
