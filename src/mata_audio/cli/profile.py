@@ -97,31 +97,29 @@ def run(args: argparse.Namespace) -> int:
     if args.new_tokens < 0:
         raise SettingsError(f"--new-tokens must be 0 or more; got {args.new_tokens}")
     from mata_audio.evaluation.running.plan import Options, make_plan
-    from mata_audio.loading import TINY, Loaded, load_processor, load_weights
+    from mata_audio.evaluation.running.runs import loaded_model
+    from mata_audio.loading import TINY
     from mata_audio.profiling import profile
 
     options = Options(
         split=args.split, limit=args.items, batch_size=args.batch_size, **loading_options(args)
     )
     plan = make_plan(args.model, args.task, args.data, settings_from(args), options)
-    found = plan.model
-    assert not isinstance(found, Loaded)
-    processor = load_processor(found)
-    note(f"loading {found.name}")
-    if found.name == TINY:
+    note(f"loading {plan.model.name}")
+    if plan.model.name == TINY:
         use_one_thread()
-    model = load_weights(
-        found, device=args.device, dtype=args.dtype, attn_implementation=args.attention
-    )
-    loaded = Loaded(model, processor, found.name, found.family)
+    loaded = loaded_model(plan)
     failed: list[Failed] = []
     made = profile(
-        model, _batches(plan, loaded, failed), processor.tokenizer, plan.settings[1:],
+        loaded.model,
+        _batches(plan, loaded, failed),
+        loaded.processor.tokenizer,
+        plan.settings[1:],
         args.new_tokens,
-    )  # fmt: skip
+    )
     made = made.with_facts(
         {
-            "model": found.name,
+            "model": loaded.name,
             "task": plan.task.name,
             "split": plan.dataset.split,
             "data_version": plan.dataset.version,
@@ -138,27 +136,20 @@ def run(args: argparse.Namespace) -> int:
 
 def _batches(plan: Plan, loaded: Loaded, failed: list[Failed]) -> Iterator[dict[str, Tensor]]:
     """Yield model inputs; items that cannot be read are noted in ``failed``."""
-    import torch
-
     from mata_audio.asking import prompt_style
     from mata_audio.errors import RunError
-    from mata_audio.evaluation.running.prepare import Preparer, ahead, batches
+    from mata_audio.evaluation.running.prepare import Preparer, ahead, batches, stacked
     from mata_audio.evaluation.running.runner import HELD_BYTES
 
     options = plan.options
     size = int(options.batch_size)
-    weight = next(loaded.model.parameters())
     preparer = Preparer(
         loaded.processor, plan.template, prompt_style(loaded), options.cut_long_audio
     )
     prepared = ahead(preparer, plan.items, options.workers, window=2 * size + 4)
     with Progress("profiling", len(plan.items)) as progress:
         for batch in batches(_read(prepared, failed), lambda: size, HELD_BYTES):
-            joined = {name: torch.cat([p.inputs[name] for p in batch]) for name in batch[0].inputs}
-            yield {
-                name: value.to(weight.device, weight.dtype if value.is_floating_point() else None)
-                for name, value in joined.items()
-            }
+            yield stacked(batch, loaded.model)
             progress.advance(len(batch))
     if len(failed) == len(plan.items):
         raise RunError(f"not one of the items could be read; the first: {failed[0].error}")

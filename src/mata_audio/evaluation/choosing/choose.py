@@ -18,7 +18,7 @@ from mata_audio.evaluation.choosing.replies import expected_reply
 from mata_audio.evaluation.running.plan import Options, Plan, make_plan
 from mata_audio.evaluation.running.prepare import Prepared, Preparer, ahead, batches, stacked
 from mata_audio.evaluation.running.run_folder import RunFolder
-from mata_audio.evaluation.running.runner import AUTO_BATCH, HELD_BYTES, Progress
+from mata_audio.evaluation.running.runner import HELD_BYTES, Progress, auto_batch
 from mata_audio.evaluation.running.runs import loaded_model
 from mata_audio.evaluation.settings import NamedSetting, with_baseline
 from mata_audio.evaluation.sweep.grid import grid
@@ -165,6 +165,6 @@ def _inputs(plan: Plan, loaded: Loaded) -> Iterator[tuple[list[Prepared], dict[s
     )
     made = ahead(preparer, plan.items, plan.options.workers, window=16)
     prepared = (item for item in made if isinstance(item, Prepared))
-    size = AUTO_BATCH.get(next(model.parameters()).device.type, 8)
+    size = auto_batch(model)
     for batch in batches(prepared, lambda: size, HELD_BYTES):
         yield batch, stacked(batch, model)

@@ -90,9 +90,8 @@ class Runner:
         self._config = config
         self._report = report
         self._errors = 0
-        self._device = next(loaded.model.parameters()).device
         given = plan.options.batch_size
-        self._size = AUTO_BATCH.get(self._device.type, 8) if given == AUTO else int(given)
+        self._size = auto_batch(loaded.model) if given == AUTO else int(given)
         self._items = {item.id: item for item in plan.items}
         self._pending = [item for item in plan.items if not self._is_done(item.id)]
         self.progress = Progress(len(plan.items), batch_size=self._size)
@@ -205,6 +204,11 @@ def _line(
         "new_tokens": {name: len(own.tokens) for name, own in generated.items()},
         "negative_share": {name: share for name, share in shares.items() if share is not None},
     }
+
+
+def auto_batch(model: Any) -> int:
+    """Return the batch size at which ``"auto"`` starts on the model's device."""
+    return AUTO_BATCH.get(next(model.parameters()).device.type, AUTO_BATCH["cpu"])
 
 
 def is_out_of_memory(error: Exception) -> bool:
