@@ -22,7 +22,7 @@ from mata_audio.evaluation.running.runner import HELD_BYTES, Progress, auto_batc
 from mata_audio.evaluation.running.runs import loaded_model
 from mata_audio.evaluation.settings import NamedSetting, with_baseline
 from mata_audio.evaluation.sweep.grid import grid
-from mata_audio.evaluation.sweep.sweep import Sweep, check_divisible, divided, sweep_plan
+from mata_audio.evaluation.sweep.sweep import Sweep, check_divisible, sweep_plan, tuning_part
 from mata_audio.evaluation.task import Task
 from mata_audio.families import locate
 from mata_audio.layers import format_indices, scaled_paper_layers
@@ -115,8 +115,7 @@ def choose_plan(
     loaded = loaded_model(plan)
     evidence, windows = None, all_windows(locate(loaded.model).depth)
     if method != "search":
-        first = plan.task.groupings[0].key if plan.task.groupings else ""
-        chosen_on = set(divided(plan.items, first, tuning_share, split_seed))
+        chosen_on = set(tuning_part(plan.task, plan.items, tuning_share, split_seed))
         items = tuple(item for item in plan.items if item.id in chosen_on)
         evidence = measure(replace(plan, items=items), loaded, method)
         windows = [format_indices(evidence.layers)]

@@ -100,9 +100,7 @@ def sweep_plan(
     """Run or continue a plan and rank its settings; errors as for :func:`sweep`."""
     check_divisible(plan, tuning_share)
     results = run_plan(plan, folder, report)
-    first = plan.task.groupings[0].key if plan.task.groupings else ""
-    tuning_ids = divided(results.items, first, tuning_share, split_seed)
-    found = rank(results, tuning_ids)
+    found = rank(results, tuning_part(plan.task, results.items, tuning_share, split_seed))
     _write(found, plan, folder.path)
     return found
 
@@ -159,6 +157,14 @@ def rank(results: Results, tuning_ids: Sequence[str]) -> Sweep:
     ranking = tuple(sorted(compared, key=lambda name: -tuning.paired[name].difference))
     best = ranking[0] if ranking and tuning.paired[ranking[0]].difference > 0 else None
     return Sweep(results, tuple(tuning_ids), ranking, tuning, rest, best)
+
+
+def tuning_part(
+    task: Task, items: Sequence[ItemResult | Item], share: float, seed: int
+) -> tuple[str, ...]:
+    """Return the ids to choose on: :func:`divided` over the task's first grouping."""
+    grouping = task.groupings[0].key if task.groupings else ""
+    return divided(items, grouping, share, seed)
 
 
 def divided(
