@@ -110,8 +110,10 @@ def sinusoids(length: int, width: int) -> torch.Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
-def build_model(processor: Qwen2AudioProcessor, seed: int) -> Qwen2AudioForConditionalGeneration:
-    """Qwen2-Audio with three encoder layers and twelve decoder layers, random weights."""
+def build_model(
+    processor: Qwen2AudioProcessor, seed: int, layers: int = LAYERS
+) -> Qwen2AudioForConditionalGeneration:
+    """Qwen2-Audio with three encoder layers and ``layers`` decoder layers, random weights."""
     tokenizer = processor.tokenizer
     frames = processor.feature_extractor.nb_max_frames
     torch.manual_seed(seed)
@@ -127,7 +129,7 @@ def build_model(processor: Qwen2AudioProcessor, seed: int) -> Qwen2AudioForCondi
         vocab_size=len(tokenizer),
         hidden_size=WIDTH,
         intermediate_size=5 * WIDTH // 2,
-        num_hidden_layers=LAYERS,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=512,

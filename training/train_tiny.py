@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from batches import ClipPool, TextMix
-from build import build_model, build_processor
+from build import LAYERS, build_model, build_processor
 from choose_setting import search
 from evaluate import compare_groups, generate_correct, prepare
 from features import clip_features
@@ -47,7 +47,11 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the model")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--layers", type=int, default=LAYERS, help="depth of the decoder")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--train-only", action="store_true", help="write the model, choose and test nothing"
+    )
     parser.add_argument(
         "--evaluate-only", action="store_true", help="choose and test again with the model in --out"
     )
@@ -64,11 +68,11 @@ def save(
     (out / "model.safetensors").chmod(0o644)
 
 
-def train(seed: int, threads: int, out: Path) -> None:
+def train(seed: int, layers: int, threads: int, out: Path) -> None:
     """Both training stages from nothing; writes the model to ``out``."""
     started = time.monotonic()
     processor = build_processor()
-    model = build_model(processor, seed)
+    model = build_model(processor, seed, layers)
     clips = [item.clip for item in make_items("train", TRAIN_CLIPS, seed=seed)]
     features, frames = clip_features(clips, processor.feature_extractor)
     pool = ClipPool(clips, features, frames)
@@ -80,7 +84,7 @@ def train(seed: int, threads: int, out: Path) -> None:
             break
     save(out, model, processor)
     minutes = round((time.monotonic() - started) / 60, 1)
-    record = {"seed": seed, "threads": threads, "minutes": minutes}
+    record = {"seed": seed, "layers": layers, "threads": threads, "minutes": minutes}
     (out / RECORD).write_text(json.dumps(record) + "\n", encoding="utf-8")
     tqdm.write(f"trained in {minutes} minutes")
 
@@ -127,7 +131,9 @@ def main() -> None:
     options = arguments()
     torch.set_num_threads(options.threads)
     if not options.evaluate_only:
-        train(options.seed, options.threads, options.out)
+        train(options.seed, options.layers, options.threads, options.out)
+    if options.train_only:
+        return
     started = time.monotonic()
     write_card(options.out, evaluate(options.out))
     tqdm.write(f"chosen and tested in {(time.monotonic() - started) / 60:.1f} minutes")
