@@ -32,7 +32,7 @@ def full_score_attention(
     *,
     layers: Sequence[int],
     heads: Sequence[int] | None,
-    alpha: float,
+    alpha: float | Tensor,
     formula: str,
     active: Tensor,
     audio: Tensor,
@@ -43,7 +43,7 @@ def full_score_attention(
         decoder: the text decoder of a float64 model.
         layers: steered layers.
         heads: steered heads; None for all.
-        alpha: strength.
+        alpha: strength; or one for each layer and head, shape (layers, heads).
         formula: "multiply", "absolute" or "add".
         active: query rows that are changed, shape (batch, length).
         audio: audio keys, shape (batch, length).
@@ -65,7 +65,10 @@ def full_score_attention(
             steered = torch.zeros(query.shape[1], dtype=torch.bool)
             steered[list(range(query.shape[1]) if heads is None else heads)] = True
             where = spots[:, :, rows, :length] & steered[None, :, None, None]
-            scores = torch.where(where, changed(scores, alpha, formula), scores)
+            own_alpha = alpha
+            if isinstance(alpha, Tensor):
+                own_alpha = alpha[module.layer_idx].double()[None, :, None, None]
+            scores = torch.where(where, changed(scores, own_alpha, formula), scores)
         causal = torch.ones(length, length, dtype=torch.bool).tril()
         scores = scores.masked_fill(~causal[rows], -torch.inf)
         if attention_mask is not None:
@@ -98,9 +101,10 @@ def reference_logits(
     prompt_tokens: Sequence[int],
     layers: Sequence[int],
     heads: Sequence[int] | None = None,
-    alpha: float,
+    alpha: float | Tensor,
     formula: str = "multiply",
     generated: Tensor | None = None,
+    prompt_rows: Tensor | None = None,
 ) -> Tensor:
     """Logits of every position, shape (batch, length, vocabulary), float64.
 
@@ -111,6 +115,7 @@ def reference_logits(
         prompt_tokens: real tokens of each prompt: row n - 1 and later ones are active.
         layers, heads, alpha, formula: the setting.
         generated: tokens to append to each prompt, shape (batch, new).
+        prompt_rows: rows of the prompts that are active instead of the last, shape (batch, slots).
     """
     twin = double(model)
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
@@ -121,6 +126,8 @@ def reference_logits(
         audio = torch.cat([audio, torch.zeros_like(generated, dtype=torch.bool)], 1)
     positions = mask.cumsum(1) - 1  # counted in real tokens
     active = mask.bool() & (positions >= torch.tensor(prompt_tokens)[:, None] - 1)
+    if prompt_rows is not None:
+        active[:, : prompt_rows.shape[1]] = prompt_rows
     rest = {k: v for k, v in inputs.items() if k not in ("input_ids", "attention_mask")}
     if "Omni" not in type(model).__name__:  # Omni counts positions from the mask by itself
         rest["position_ids"] = positions.clamp(min=0)

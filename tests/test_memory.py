@@ -89,6 +89,17 @@ def test_many_active_rows(model: Any, inputs: dict[str, torch.Tensor]) -> None:
     assert steered.elements <= 2**23 < 4 * LENGTH**2  # 4 heads
 
 
+def test_every_row_of_the_prompt(model: Any, inputs: dict[str, torch.Tensor]) -> None:
+    with (
+        torch.no_grad(),
+        MATA(layers=[0, 1], rows="all")(model) as applied,
+        LargestTensor() as steered,
+    ):
+        model(**inputs)
+    assert applied.receipt.active_rows == LENGTH
+    assert steered.elements <= 2**23 < 4 * LENGTH**2  # 4 heads
+
+
 def test_the_measure_sees_a_score_matrix(model: Any, inputs: dict[str, torch.Tensor]) -> None:
     model.set_attn_implementation("eager")
     try:

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mata_audio import MATA, MataError, SettingsError, SettingsTypeError
-from mata_audio.gains import chosen, settings_gains
+from mata_audio.gains import chosen, describe, settings_gains
 from mata_audio.layers import format_indices, parse_indices, scaled_paper_layers
 
 finite = st.floats(-1000, 1000, allow_nan=False)
@@ -51,7 +52,15 @@ def test_layers_are_read(layers: Any, expected: Any) -> None:
         ("alpha", 10**400, SettingsError, "alpha must be a finite number"),
         ("alpha", "0.1", SettingsTypeError, "alpha must be a number"),
         ("alpha", True, SettingsTypeError, "alpha must be a number"),
-        ("alpha", None, SettingsTypeError, "alpha must be a number"),
+        ("gains", 0.1, SettingsTypeError, "gains must be a list for each layer"),
+        ("gains", [0.1], SettingsTypeError, "gains must be a list for each layer"),
+        ("gains", [["a"]], SettingsTypeError, "gains must be numbers"),
+        ("gains", [[True]], SettingsTypeError, "gains must be numbers"),
+        ("gains", [], SettingsError, "a row for each layer"),
+        ("gains", [[]], SettingsError, "a row for each layer"),
+        ("gains", [[1, 2], [1]], SettingsError, "rows of 1, 2 numbers"),
+        ("gains", [[math.nan]], SettingsError, "gains must be finite"),
+        ("gains", [[2000]], SettingsError, "from -1000 to 1000"),
         ("formula", "divide", SettingsError, "'multiply', 'absolute', 'add'"),
         ("formula", 3, SettingsTypeError, "formula must be one of"),
         ("tokens", "image", SettingsError, "tokens must be one of 'audio'"),
@@ -129,16 +138,48 @@ def test_gains_are_alpha_at_layers_and_heads(
     np.testing.assert_allclose(gains[:, 0].numpy(), at, rtol=1e-6, atol=1e-30)
 
 
-@settings(max_examples=25)
+def test_a_table_of_gains() -> None:
+    table = [[0.0, 0.5], [0.0, 0.0], [-1.0, 2.0]]
+    mata = MATA(gains=table)
+    assert mata.alpha == 1.0
+    assert mata == MATA(gains=np.array(table)) == MATA(gains=torch.tensor(table))
+    assert torch.equal(settings_gains(mata, layers=3, heads=2)[:, 0], torch.tensor(table))
+    half = settings_gains(MATA(alpha=0.5, gains=table), layers=3, heads=2)
+    assert torch.equal(half[:, 0], torch.tensor(table) / 2)
+    assert chosen(mata, 3) == (0, 2)
+    assert describe(mata, layers=3, heads=2) == "multiply, 3 x 2 gains from -1 to 2"
+
+
+def test_gains_are_of_one_shape_and_all_there_is_to_say() -> None:
+    mata = MATA(gains=[[1.0, 1.0]])
+    with pytest.raises(SettingsError, match=r"1 layers and 2 heads; this model has 3 layers"):
+        settings_gains(mata, layers=3, heads=2)
+    with pytest.raises(SettingsError, match="leave these two out"):
+        MATA(gains=[[1.0]], layers="0")
+
+
+def test_gains_are_written_a_layer_a_line(tmp_path: Path) -> None:
+    MATA(gains=[[0.25, -1.0], [0.0, 3.0]]).save(tmp_path / "mata.json")
+    lines = (tmp_path / "mata.json").read_text().splitlines()
+    assert "    [0.25, -1.0]," in lines
+    assert "    [0.0, 3.0]" in lines
+
+
+shared = {
+    "formula": st.sampled_from(["multiply", "absolute", "add"]),
+    "on_no_audio": st.sampled_from(["raise", "ignore"]),
+    "rows": st.sampled_from(["last", "all", "after-audio", "last-3", "random-40"]),
+    "seed": st.integers(0, 2**40),
+}
+tables = st.integers(1, 5).flatmap(
+    lambda heads: st.lists(st.lists(finite, min_size=heads, max_size=heads), min_size=1)
+)
+
+
+@settings(max_examples=40)
 @given(
-    st.builds(
-        MATA,
-        alpha=finite,
-        layers=st.none() | indices,
-        heads=st.none() | indices,
-        formula=st.sampled_from(["multiply", "absolute", "add"]),
-        on_no_audio=st.sampled_from(["raise", "ignore"]),
-    )
+    st.builds(MATA, alpha=finite, layers=st.none() | indices, heads=st.none() | indices, **shared)
+    | st.builds(MATA, alpha=finite, gains=tables, **shared)
 )
 def test_saving_and_loading(tmp_path_factory: pytest.TempPathFactory, mata: MATA) -> None:
     path = tmp_path_factory.mktemp("settings") / "mata.json"

@@ -27,6 +27,7 @@ from mata_audio.families import Located
 from mata_audio.observation import Observer
 from mata_audio.receipt import Receipt
 from mata_audio.steered_layer import SteeredLayer
+from mata_audio.targets import LAST, Target
 
 _attached: WeakSet[nn.Module] = WeakSet()
 _lock = threading.Lock()
@@ -44,6 +45,7 @@ class Attachment:
         prompt_length: see :meth:`mata_audio.MATA.__call__`.
         observer: shown the attention of the active rows in every decoder layer, steered or not;
             nothing that the model computes is changed by it.
+        target: which rows of a prompt are active.
 
     Raises:
         AlreadyAttachedError: the model is steered already.
@@ -58,6 +60,7 @@ class Attachment:
         formula: str,
         prompt_length: int | Sequence[int] | None = None,
         observer: Observer | None = None,
+        target: Target = LAST,
     ) -> None:
         if gains.dim() != 3 or gains.shape[::2] != (located.depth, located.heads):
             raise SettingsError(
@@ -78,7 +81,7 @@ class Attachment:
             for i in (steered if observer is None else range(located.depth))
         ]
         self._parameters = tuple(inspect.signature(located.listener.forward).parameters)
-        self._calls = Calls(located.audio_token_id, prompt_length)
+        self._calls = Calls(located.audio_token_id, prompt_length, target)
         self._forward_passes = 0
         self._active_rows = 0
         # The generate() calls of one model take turns: each has its own prompt.
@@ -117,6 +120,9 @@ class Attachment:
             cache: holds the keys of some first tokens of the prompt, without the intervention.
             ids: the whole prompt, also what is not in the cache yet, shape ``(batch, tokens)``.
             mask: its attention mask, same shape; None where nothing is padding.
+
+        Raises:
+            SettingsError: the target is not the last prompt token alone.
         """
         self._calls.adopt(cache, ids, mask)
 
@@ -134,7 +140,8 @@ class Attachment:
         heard = any(any(prompt) for prompt in self._calls.audio_tokens)
         if heard and self._steered and not self._active_rows:
             raise PromptLengthError(
-                "no query row was active: prompt_length is larger than every sequence"
+                "no query row was active: prompt_length is larger than every sequence, or none of "
+                "the chosen rows was read"
             )
         if self._forward_passes and not heard and on_no_audio == "raise":
             raise NoAudioError(

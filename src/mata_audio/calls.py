@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mata_audio.errors import PromptLengthError, UnsupportedModelError
+from mata_audio.errors import PromptLengthError, SettingsError, UnsupportedModelError
 from mata_audio.negatives import NegativeShare
 from mata_audio.prompt import Prompt
 from mata_audio.rows import Rows
 from mata_audio.scaled_keys import ScaledKeys
+from mata_audio.targets import LAST, Target
 
 
 @dataclass
@@ -72,10 +73,17 @@ class Calls:
     Args:
         audio_token_id: token id at audio positions.
         prompt_length: real tokens of the prompt, where it ends before the sequence does.
+        target: which rows of a prompt are active.
     """
 
-    def __init__(self, audio_token_id: int, prompt_length: int | Sequence[int] | None) -> None:
+    def __init__(
+        self,
+        audio_token_id: int,
+        prompt_length: int | Sequence[int] | None,
+        target: Target = LAST,
+    ) -> None:
         self._audio_token_id = audio_token_id
+        self._target = target
         self._prompt_length = _checked(prompt_length)
         self._known: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
         self._generating: _Known | None = None
@@ -122,7 +130,16 @@ class Calls:
         return Call(prompt, rows, past, ends_prompt, self._scaled_keys(cache), self.negatives)
 
     def adopt(self, cache: Any, ids: Tensor, mask: Any) -> None:
-        """Tie ``cache``, which was filled elsewhere, to the prompt that it holds the first of."""
+        """Tie ``cache``, which was filled elsewhere, to the prompt that it holds the first of.
+
+        Raises:
+            SettingsError: rows are changed whose keys are in the cache already.
+        """
+        if not self._target.is_last:
+            raise SettingsError(
+                "only a setting that changes the last prompt token alone can go on from a cache "
+                'that was filled without it: use rows="last", or generate() with the whole prompt'
+            )
         self._known[cache] = self._new(ids, mask)._replace(adopted=True)
 
     def remember(self, cache: Any) -> None:
@@ -195,7 +212,7 @@ class Calls:
 
     def _built(self, audio: Tensor, real: Tensor) -> Prompt:
         if self._prompt_length is None:
-            return Prompt.build(audio, real)
+            return Prompt.build(audio, real, target=self._target)
         batch = audio.shape[0]
         length = torch.tensor(self._prompt_length, device=audio.device)
         if batch % length.shape[0]:
@@ -203,7 +220,8 @@ class Calls:
                 f"prompt_length has {length.shape[0]} entries for a batch of {batch} samples: "
                 "give one int, or one for each sample"
             )
-        return Prompt.build(audio, real, length.repeat_interleave(batch // length.shape[0]))
+        length = length.repeat_interleave(batch // length.shape[0])
+        return Prompt.build(audio, real, length, self._target)
 
 
 def real_slots(mask: Any, audio: Tensor) -> Tensor:

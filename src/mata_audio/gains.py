@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from mata_audio.errors import SettingsError
+from mata_audio.gain_table import GainTable, describe_gains, steered
 from mata_audio.layers import format_indices, parse_indices, resolve, scaled_paper_layers
 
 if TYPE_CHECKING:
@@ -22,8 +24,12 @@ def settings_gains(settings: MATA, layers: int, heads: int) -> Tensor:
         heads: query heads of a layer.
 
     Raises:
-        SettingsError: a layer or head that the decoder does not have.
+        SettingsError: a layer or head that the decoder does not have, or a table of gains for a
+            decoder of another shape.
     """
+    if settings.gains is not None:
+        _check_shape(settings.gains, layers, heads)
+        return settings.alpha * torch.tensor(settings.gains)[:, None]
     chosen_layers = chosen(settings, layers)
     named_heads = parse_indices("heads", settings.heads)
     chosen_heads = (
@@ -42,6 +48,8 @@ def chosen(settings: MATA, depth: int) -> tuple[int, ...]:
     Raises:
         SettingsError: a layer that the decoder does not have.
     """
+    if settings.gains is not None:
+        return resolve("layers", steered(settings.gains), depth, "decoder layers")
     named = parse_indices("layers", settings.layers)
     if named is None:
         return scaled_paper_layers(depth)
@@ -51,9 +59,23 @@ def chosen(settings: MATA, depth: int) -> tuple[int, ...]:
 def describe(settings: MATA, layers: int, heads: int) -> str:
     """Return a setting on one model in words; arguments and errors as in :func:`settings_gains`."""
     settings_gains(settings, layers, heads)
+    rows = "" if settings.rows == "last" else f", rows {settings.rows}"
+    if settings.rows.startswith("random"):
+        rows += f" (seed {settings.seed})"
+    if settings.gains is not None:
+        scale = "" if settings.alpha == 1 else f", alpha {settings.alpha:g} times"
+        return f"{settings.formula}{scale}, {describe_gains(settings.gains)}{rows}"
     named_heads = parse_indices("heads", settings.heads)
     which = "all heads" if named_heads is None else f"heads {format_indices(named_heads)}"
     return (
         f"{settings.formula}, alpha {settings.alpha:g}, layers "
-        f"{format_indices(chosen(settings, layers))} of 0-{layers - 1}, {which}"
+        f"{format_indices(chosen(settings, layers))} of 0-{layers - 1}, {which}{rows}"
     )
+
+
+def _check_shape(gains: GainTable, layers: int, heads: int) -> None:
+    if (len(gains), len(gains[0])) != (layers, heads):
+        raise SettingsError(
+            f"the setting has gains for {len(gains)} layers and {len(gains[0])} heads; this model "
+            f"has {layers} layers and {heads} heads: gains are of one model, tune them on this one"
+        )

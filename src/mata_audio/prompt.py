@@ -3,7 +3,7 @@
 The one rule (arXiv 2509.18816, section 2, "last token" at every step of cached generation): a query
 row is active when its position is at or after the last prompt token. It holds for prefill with
 either padding side, decoding, prefill in chunks, several speculative rows at once and
-teacher-forced scoring.
+teacher-forced scoring. Other targets add or choose other rows of the prompt: see targets.py.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mata_audio.rows import Rows, Span, ragged
+from mata_audio.targets import LAST, Target
 
 
 @dataclass(frozen=True)
@@ -22,36 +23,45 @@ class Prompt:
 
     Args:
         audio: True where the slot holds an audio token, shape ``(batch, width)``.
-        real: True where the slot is not padding, shape ``(batch, width)``.
-        first_active: slot of the last prompt token of each sample, shape ``(batch,)``.
+        active: True where the slot's query row is active, shape ``(batch, width)``; rows after the
+            prompt's slots always are.
         audio_tokens: number of audio tokens of each sample.
-        ends_together: whether every sample has audio and its last prompt token in the last slot.
+        start: first active slot, where every sample has audio and the same active slots, from there
+            to the end; None otherwise.
+        only_last: whether no row before the last prompt token is active: every active row then sees
+            all of the prompt's audio.
     """
 
     audio: Tensor
-    real: Tensor
-    first_active: Tensor
+    active: Tensor
     audio_tokens: tuple[int, ...]
-    ends_together: bool
+    start: int | None
+    only_last: bool
 
     @classmethod
-    def build(cls, audio: Tensor, real: Tensor, length: Tensor | None = None) -> Prompt:
+    def build(
+        cls, audio: Tensor, real: Tensor, length: Tensor | None = None, target: Target = LAST
+    ) -> Prompt:
         """Make a prompt from its masks, both ``(batch, width)`` bool.
 
         Args:
             audio: audio slots.
             real: slots that are not padding.
             length: number of real prompt tokens of each sample, shape ``(batch,)``; None for all.
+            target: which rows of the prompt are active; those of samples without audio never are.
         """
         audio = audio & real
-        seen = real.cumsum(dim=1)
-        if length is None:
-            length = seen[:, -1]
-        first_active = (seen < length[:, None]).sum(dim=1)
+        place = real.cumsum(dim=1)  # 1 at each sample's first token
+        length = place[:, -1] if length is None else length
+        answer = real & (place > length[:, None])
+        active = target.rows(audio & ~answer, place * (real & ~answer), length) | answer
+        active &= audio.any(dim=1, keepdim=True)
+        first = active.int().argmax(dim=1)
         # One transfer for all that Python must know.
-        facts = torch.stack([audio.sum(dim=1), first_active]).tolist()
-        together = all(facts[0]) and set(facts[1]) == {audio.shape[1] - 1}
-        return cls(audio, real, first_active, tuple(facts[0]), together)
+        facts = torch.stack([audio.sum(dim=1), first, active.sum(dim=1)]).tolist()
+        alike = len(set(facts[1])) == 1 and set(facts[2]) == {audio.shape[1] - facts[1][0]}
+        start = facts[1][0] if all(facts[0]) and alike else None
+        return cls(audio, active, tuple(facts[0]), start, target.is_last)
 
     @property
     def width(self) -> int:
@@ -70,10 +80,10 @@ class Prompt:
         times = batch // self.batch
         return Prompt(
             self.audio.repeat_interleave(times, dim=0),
-            self.real.repeat_interleave(times, dim=0),
-            self.first_active.repeat_interleave(times, dim=0),
+            self.active.repeat_interleave(times, dim=0),
             tuple(count for count in self.audio_tokens for _ in range(times)),
-            self.ends_together,
+            self.start,
+            self.only_last,
         )
 
     def rows(self, past: int, queries: int) -> Rows | None:
@@ -82,16 +92,15 @@ class Prompt:
         None when there are none. Samples without audio have none: nothing would change.
         """
         heard = sum(1 for count in self.audio_tokens if count)
-        if not heard or (self.ends_together and past + queries < self.width):
+        if not heard:
             return None
         if past >= self.width:  # in samples without audio these rows come out as they were
             return Span(0, queries, heard)
-        if self.ends_together:
-            return Span(self.width - 1 - past, queries, heard)
-        slots = torch.arange(past, past + queries, device=self.audio.device)
-        real = torch.ones(self.batch, queries, dtype=torch.bool, device=self.audio.device)
-        known = self.real[:, past : past + queries]
-        real[:, : known.shape[1]] = known
-        active = real & (slots >= self.first_active[:, None]) & self.audio.any(dim=1)[:, None]
+        if self.start is not None:
+            first = max(self.start - past, 0)
+            return Span(first, queries, heard) if first < queries else None
+        active = self.audio.any(dim=1, keepdim=True).repeat(1, queries)
+        known = self.active[:, past : past + queries]
+        active[:, : known.shape[1]] = known
         found = ragged(active)
         return found if found.count else None

@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Any
 from mata_audio.errors import SettingsError, SettingsTypeError
 from mata_audio.files import write_atomically
 from mata_audio.formulas import FORMULAS
+from mata_audio.gain_table import GainTable, read_gains
 from mata_audio.layers import parse_indices
+from mata_audio.targets import read_target
 
 if TYPE_CHECKING:
     from torch import nn
 
     from mata_audio.attachment import Attachment
+
+PAPER_ALPHA = 0.1
 
 MAX_ALPHA = 1000
 """Beyond it every other token is gone in half precision; a typo, not a setting."""
@@ -38,13 +42,18 @@ class MATA:
     A of each audio key becomes A' = (1 + alpha) A before the softmax (section 2 of the paper).
 
     Args:
-        alpha: strength. The paper's best is 0.1; 0 changes nothing.
+        alpha: strength; 0 changes nothing. None for the paper's best, 0.1, or for 1 with ``gains``.
         layers: decoder layers, counted from 0: a range, an iterable of ints, a string such as
             ``"10-20"`` (inclusive) or ``"10,12,15-17"``, or None for the published 10-20 of 28,
             scaled to the model's depth.
         heads: query heads in those layers, written the same way; None for all.
         formula: ``"multiply"`` (the paper: A + alpha A), ``"absolute"`` (A + alpha |A|) or
             ``"add"`` (A + alpha).
+        gains: a strength for each layer and head of one model, shape ``(layers, heads)``, instead
+            of ``layers`` and ``heads``; all are multiplied by alpha.
+        rows: which query rows of the prompt are changed, beside all later ones: ``"last"`` (the
+            paper), ``"all"``, ``"after-audio"``, ``"last-8"`` or ``"random-8"``, with any number.
+        seed: of the random rows.
         tokens: which keys are scaled; ``"audio"``.
         on_no_audio: ``"raise"`` or ``"ignore"``, when the model ran and no audio token was seen.
 
@@ -59,14 +68,23 @@ class MATA:
         >>> print(applied.receipt)  # doctest: +SKIP
     """
 
-    alpha: float = 0.1
+    alpha: float = None  # type: ignore[assignment]  # a float as soon as it is made
     layers: Iterable[int] | str | None = None
     heads: Iterable[int] | str | None = None
     formula: str = "multiply"
+    gains: GainTable | None = None
+    rows: str = "last"
+    seed: int = 0
     tokens: str = "audio"
     on_no_audio: str = "raise"
 
     def __post_init__(self) -> None:
+        if self.gains is not None:
+            if self.layers is not None or self.heads is not None:
+                raise SettingsError("gains say which layers and heads: leave these two out")
+            object.__setattr__(self, "gains", read_gains(self.gains, MAX_ALPHA))
+        if self.alpha is None:
+            object.__setattr__(self, "alpha", PAPER_ALPHA if self.gains is None else 1.0)
         if isinstance(self.alpha, bool) or not isinstance(self.alpha, Real):
             raise SettingsTypeError(f"alpha must be a number; got {self.alpha!r}")
         if not abs(self.alpha) <= MAX_ALPHA:
@@ -83,6 +101,7 @@ class MATA:
         object.__setattr__(self, "alpha", float(self.alpha))
         object.__setattr__(self, "layers", parse_indices("layers", self.layers))
         object.__setattr__(self, "heads", parse_indices("heads", self.heads))
+        read_target(self.rows, self.seed)
 
     @contextmanager
     def __call__(
@@ -128,18 +147,19 @@ class MATA:
 
         located = locate(model)
         gains = settings_gains(self, layers=located.depth, heads=located.heads)
-        return Attachment(located, gains, self.formula, prompt_length)
+        target = read_target(self.rows, self.seed)
+        return Attachment(located, gains, self.formula, prompt_length, target=target)
 
     def save(self, path: str | Path) -> None:
         """Write the settings to ``path`` as JSON; the file is replaced whole or not at all."""
-        write_atomically(Path(path), json.dumps(asdict(self), indent=2) + "\n")
+        write_atomically(Path(path), settings_json(asdict(self)))
 
     @classmethod
     def load(cls, path: str | Path) -> MATA:
         """Read settings that :meth:`save` wrote.
 
-        The file may also say under ``tuned_on`` which data the settings were chosen on; that is not
-        a setting, see :func:`mata_audio.evaluation.load_setting`.
+        The file may also say under ``tuned_on`` on which data, and how, the settings were chosen;
+        that is not a setting, see :func:`mata_audio.evaluation.load_setting`.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -160,6 +180,16 @@ class MATA:
                 f"{path} has the unknown field {unknown[0]!r}; allowed: {_listed(known)}"
             )
         return cls(**data)
+
+
+def settings_json(data: dict[str, Any]) -> str:
+    """Return the fields of a setting as JSON for people to read: each layer's gains on a line."""
+    gains = data.get("gains")
+    text = json.dumps({**data, "gains": None}, indent=2) if gains else json.dumps(data, indent=2)
+    if gains:
+        rows = ",\n".join(f"    {json.dumps(row)}" for row in gains)
+        text = text.replace('"gains": null', f'"gains": [\n{rows}\n  ]', 1)
+    return text + "\n"
 
 
 def _listed(values: Iterable[str]) -> str:

@@ -83,7 +83,7 @@ class SteeredLayer:
             for part in call.rows.chunks(at_once):
                 self._attend(module, query, key, value, mask, call, part, gain, kwargs)
             return call_original(*stock, **kwargs)
-        if call.rows.covers(query.shape[2]):
+        if call.rows.covers(query.shape[2]) and query.shape[2] <= at_once:
             rows = self._attend(module, query, key, value, mask, call, call.rows, gain, kwargs)
             self._scale_keys(key, gain, call)
             return rows.output.transpose(1, 2).contiguous(), rows.weights if eager else None
@@ -164,7 +164,9 @@ class SteeredLayer:
             dropout=kwargs.get("dropout", 0.0),
         )
         if call.reads_prompt and self._steers:
-            call.negatives.add(attended.raw, gain, rows)
+            # A row of the prompt that is not its last may not see all of the audio.
+            seen = gain if call.prompt.only_last else _where_visible(gain, visible)
+            call.negatives.add(attended.raw, seen, rows)
         if self._observer is not None:
             self._show(attended, rows, call, query.shape[2])
         return attended
@@ -185,6 +187,13 @@ class SteeredLayer:
                 call=call,
             )
         )
+
+
+def _where_visible(gain: Tensor, visible: Tensor | None) -> Tensor:
+    """Return ``gain`` with 0 where a row does not see the key, ``(batch, heads, rows, keys)``."""
+    if visible is None:
+        return gain
+    return torch.where(visible if visible.dtype == torch.bool else visible >= 0, gain, 0.0)
 
 
 def _first_set(value: Any, default: Any) -> Any:

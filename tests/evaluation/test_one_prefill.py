@@ -23,6 +23,9 @@ SETTINGS = with_baseline(
         NamedSetting("some heads", MATA(alpha=0.7, layers=[1, 2], heads=[1, 2])),
         NamedSetting("absolute", MATA(alpha=0.7, layers=[1, 2], formula="absolute")),
         NamedSetting("add", MATA(alpha=3, layers=[0, 3], formula="add")),
+        NamedSetting("all rows", MATA(alpha=0.7, layers=[1, 2], rows="all")),
+        NamedSetting("random rows", MATA(alpha=0.7, layers=[1, 2], rows="random-5", seed=3)),
+        NamedSetting("gains", MATA(alpha=0.5, gains=[[0, 1, 2, -1]] * 4)),
         NamedSetting("nothing", MATA(alpha=0)),
     ]
 )
@@ -109,7 +112,7 @@ def test_the_model_is_left_as_it_was(subject: Subject) -> None:
 
 
 def test_one_prefill_is_one_pass_over_the_prompt(subject: Subject) -> None:
-    """Everything else reads one token of each row at a time."""
+    """Everything else reads one token of each row at a time, but where other rows are changed."""
     lengths: list[int] = []
     hook = (
         locate(subject.model)
@@ -124,7 +127,11 @@ def test_one_prefill_is_one_pass_over_the_prompt(subject: Subject) -> None:
         generate_all(subject.model, inputs, SETTINGS, config_of(subject))
     finally:
         hook.remove()
-    assert [length for length in lengths if length > 1] == [inputs["input_ids"].shape[1]]
+    of_their_own = sum(
+        setting.mata is not None and setting.mata.rows != "last" for setting in SETTINGS
+    )
+    passes = [length for length in lengths if length > 1]
+    assert passes == [inputs["input_ids"].shape[1]] * (1 + of_their_own)
 
 
 def test_a_prompt_without_audio_is_an_error(subject: Subject) -> None:

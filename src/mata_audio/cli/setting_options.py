@@ -13,7 +13,7 @@ from mata_audio.settings import MATA
 if TYPE_CHECKING:
     from mata_audio.families import Located
 
-OPTIONS = ("alpha", "layers", "heads", "formula")
+OPTIONS = ("alpha", "layers", "heads", "formula", "rows")
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,14 @@ class Setting:
 
 
 def add_setting_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--alpha``, ``--layers``, ``--heads`` and ``--formula``."""
+    """Add ``--settings``, ``--alpha``, ``--layers``, ``--heads``, ``--formula`` and ``--rows``."""
     group = parser.add_argument_group("setting")
+    group.add_argument(
+        "--settings",
+        type=Path,
+        metavar="FILE",
+        help="a setting as MATA.save, mata sweep and mata choose write it",
+    )
     group.add_argument(
         "--alpha",
         type=float,
@@ -41,17 +47,29 @@ def add_setting_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--heads", metavar="RANGE", help='query heads, written the same way; "all"')
     group.add_argument("--formula", metavar="NAME", help=f"one of {', '.join(FORMULAS)}")
+    group.add_argument(
+        "--rows",
+        metavar="NAME",
+        help="query rows of the prompt that are changed: last (the paper's), all, after-audio, "
+        "last-8 or random-8, with any number",
+    )
 
 
 def setting_from(args: argparse.Namespace, model_folder: Path | None) -> Setting:
-    """Return the setting: the options, over the model folder's ``mata.json``, over the paper's.
+    """Return the setting: options, over ``--settings``, else the folder's ``mata.json``, else MATA.
 
     Raises:
+        FileNotFoundError: there is no file ``--settings``.
         SettingsError: a value that is not allowed.
         SettingsTypeError: a type that is not allowed.
     """
     own = setting_of(model_folder)
-    default, origin = (MATA(), "the paper's") if own is None else (own, "from its mata.json")
+    if args.settings is not None:
+        default, origin = MATA.load(args.settings), f"from {args.settings}"
+    elif own is not None:
+        default, origin = own, "from its mata.json"
+    else:
+        default, origin = MATA(), "the paper's"
     given: dict[str, Any] = {
         name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None
     }
@@ -62,6 +80,8 @@ def setting_from(args: argparse.Namespace, model_folder: Path | None) -> Setting
     changes: dict[str, Any] = {
         name: None if unset.get(name) == value else value for name, value in given.items()
     }
+    if default.gains is not None and changes.keys() & {"layers", "heads"}:
+        changes = {"gains": None, "alpha": None, **changes}
     return Setting(replace(default, **changes), origin)
 
 

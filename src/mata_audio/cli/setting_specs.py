@@ -28,22 +28,24 @@ def settings_from(args: argparse.Namespace) -> list[NamedSetting]:
     Raises:
         SettingsError: a setting that cannot be read, or one beside ``--baseline-only``.
     """
-    given = any(getattr(args, name) is not None for name in OPTIONS)
+    changed = any(getattr(args, name) is not None for name in OPTIONS)
+    given = changed or args.settings is not None
     if args.baseline_only:
         if given or args.setting:
             raise SettingsError("--baseline-only leaves no room for a setting; drop one of them")
         return []
     specified = [parse_setting(spec) for spec in args.setting]
     if given or not specified:
-        specified.insert(0, _from_options(args, given))
+        specified.insert(0, _from_options(args, changed))
     return specified
 
 
-def _from_options(args: argparse.Namespace, given: bool) -> NamedSetting:
+def _from_options(args: argparse.Namespace, changed: bool) -> NamedSetting:
     folder = model_folder(args.model)
-    own = None if folder is None else folder / "mata.json"
-    if not given and own is not None and own.is_file():
-        return load_setting(own)
+    own = folder / "mata.json" if folder is not None else None
+    file = args.settings or (own if own is not None and own.is_file() else None)
+    if file is not None and not changed:
+        return load_setting(file)
     return NamedSetting("MATA", setting_from(args, folder).mata)
 
 

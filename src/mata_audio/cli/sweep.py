@@ -48,9 +48,16 @@ def add_parser(commands: Any) -> None:
     group.add_argument("--formulas", metavar="LIST", help="multiply,absolute,add")
     group.add_argument("--heads", nargs="+", metavar="RANGE", help='ranges of query heads; "all"')
     group.add_argument(
+        "--rows",
+        metavar="LIST",
+        help="query rows of the prompt that are changed: last,all,after-audio,last-8,random-8; "
+        "those other than last cost a prefill each",
+    )
+    group.add_argument(
         "--preset",
         metavar="NAME",
-        help="paper-layers, paper-alpha, formulas, single-layers or collapse, instead of a grid",
+        help="paper-layers, paper-alpha, targets, formulas, single-layers or collapse, instead of "
+        "a grid",
     )
     add_choosing_options(parser.add_argument_group("choosing"))
     add_run_options(parser)
@@ -98,7 +105,7 @@ def _settings(args: argparse.Namespace, depth: int) -> list[NamedSetting]:
     from mata_audio.errors import SettingsError
     from mata_audio.evaluation.sweep.grid import grid, preset
 
-    axes = (args.alphas, args.layers, args.formulas, args.heads)
+    axes = (args.alphas, args.layers, args.formulas, args.heads, args.rows)
     if args.preset is not None:
         if any(axis is not None for axis in axes):
             raise SettingsError("--preset is a grid of its own: leave out --alphas and its like")
@@ -110,6 +117,7 @@ def _settings(args: argparse.Namespace, depth: int) -> list[NamedSetting]:
         layers=[None if part == "paper" else part for part in args.layers or ["paper"]],
         formulas=_parts(args.formulas or "multiply"),
         heads=[None if part == "all" else part for part in args.heads or ["all"]],
+        rows=_parts(args.rows or "last"),
     )
 
 

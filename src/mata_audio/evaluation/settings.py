@@ -12,8 +12,9 @@ from mata_audio.errors import SettingsError
 from mata_audio.evaluation.item import Dataset
 from mata_audio.evaluation.results import BASELINE
 from mata_audio.files import write_atomically
+from mata_audio.gain_table import describe_gains
 from mata_audio.layers import format_indices
-from mata_audio.settings import MATA
+from mata_audio.settings import MATA, settings_json
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class NamedSetting:
         name: what tables call it; unique within a run.
         mata: the setting; None for the baseline.
         tuned_on: the data that it was chosen on, as its file says: ``task``, ``split`` and, where
-            known, ``files`` (sha256 by name) and ``ids``. None where nothing is said.
+            known, ``files`` (sha256 by name), ``ids`` and ``how``. None where nothing is said.
     """
 
     name: str
@@ -78,7 +79,10 @@ def short_name(mata: MATA) -> str:
     parts = [f"alpha {mata.alpha:g}"]
     parts += [] if mata.layers is None else [f"layers {format_indices(tuple(mata.layers))}"]  # type: ignore[arg-type]
     parts += [] if mata.heads is None else [f"heads {format_indices(tuple(mata.heads))}"]  # type: ignore[arg-type]
+    parts += [] if mata.gains is None else [describe_gains(mata.gains)]
     parts += [] if mata.formula == "multiply" else [mata.formula]
+    parts += [] if mata.rows == "last" else [f"rows {mata.rows}"]
+    parts += [] if not mata.seed else [f"seed {mata.seed}"]
     return ", ".join(parts)
 
 
@@ -103,7 +107,7 @@ def save_setting(setting: NamedSetting, path: str | Path) -> None:
     if setting.mata is None:
         raise SettingsError("the baseline is no setting that could be saved")
     data = {**asdict(setting.mata), "tuned_on": setting.tuned_on}
-    write_atomically(Path(path), json.dumps(data, indent=2) + "\n")
+    write_atomically(Path(path), settings_json(data))
 
 
 def tuned_on_these_items(setting: NamedSetting, dataset: Dataset) -> bool:

@@ -18,6 +18,7 @@ from mata_audio.families import Located
 from mata_audio.gains import settings_gains
 from mata_audio.observation import Observer
 from mata_audio.profiling.gathering import Speaking
+from mata_audio.targets import read_target
 
 Inputs = Mapping[str, Tensor]
 
@@ -146,9 +147,18 @@ def generation(located: Located, tokenizer: Any, new_tokens: int) -> tuple[Any, 
 
 
 def check_settings(located: Located, settings: Sequence[NamedSetting]) -> None:
-    """Raise SettingsError where a setting names a layer or head that the model does not have."""
+    """Refuse a layer or head that the model does not have, and rows other than the last.
+
+    Raises:
+        SettingsError: a setting has one of these.
+    """
     for setting in settings:
         if setting.mata is not None:
+            if not read_target(setting.mata.rows, setting.mata.seed).is_last:
+                raise SettingsError(
+                    f"a profile is of the last prompt token's attention; {setting.name} changes "
+                    f'other rows (rows="{setting.mata.rows}"): leave rows out'
+                )
             settings_gains(setting.mata, layers=located.depth, heads=located.heads)
 
 

@@ -3,7 +3,8 @@
 MATA changes nothing before the last prompt token (arXiv 2509.18816, section 2), so the keys and
 values of all earlier positions are the same for the baseline and for every setting. The prompt is
 read once; the last token and the answer are then computed for all settings side by side, as rows
-of one batch in which each row has gains of its own.
+of one batch in which each row has gains of its own. Settings that change other rows of the prompt
+share nothing: each of them reads the prompt itself.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from mata_audio.attachment import Attachment
 from mata_audio.evaluation.settings import NamedSetting
 from mata_audio.families import Located, follow, locate
 from mata_audio.gains import settings_gains
+from mata_audio.targets import read_target
 
 ROWS_AT_ONCE = 64
 """Rows (items x settings) in one batch; beyond it keys and values would take too much memory."""
@@ -36,8 +38,8 @@ class Generated:
 
     Args:
         tokens: the new token ids, without what follows the end of the answer.
-        negative_share: share of the raw audio scores below zero at the last prompt token, over the
-            steered layers and heads; None for the baseline.
+        negative_share: share of the raw audio scores below zero in the changed prompt rows, over
+            the steered layers and heads; None for the baseline.
     """
 
     tokens: tuple[int, ...]
@@ -98,15 +100,16 @@ def generate_all(
         NoAudioError: a prompt holds no audio token.
     """
     located = locate(model)
-    cache = prefill(located.listener, inputs)
     results: list[dict[str, Generated]] = [{} for _ in inputs["input_ids"]]
-    parts = list(_together(settings, max(1, ROWS_AT_ONCE // len(results))))
+    alone = [setting for setting in settings if not _can_share(setting)]
+    shared = [setting for setting in settings if _can_share(setting)]
+    parts = list(_together(shared, max(1, ROWS_AT_ONCE // len(results)))) if shared else []
+    cache = prefill(located.listener, inputs) if parts else None
     for number, part in enumerate(parts):
         own = cache if number == len(parts) - 1 else copy.deepcopy(cache)
-        for results_of_item, found in zip(
-            results, _generate_part(located, inputs, part, own, config), strict=True
-        ):
-            results_of_item.update(found)
+        _generate_part(located, inputs, part, config, results, own)
+    for setting in alone:
+        _generate_part(located, inputs, [setting], config, results)
     return [{s.name: found[s.name] for s in settings} for found in results]
 
 
@@ -131,41 +134,44 @@ def _together(settings: Sequence[NamedSetting], at_once: int) -> Iterator[list[N
             yield group[start : start + at_once]
 
 
+def _can_share(setting: NamedSetting) -> bool:
+    """Whether a setting leaves every position before the last prompt token as it is."""
+    mata = setting.mata
+    return mata is None or read_target(mata.rows, mata.seed).is_last
+
+
 def _generate_part(
     located: Located,
     inputs: Inputs,
     part: Sequence[NamedSetting],
-    cache: Cache,
     config: GenerationConfig,
-) -> list[dict[str, Generated]]:
-    """Continue from ``cache``, which is used up, under the settings of one formula."""
-    ids, mask = inputs["input_ids"], inputs["attention_mask"]
-    rows = len(part)
-    if rows > 1:
-        cache.batch_repeat_interleave(rows)
+    results: Sequence[dict[str, Generated]],
+    cache: Cache | None = None,
+) -> None:
+    """Add to ``results`` what the settings of one formula lead to.
+
+    They go on from ``cache``, which is used up; without one, a single setting reads the prompt.
+    """
+    ids, rows = inputs["input_ids"], len(part)
+    prompt: dict[str, Any] = dict(inputs)
+    if cache is not None:
+        if rows > 1:
+            cache.batch_repeat_interleave(rows)
+        prompt = {
+            "input_ids": ids.repeat_interleave(rows, dim=0),
+            "attention_mask": inputs["attention_mask"].repeat_interleave(rows, dim=0),
+            "past_key_values": cache,
+        }
     with (
         repeated_row_state(located, rows),
-        _steered(located, part, batch=ids.shape[0]) as attachment,
+        _steered(located, part, batch=len(ids)) as attachment,
     ):
         listener: Any = located.listener
-        output = listener.generate(
-            input_ids=ids.repeat_interleave(rows, dim=0),
-            attention_mask=mask.repeat_interleave(rows, dim=0),
-            past_key_values=cache,
-            generation_config=config,
-        )
+        output = listener.generate(**prompt, generation_config=config)
     shares = [None] * len(output) if attachment is None else attachment.negative_shares
     answers = [_until_end(new, config) for new in output[:, ids.shape[1] :].tolist()]
-    results: list[dict[str, Generated]] = []
-    for item in range(ids.shape[0]):
-        own = range(item * rows, (item + 1) * rows)
-        results.append(
-            {
-                setting.name: Generated(answers[row], shares[row])
-                for setting, row in zip(part, own, strict=True)
-            }
-        )
-    return results
+    for row, (answer, share) in enumerate(zip(answers, shares, strict=True)):
+        results[row // rows][part[row % rows].name] = Generated(answer, share)
 
 
 @contextmanager
@@ -199,7 +205,9 @@ def _steered(
     gains = torch.cat(
         [zeros if s.mata is None else settings_gains(s.mata, **shape) for s in part], dim=1
     )
-    attachment = Attachment(located, gains.repeat(1, batch, 1), steered[0].formula)
+    first = steered[0]  # the others have its formula and target
+    target = read_target(first.rows, first.seed)
+    attachment = Attachment(located, gains.repeat(1, batch, 1), first.formula, target=target)
     try:
         yield attachment
     finally:

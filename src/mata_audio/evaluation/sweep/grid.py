@@ -18,6 +18,7 @@ def grid(
     layers: Sequence[Indices] = (None,),
     formulas: Sequence[str] = ("multiply",),
     heads: Sequence[Indices] = (None,),
+    rows: Sequence[str] = ("last",),
 ) -> list[NamedSetting]:
     """Return every combination, named by what it is.
 
@@ -26,17 +27,27 @@ def grid(
         layers: such as ``"10-20"``; None for the paper's, at the same relative depth.
         formulas: keys of :data:`mata_audio.formulas.FORMULAS`.
         heads: such as ``"0-3"``; None for all.
+        rows: query rows that are changed, as :class:`mata_audio.MATA` takes them. Those other than
+            ``"last"`` cost a prefill each.
 
     Raises:
         SettingsError: an axis is empty, or a value is not allowed.
     """
-    axes = {"alphas": alphas, "layers": layers, "formulas": formulas, "heads": heads}
+    axes = {
+        "alphas": alphas,
+        "layers": layers,
+        "formulas": formulas,
+        "heads": heads,
+        "rows": rows,
+    }
     for name, values in axes.items():
         if not values:
             raise SettingsError(f"the grid is empty: give at least one of {name}")
     settings = [
-        MATA(alpha=alpha, layers=of_layers, formula=formula, heads=of_heads)
-        for formula, of_heads, of_layers, alpha in product(formulas, heads, layers, alphas)
+        MATA(alpha=alpha, layers=of_layers, formula=formula, heads=of_heads, rows=of_rows)
+        for of_rows, formula, of_heads, of_layers, alpha in product(
+            rows, formulas, heads, layers, alphas
+        )
     ]
     return distinct([NamedSetting(short_name(mata), mata) for mata in settings])
 
@@ -85,6 +96,11 @@ def _formulas(depth: int) -> list[NamedSetting]:
     return grid(formulas=("multiply", "absolute", "add"))
 
 
+def _targets(depth: int) -> list[NamedSetting]:
+    rows = ("last", "all", "after-audio", "last-8", "random-8")
+    return [NamedSetting(f"rows: {of_rows}", MATA(rows=of_rows)) for of_rows in rows]
+
+
 def _single_layers(depth: int) -> list[NamedSetting]:
     return grid(layers=[str(layer) for layer in range(depth)])
 
@@ -100,9 +116,11 @@ def _collapse(depth: int) -> list[NamedSetting]:
 PRESETS: dict[str, Callable[[int], list[NamedSetting]]] = {
     "paper-layers": _paper_layers,
     "paper-alpha": _paper_alpha,
+    "targets": _targets,
     "formulas": _formulas,
     "single-layers": _single_layers,
     "collapse": _collapse,
 }
 """By name, from the decoder's depth to settings. ``paper-layers`` and ``paper-alpha`` are the
-paper's ablations (arXiv 2509.18816, section 3), ``collapse`` its failure: early layers."""
+paper's ablations (arXiv 2509.18816, section 3), ``collapse`` its failure: early layers. ``targets``
+changes other query rows than the last."""
