@@ -7,7 +7,7 @@ import inspect
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Self
 from weakref import WeakSet
 
 import torch
@@ -35,6 +35,8 @@ _lock = threading.Lock()
 
 class Attachment:
     """The intervention on one model, from construction until :meth:`detach`.
+
+    It may be the context of a ``with`` block, which detaches it.
 
     Args:
         located: the model's parts.
@@ -89,6 +91,12 @@ class Attachment:
         with ExitStack() as undo:
             self._attach(undo)
             self._undo = undo.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.detach()
 
     @property
     def receipt(self) -> Receipt:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from running import Mata, error_line
 
+from mata_audio import MATA
 from mata_audio.cli.choose import evidence_text
 from mata_audio.evaluation.choosing.evidence import Evidence
 
@@ -20,27 +24,85 @@ def test_what_it_prints(mata: Mata, tmp_path: Path, method: str) -> None:
     )
     assert outcome.code == 0
     assert "Ranked on the tuning part (12 items)" in outcome.out
-    assert ("* the chosen window" in outcome.out) == (method == "gradient")
+    assert ("* chosen layers" in outcome.out) == (method == "gradient")
     saved = (tmp_path / "c" / "winner.json").exists()
-    assert ("winner.json, for --setting" in outcome.out) == saved
+    assert ("winner.json, for --settings." in outcome.out) == saved
     assert ("does not help this model" in outcome.out) != saved
 
 
 def test_evidence_as_text() -> None:
-    evidence = Evidence("m", "u", (0.5, -1.0, 0.0), (0.4, -1.1, 0.0), (0.6, -0.9, 0.1), 7, (1, 2))
+    evidence = Evidence(
+        method="m",
+        unit="u",
+        spread="95 % interval",
+        scores=(0.5, -1.0, 0.0),
+        low=(0.4, -1.1, 0.0),
+        high=(0.6, -0.9, 0.1),
+        items=7,
+        setting=MATA(layers=[1, 2]),
+    )
     lines = evidence_text(evidence).splitlines()
     assert lines[0] == "m, 7 items: u"
-    assert lines[2].startswith("  layer 0")
-    assert lines[2].endswith("#" * 15)
-    assert lines[3].startswith("* layer 1")
-    assert lines[3].endswith("-" * 30)
-    assert lines[4].endswith("+0.1000")
+    assert lines[2].endswith("95 % interval")
+    assert lines[3].startswith("  layer 0")
+    assert lines[3].endswith("#" * 15)
+    assert lines[4].startswith("* layer 1")
+    assert lines[4].endswith("-" * 30)
+    assert lines[5].endswith("+0.1000")
+    assert lines[-1] == "* chosen layers"
+
+
+def test_fitted_gains_as_text() -> None:
+    point = {"loss": 0.5, "gained": 3, "lost": 1}
+    evidence = Evidence(
+        method="tune",
+        unit="u",
+        spread="least to greatest",
+        scores=(0.0, 0.5),
+        low=(0.0, 0.0),
+        high=(0.0, 1.0),
+        items=30,
+        setting=MATA(gains=[[0, 0], [0, 1]]),
+        facts={
+            "fitting": {
+                "steps": 40,
+                "fitted_on": 20,
+                "validated_on": 10,
+                "kept_after_steps": 7,
+                "validation_before": {"loss": 0.75, "gained": 0, "lost": 0},
+                "validation_after": point,
+            }
+        },
+    )
+    text = evidence_text(evidence)
+    assert "\n* layers with chosen heads, 1 of 4 in all\n" in text
+    assert "Fitted on 20 items; of up to 40 steps, the gains after 7 are kept" in text
+    assert "loss 0.7500 to 0.5000, 3 answers gained, 1 lost." in text
+
+
+def test_every_command_takes_the_file(mata: Mata, tmp_path: Path) -> None:
+    """A table of gains in ``eval``, ``demo`` and ``ask``; other options go over it."""
+    file = tmp_path / "mata.json"
+    MATA(gains=[[0.0] * 4] * 11 + [[1.0, 0, 0, 0]]).save(file)
+    run = ("--model", "tiny", "--task", "tiny", "--limit", "6", "--settings", file)
+    assert mata("eval", *run, "--out", tmp_path / "run").code == 0
+    identity = json.loads((tmp_path / "run" / "run.json").read_text())["identity"]
+    assert identity["settings"]["MATA"]["mata"]["gains"][11] == [1.0, 0, 0, 0]
+    outcome = mata("demo", "--items", "6", "--settings", file, "--out", tmp_path / "demo")
+    assert "12 x 4 gains from 0 to 1" in outcome.out
+    clip = tmp_path / "a.wav"
+    soundfile.write(clip, np.zeros(16_000, dtype=np.float32), 16_000)
+    asked = ("ask", "tiny", "Which sound is this?", "--audio", clip, "--settings", file)
+    assert "12 x 4 gains" in mata(*asked).out + mata(*asked).err
+    over = mata(*asked, "--layers", "3-7")
+    assert "alpha 0.1, layers 3-7" in over.out + over.err
+    assert error_line(mata(*asked[:-1], tmp_path / "none.json")).endswith("none.json'")
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--method", "guess"], "knockout, gradient, search"),
+        (["--method", "guess"], "knockout, profile, gradient, gradient-heads, tune, search"),
         (["--alphas", "x"], "numbers with commas"),
         (["--limit", "5"], "at least 20"),
     ],

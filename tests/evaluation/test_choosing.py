@@ -16,8 +16,9 @@ from mata_audio import MATA, PromptLengthError, SettingsError
 from mata_audio.attachment import Attachment
 from mata_audio.errors import DataError
 from mata_audio.evaluation.choosing import choose
-from mata_audio.evaluation.choosing.evidence import best_window, make_evidence
+from mata_audio.evaluation.choosing.evidence import best_window, window_evidence
 from mata_audio.evaluation.choosing.gradient import gradient
+from mata_audio.evaluation.choosing.imbalance import imbalance
 from mata_audio.evaluation.choosing.knockout import knockout
 from mata_audio.evaluation.choosing.replies import expected_reply
 from mata_audio.evaluation.item import Item
@@ -131,8 +132,8 @@ def test_evidence_by_hand() -> None:
     per_item = np.zeros((50, 28))
     per_item[:, 12:23] = 1.0
     per_item[::2, 12] = 3.0
-    evidence = make_evidence("m", "u", per_item)
-    assert evidence.layers == tuple(range(12, 23))
+    evidence = window_evidence("m", "u", per_item)
+    assert evidence.setting == MATA(alpha=1, layers=range(12, 23))
     assert evidence.scores[12] == 2.0
     assert evidence.low[12] < 2.0 < evidence.high[12]
     assert (evidence.low[13], evidence.high[13]) == (1.0, 1.0)
@@ -151,16 +152,17 @@ def test_expected_replies() -> None:
         expected_reply(TEMPLATES["question"], Item("i", (), "q", ("x",), None))
 
 
-@pytest.mark.parametrize("method", ["knockout", "gradient"])
+@pytest.mark.parametrize("method", ["knockout", "profile", "gradient"])
 def test_choose_on_the_embedded_model(tmp_path: Path, method: str) -> None:
     choice = choose("tiny", "tiny", tmp_path, method, split="tune", limit=24, alphas=(1.0, 2.0))
     assert choice.evidence is not None
     assert choice.evidence.items == 12
     assert len(choice.evidence.scores) == 12
-    assert len(choice.evidence.layers) == 5
+    layers = choice.evidence.setting.layers
+    assert len(layers) == 5
     assert choice.sweep.tuning.accuracy["baseline"].n == 12
     swept = [s.mata for s in choice.sweep.results.settings if s.mata is not None]
-    assert all(tuple(mata["layers"]) == choice.evidence.layers for mata in swept)
+    assert all(tuple(mata["layers"]) == layers for mata in swept)
     if choice.setting is not None:
         assert load_setting(tmp_path / "winner.json").mata == choice.setting.mata
     if method == "knockout":
@@ -168,9 +170,29 @@ def test_choose_on_the_embedded_model(tmp_path: Path, method: str) -> None:
 
 
 def test_wrong_use(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="knockout, gradient, search"):
+    with pytest.raises(SettingsError, match="knockout, profile, gradient, gradient-heads, tune"):
         choose("tiny", "tiny", tmp_path / "a", "guess")
     with pytest.raises(SettingsError, match="at least 20"):
         choose("tiny", "tiny", tmp_path / "a", limit=4)
     assert not (tmp_path / "a").exists()
     assert one_prefill.ROWS_AT_ONCE == 64
+
+
+def test_imbalance_is_that_of_the_attention_weights(subject: Subject) -> None:
+    """From an eager float64 copy's weights; all text but the first token counts as words here."""
+    inputs = subject.inputs(QUESTIONS)
+    found = imbalance(subject.model, inputs, None)
+    model = copy.deepcopy(subject.model).double()
+    model.set_attn_implementation("eager")
+    doubled = {k: v.double() if v.is_floating_point() else v for k, v in inputs.items()}
+    with torch.no_grad():
+        attentions = model(**doubled, output_attentions=True).attentions
+    for item in range(len(QUESTIONS)):
+        audio = inputs["input_ids"][item] == subject.audio_token_id
+        words = ~audio
+        words[0] = False  # the sink
+        for layer, weights in enumerate(attentions):
+            row = weights[item, :, -1].mean(0)
+            expected = (row[words].mean().log() - row[audio].mean().log()).item()
+            assert found[item, layer] == pytest.approx(expected, abs=1e-5)
+    assert np.abs(found).max() > 0.01  # else nothing was shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mata_audio.cli.progress import note
@@ -25,7 +26,7 @@ examples:
               --out runs/gradient
 
 Layers and alpha are chosen on half of the items and reported on the other half. The result is
-FOLDER/winner.json, which --setting takes; that MATA does not help a model is a possible result.
+FOLDER/winner.json, which --settings takes; that MATA does not help a model is a possible result.
 """
 
 
@@ -34,17 +35,28 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "choose",
         help="choose layers and alpha for a model by measurement",
-        description="Measure on a tuning part of the items in which layers the model reads audio "
-        "(knockout) or where more attention to audio makes right answers likelier (gradient), "
-        "choose a window of layers, then alpha along it, and report on the rest of the items.",
+        description="Measure on a tuning part of the items where the model reads audio, or where "
+        "more attention to audio makes right answers likelier; choose layers, heads or a gain for "
+        "each of them by it, then alpha along these, and report on the rest of the items. A "
+        "command that was stopped goes on.",
         epilog=EXAMPLE,
     )
     add_benchmark_options(parser)
     group = parser.add_argument_group("choosing")
     group.add_argument(
-        "--method", default="knockout", help="knockout, gradient or search (knockout)"
+        "--method",
+        default="knockout",
+        help="knockout or profile, which measure without answers; gradient, gradient-heads, tune "
+        "or search (knockout)",
     )
-    group.add_argument("--alphas", metavar="LIST", help="with commas (0.05,0.1,0.2,0.5,1,2)")
+    group.add_argument(
+        "--items", type=int, metavar="N", help="only the first N items; the same as --limit"
+    )
+    group.add_argument(
+        "--alphas",
+        metavar="LIST",
+        help="tried along what is chosen, with commas (0.05,0.1,0.2,0.5,1,2; tuned gains: 0.5,1)",
+    )
     add_choosing_options(group)
     add_run_options(parser)
     parser.set_defaults(run=run)
@@ -62,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
     quiet_libraries(getattr(args, "debug", False))
     from mata_audio.errors import SettingsError
-    from mata_audio.evaluation.choosing.choose import ALPHAS, METHODS, choose_plan
+    from mata_audio.evaluation.choosing.choose import METHODS, choose_plan
     from mata_audio.evaluation.running.plan import make_plan
     from mata_audio.evaluation.running.run_folder import RunFolder
     from mata_audio.evaluation.sweep.table import as_text
@@ -70,11 +82,13 @@ def run(args: argparse.Namespace) -> int:
 
     if args.method not in METHODS:
         raise SettingsError(f"--method must be one of {', '.join(METHODS)}; got {args.method!r}")
-    alphas = ALPHAS if args.alphas is None else numbers(args.alphas)
+    if args.items is not None:
+        args.limit = args.items
+    alphas = None if args.alphas is None else numbers(args.alphas)
     plan = make_plan(args.model, args.task, args.data, (), options_from(args))
     if plan.model.name == TINY:
         use_one_thread()
-    note(f"{args.method}: {METHODS[args.method]}")
+    note(f"{args.method}: {METHODS[args.method].summary}")
     with EvaluationProgress() as progress:
         choice = choose_plan(
             plan,
@@ -90,19 +104,42 @@ def run(args: argparse.Namespace) -> int:
     if choice.setting is None:
         parts.append("MATA does not help this model here: no alpha gained more than it lost.")
     else:
-        parts.append(f"The setting is {args.out / 'winner.json'}, for --setting.")
+        parts.append(f"The setting is {args.out / 'winner.json'}, for --settings.")
     print("\n\n".join(parts))
     return 0
 
 
 def evidence_text(evidence: Evidence) -> str:
-    """Return the score of each layer with a bar, the chosen window marked."""
+    """Return the score of each layer with a bar, the chosen layers marked, and what was fitted."""
+    from mata_audio.gains import chosen
+
+    layers = chosen(evidence.setting, len(evidence.scores))
     largest = max(map(abs, evidence.scores)) or 1.0
     lines = [f"{evidence.method}, {evidence.items:,} items: {evidence.unit}", ""]
+    lines.append(f"  {'layer':<9} {'mean':>8}  {evidence.spread:>18}")
     scores = zip(evidence.scores, evidence.low, evidence.high, strict=True)
     for layer, (score, low, high) in enumerate(scores):
         bar = ("-" if score < 0 else "#") * round(BAR * abs(score) / largest)
-        mark = "*" if layer in evidence.layers else " "
+        mark = "*" if layer in layers else " "
         interval = f"{low:+.4f} to {high:+.4f}"
         lines.append(f"{mark} layer {layer:<3} {score:>+8.4f}  {interval:>18}  {bar}".rstrip())
-    return "\n".join([*lines, "", "* the chosen window"])
+    table = evidence.setting.gains
+    what = "chosen layers"
+    if table is not None:
+        heads = sum(gain != 0 for row in table for gain in row)
+        what = f"layers with chosen heads, {heads} of {len(table) * len(table[0])} in all"
+    lines += ["", f"* {what}"]
+    fitting = evidence.facts.get("fitting")
+    if fitting is not None:
+        lines += ["", _fitting_text(fitting)]
+    return "\n".join(lines)
+
+
+def _fitting_text(fitting: Mapping[str, Any]) -> str:
+    before, after = fitting["validation_before"], fitting["validation_after"]
+    return (
+        f"Fitted on {fitting['fitted_on']:,} items; of up to {fitting['steps']} steps, the gains "
+        f"after {fitting['kept_after_steps']} are kept, the best on {fitting['validated_on']:,} "
+        f"others: loss {before['loss']:.4f} to {after['loss']:.4f}, {after['gained']} answers "
+        f"gained, {after['lost']} lost."
+    )

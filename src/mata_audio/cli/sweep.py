@@ -25,7 +25,7 @@ examples:
              --preset paper-layers
 
 Settings are ranked on half of the items and the winner is reported on the other half. It is saved
-as FOLDER/winner.json, which --setting takes.
+as FOLDER/winner.json, which --settings takes.
 """
 
 
@@ -143,6 +143,6 @@ def _ending(result: Sweep, args: argparse.Namespace) -> str:
     if result.winner is None:
         return f"Written to {args.out}. No setting gained more answers than it lost."
     return (
-        f"Written to {args.out}; the winner is {args.out / 'winner.json'}, for --setting. "
+        f"Written to {args.out}; the winner is {args.out / 'winner.json'}, for --settings. "
         f"mata report {args.out} makes a page of it."
     )

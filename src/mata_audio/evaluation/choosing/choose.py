@@ -2,40 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from mata_audio.asking import prompt_style
-from mata_audio.errors import DataError, SettingsError
-from mata_audio.evaluation.choosing import gradient, knockout
-from mata_audio.evaluation.choosing.evidence import Evidence, make_evidence
-from mata_audio.evaluation.choosing.replies import expected_reply
+from mata_audio.errors import SettingsError
+from mata_audio.evaluation.choosing import gradient, imbalance, knockout, tune
+from mata_audio.evaluation.choosing.evidence import Evidence
+from mata_audio.evaluation.choosing.evidence_file import how_chosen, load_evidence, save_evidence
+from mata_audio.evaluation.choosing.measuring import Measuring
 from mata_audio.evaluation.running.plan import Options, Plan, make_plan
-from mata_audio.evaluation.running.prepare import Prepared, Preparer, ahead, batches, stacked
 from mata_audio.evaluation.running.run_folder import RunFolder
-from mata_audio.evaluation.running.runner import HELD_BYTES, Progress, auto_batch
+from mata_audio.evaluation.running.runner import Progress
 from mata_audio.evaluation.running.runs import loaded_model
-from mata_audio.evaluation.settings import NamedSetting, with_baseline
-from mata_audio.evaluation.sweep.grid import grid
+from mata_audio.evaluation.settings import NamedSetting, short_name, with_baseline
+from mata_audio.evaluation.sweep.grid import distinct, grid
 from mata_audio.evaluation.sweep.sweep import Sweep, check_divisible, sweep_plan, tuning_part
 from mata_audio.evaluation.task import Task
 from mata_audio.families import locate
 from mata_audio.layers import format_indices, scaled_paper_layers
 from mata_audio.loading import Loaded
-
-METHODS = {
-    "knockout": "where the answer moves when a layer cannot hear the audio; needs no answers",
-    "gradient": "where the right answer grows likelier with more attention to audio",
-    "search": "every window of layers, as a sweep: the yardstick",
-}
-"""How layers can be chosen, by name."""
+from mata_audio.settings import MATA
 
 ALPHAS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to choose layers, or gains.
+
+    Args:
+        summary: what it goes by.
+        measure: returns the evidence; None for the search, which measures no layer.
+        needs_answers: whether it needs the right answers itself. All methods need them afterwards,
+            for alpha.
+        alphas: tried along what it chooses, where nothing else is asked for.
+    """
+
+    summary: str
+    measure: Callable[[Measuring], Evidence] | None
+    needs_answers: bool
+    alphas: tuple[float, ...] = ALPHAS
+
+
+METHODS = {
+    "knockout": Method(
+        "layers in which the answer moves most when audio cannot be heard", knockout.measure, False
+    ),
+    "profile": Method(
+        "layers in which words get most attention, and audio least", imbalance.measure, False
+    ),
+    "gradient": Method(
+        "layers in which the right answer grows likelier with more attention to audio",
+        gradient.measure,
+        True,
+    ),
+    "gradient-heads": Method("heads, in any layer, in which it does", gradient.measure_heads, True),
+    "tune": Method("a gain for each layer and head, fitted", tune.measure, True, alphas=(0.5, 1.0)),
+    "search": Method("every window of layers, as a sweep: the yardstick", None, False),
+}
+"""How layers can be chosen, by name."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +88,7 @@ def choose(
     method: str = "knockout",
     *,
     data: str | Path | None = None,
-    alphas: Sequence[float] = ALPHAS,
+    alphas: Sequence[float] | None = None,
     tuning_share: float = 0.5,
     split_seed: int = 0,
     report: Callable[[Progress], None] | None = None,
@@ -75,7 +102,7 @@ def choose(
         out: folder of the run; ``winner.json`` there is the chosen setting.
         method: one of :data:`METHODS`.
         data: the benchmark's folder, question file or hub id.
-        alphas: tried along the chosen layers.
+        alphas: tried along the chosen layers or gains; None for the method's own.
         tuning_share: share of the items that layers and alpha are chosen on.
         split_seed: of the division of the items.
         report: called with the progress after every batch of the last step.
@@ -104,7 +131,7 @@ def choose_plan(
     plan: Plan,
     folder: RunFolder,
     method: str,
-    alphas: Sequence[float],
+    alphas: Sequence[float] | None = None,
     *,
     tuning_share: float,
     split_seed: int,
@@ -112,18 +139,33 @@ def choose_plan(
 ) -> Choice:
     """Choose on a plan without settings of its own; arguments and errors as for :func:`choose`."""
     check_divisible(plan, tuning_share)
-    loaded = loaded_model(plan)
-    evidence, windows = None, all_windows(locate(loaded.model).depth)
-    if method != "search":
+    folder.check_ours()
+    tried = METHODS[method].alphas if alphas is None else tuple(alphas)
+    loaded, evidence = loaded_model(plan), None
+    if METHODS[method].measure is None:
+        settings = grid(alphas=tried, layers=all_windows(locate(loaded.model).depth))
+    else:
         chosen_on = set(tuning_part(plan.task, plan.items, tuning_share, split_seed))
         items = tuple(item for item in plan.items if item.id in chosen_on)
-        evidence = measure(replace(plan, items=items), loaded, method)
-        windows = [format_indices(evidence.layers)]
-    settings = with_baseline(grid(alphas=alphas, layers=windows))
-    swept = replace(plan, model=loaded, settings=settings)
-    found = sweep_plan(swept, folder, tuning_share, split_seed, report)
+        evidence = _evidence(Measuring(replace(plan, items=items), loaded), method, folder)
+        settings = along(evidence.setting, tried)
+    swept = replace(plan, model=loaded, settings=with_baseline(settings))
+    how = {"method": method} if evidence is None else how_chosen(evidence)
+    found = sweep_plan(swept, folder, tuning_share, split_seed, report, how)
     winner = next((setting for setting in settings if setting.name == found.winner), None)
     return Choice(evidence, found, winner)
+
+
+def along(mata: MATA, alphas: Sequence[float]) -> list[NamedSetting]:
+    """Return a setting at every strength.
+
+    Raises:
+        SettingsError: there is none, or one is not allowed.
+    """
+    if not alphas:
+        raise SettingsError("the grid is empty: give at least one of alphas")
+    settings = [replace(mata, alpha=alpha) for alpha in alphas]
+    return distinct([NamedSetting(short_name(setting), setting) for setting in settings])
 
 
 def all_windows(depth: int) -> list[str]:
@@ -134,36 +176,18 @@ def all_windows(depth: int) -> list[str]:
     ]
 
 
-def measure(plan: Plan, loaded: Loaded, method: str) -> Evidence:
-    """Measure every layer on the items of ``plan``; errors as for :func:`choose`."""
-    scores = []
-    for batch, inputs in _inputs(plan, loaded):
-        if method == "knockout":
-            scores.append(knockout.knockout(loaded.model, inputs))
-            continue
-        tokenizer = loaded.processor.tokenizer
-        answers = [
-            tokenizer(expected_reply(plan.template, own.item), add_special_tokens=False).input_ids
-            for own in batch
-        ]
-        scores.append(gradient.gradient(loaded.model, inputs, answers).sum(axis=2))
-    if not scores:
-        raise DataError("not one item could be prepared: see mata eval for the reasons")
-    unit = knockout.UNIT if method == "knockout" else gradient.UNIT
-    return make_evidence(method, unit, np.concatenate(scores))
-
-
-def _inputs(plan: Plan, loaded: Loaded) -> Iterator[tuple[list[Prepared], dict[str, torch.Tensor]]]:
-    """Yield batches of one length with their inputs on the model's device; failed items are left.
-
-    They are run, and named, by the sweep that follows.
-    """
-    model: Any = loaded.model
-    preparer = Preparer(
-        loaded.processor, plan.template, prompt_style(loaded), plan.options.cut_long_audio
-    )
-    made = ahead(preparer, plan.items, plan.options.workers, window=16)
-    prepared = (item for item in made if isinstance(item, Prepared))
-    size = auto_batch(model)
-    for batch in batches(prepared, lambda: size, HELD_BYTES):
-        yield batch, stacked(batch, model)
+def _evidence(measuring: Measuring, method: str, folder: RunFolder) -> Evidence:
+    """Return what the method measures, or has measured before in this folder."""
+    measure = METHODS[method].measure
+    assert measure is not None
+    made_from = {
+        **{k: v for k, v in measuring.plan.identity().items() if k != "settings"},
+        "method": method,
+        "ids": [item.id for item in measuring.plan.items],
+    }
+    stored = load_evidence(folder.path, made_from)
+    if stored is not None:
+        return stored
+    evidence = measure(measuring)
+    save_evidence(evidence, folder.path, made_from)
+    return evidence

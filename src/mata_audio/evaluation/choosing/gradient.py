@@ -1,4 +1,4 @@
-"""Gradient: would the right answer grow more likely if a layer listened more?
+"""Gradient: would the right answer grow more likely if a layer, or a head, listened more?
 
 The output is differentiable in the gains, so one backward pass over the last prompt token and the
 answer gives the derivative for every layer and head at once, at a gain of 0.
@@ -6,20 +6,76 @@ answer gives the derivative for every layer and head at once, at a gain of 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from mata_audio.attachment import Attachment
-from mata_audio.evaluation.running.one_prefill import Inputs, prefill
+from mata_audio.evaluation.choosing.answering import frozen, read_prompts
+from mata_audio.evaluation.choosing.evidence import Evidence, bootstrap, window_evidence
+from mata_audio.evaluation.choosing.measuring import Measuring
+from mata_audio.evaluation.running.one_prefill import Inputs
 from mata_audio.families import locate
+from mata_audio.settings import MATA
 
 UNIT = "derivative of the right answer's log-probability by the layer's gain, in nats"
+
+
+def measure(measuring: Measuring) -> Evidence:
+    """Choose the window of layers whose gain helps most on average.
+
+    Raises:
+        DataError: an item's answer is hidden.
+    """
+    return window_evidence("gradient", UNIT, _derivatives(measuring).sum(axis=2))
+
+
+def measure_heads(measuring: Measuring) -> Evidence:
+    """Choose the heads whose gain helps on average, wherever they are: the interval is above 0.
+
+    Where no head's is, the one with the largest derivative is taken.
+
+    Raises:
+        DataError: an item's answer is hidden.
+    """
+    derivatives = _derivatives(measuring)
+    items, layers, heads = derivatives.shape
+    mean, low, high = bootstrap(derivatives.reshape(items, -1))
+    helps = low > 0
+    if not helps.any():
+        helps[np.argmax(mean)] = True
+    by_layer, low_layer, high_layer = bootstrap(derivatives.sum(axis=2))
+    return Evidence(
+        method="gradient-heads",
+        unit=UNIT,
+        spread="95 % interval",
+        scores=tuple(by_layer.tolist()),
+        low=tuple(low_layer.tolist()),
+        high=tuple(high_layer.tolist()),
+        items=items,
+        setting=MATA(gains=helps.reshape(layers, heads).astype(float).tolist()),
+        facts={
+            "heads": {
+                "mean": mean.reshape(layers, heads).tolist(),
+                "low": low.reshape(layers, heads).tolist(),
+                "high": high.reshape(layers, heads).tolist(),
+            }
+        },
+    )
+
+
+def _derivatives(measuring: Measuring) -> NDArray[np.float64]:
+    """Return the derivatives of all items, shape ``(items, layers, heads)``."""
+    model = measuring.loaded.model
+    return np.concatenate(
+        [
+            gradient(model, batch.inputs, measuring.answers(batch.items))
+            for batch in measuring.batches()
+        ]
+    )
 
 
 def gradient(
@@ -34,43 +90,12 @@ def gradient(
         formula: key of :data:`mata_audio.formulas.FORMULAS`.
     """
     located = locate(model)
-    listener: Any = located.listener
-    ids, mask = inputs["input_ids"], inputs["attention_mask"]
-    longest = max(map(len, answers))
-    target = torch.zeros(len(answers), longest, dtype=torch.long)
-    counted = torch.zeros(len(answers), longest)
-    for row, answer in enumerate(answers):
-        target[row, : len(answer)] = torch.tensor(answer)
-        counted[row, : len(answer)] = 1.0
-    target, counted = target.to(ids.device), counted.to(ids.device)
-    with torch.no_grad():
-        cache = prefill(listener, inputs)
+    prompts = read_prompts(model, inputs, answers)
     gains = torch.zeros(
-        located.depth, len(answers), located.heads, device=ids.device, requires_grad=True
+        located.depth, len(answers), located.heads, device=prompts.ids.device, requires_grad=True
     )
-    with _frozen(model), torch.enable_grad():
-        attachment = Attachment(located, gains, formula)
-        try:
-            attachment.adopt(cache, ids, mask)
-            logits = listener(
-                input_ids=torch.cat([ids[:, -1:], target[:, :-1]], dim=1),
-                past_key_values=cache,
-            ).logits
-        finally:
-            attachment.detach()
-        chosen = logits.float().log_softmax(dim=-1).gather(2, target[:, :, None])[:, :, 0]
-        (derivative,) = torch.autograd.grad((chosen * counted).sum(), gains)
+    with frozen(model), torch.enable_grad():
+        with Attachment(located, gains, formula) as attachment:
+            log_p = prompts.log_p(model, attachment, last_use=True)
+        (derivative,) = torch.autograd.grad(prompts.of_answer(log_p).sum(), gains)
     return derivative.transpose(0, 1).double().cpu().numpy()
-
-
-@contextmanager
-def _frozen(model: nn.Module) -> Iterator[None]:
-    """Keep the weights out of the graph."""
-    trainable = [weight for weight in model.parameters() if weight.requires_grad]
-    for weight in trainable:
-        weight.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for weight in trainable:
-            weight.requires_grad_(True)

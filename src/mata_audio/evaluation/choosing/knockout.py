@@ -14,15 +14,24 @@ import torch
 from numpy.typing import NDArray
 
 from mata_audio.attachment import Attachment
+from mata_audio.evaluation.choosing.evidence import Evidence, window_evidence
+from mata_audio.evaluation.choosing.measuring import Measuring
 from mata_audio.evaluation.running.one_prefill import (
     ROWS_AT_ONCE,
     Inputs,
     prefill,
-    repeated_row_state,
 )
+from mata_audio.evaluation.running.row_state import repeated, row_state, using_row_state
 from mata_audio.families import locate
 
 UNIT = "KL divergence of the next-token distribution, in nats"
+
+
+def measure(measuring: Measuring) -> Evidence:
+    """Choose the layers where the answer moves most without audio; no answers are needed."""
+    model = measuring.loaded.model
+    effects = [knockout(model, batch.inputs) for batch in measuring.batches()]
+    return window_evidence("knockout", UNIT, np.concatenate(effects))
 
 
 @torch.inference_mode()
@@ -40,6 +49,7 @@ def knockout(model: Any, inputs: Inputs) -> NDArray[np.float64]:
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
     batch = ids.shape[0]
     cache = prefill(listener, inputs)
+    state = row_state(located)
     at_once = max(1, ROWS_AT_ONCE // batch - 1)
     effects = []
     for start in range(0, located.depth, at_once):
@@ -51,13 +61,12 @@ def knockout(model: Any, inputs: Inputs) -> NDArray[np.float64]:
         part = copy.deepcopy(cache)
         part.batch_repeat_interleave(rows)
         all_ids, all_mask = ids.repeat_interleave(rows, 0), mask.repeat_interleave(rows, 0)
-        with repeated_row_state(located, rows):
-            attachment = Attachment(located, gains, "knockout")
-            try:
-                attachment.adopt(part, all_ids, all_mask)
-                logits = listener(input_ids=all_ids[:, -1:], past_key_values=part).logits[:, -1]
-            finally:
-                attachment.detach()
+        with (
+            using_row_state(located, repeated(state, rows)),
+            Attachment(located, gains, "knockout") as attachment,
+        ):
+            attachment.adopt(part, all_ids, all_mask)
+            logits = listener(input_ids=all_ids[:, -1:], past_key_values=part).logits[:, -1]
         log_p = logits.float().log_softmax(dim=-1).view(batch, rows, -1)
         baseline = log_p[:, :1]
         effects.append((baseline.exp() * (baseline - log_p[:, 1:])).sum(dim=-1))

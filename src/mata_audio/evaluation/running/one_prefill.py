@@ -21,8 +21,9 @@ from transformers import GenerationConfig
 from transformers.cache_utils import Cache
 
 from mata_audio.attachment import Attachment
+from mata_audio.evaluation.running.row_state import repeated, row_state, using_row_state
 from mata_audio.evaluation.settings import NamedSetting
-from mata_audio.families import Located, follow, locate
+from mata_audio.families import Located, locate
 from mata_audio.gains import settings_gains
 from mata_audio.targets import read_target
 
@@ -162,8 +163,9 @@ def _generate_part(
             "attention_mask": inputs["attention_mask"].repeat_interleave(rows, dim=0),
             "past_key_values": cache,
         }
+    state = row_state(located) if cache is not None else None
     with (
-        repeated_row_state(located, rows),
+        using_row_state(located, repeated(state, rows)),
         _steered(located, part, batch=len(ids)) as attachment,
     ):
         listener: Any = located.listener
@@ -172,23 +174,6 @@ def _generate_part(
     answers = [_until_end(new, config) for new in output[:, ids.shape[1] :].tolist()]
     for row, (answer, share) in enumerate(zip(answers, shares, strict=True)):
         results[row // rows][part[row % rows].name] = Generated(answer, share)
-
-
-@contextmanager
-def repeated_row_state(located: Located, rows: int) -> Iterator[None]:
-    """Repeat what the model keeps of each prompt beside the cache, as the cache is repeated."""
-    for path in located.family.row_state:
-        owner_path, _, name = path.rpartition(".")
-        owner = follow(located.listener, owner_path)
-        value = getattr(owner, name, None)
-        if isinstance(value, Tensor):
-            setattr(owner, name, value.repeat_interleave(rows, dim=0))
-            try:
-                yield
-            finally:
-                setattr(owner, name, value)
-            return
-    yield
 
 
 @contextmanager
@@ -207,11 +192,9 @@ def _steered(
     )
     first = steered[0]  # the others have its formula and target
     target = read_target(first.rows, first.seed)
-    attachment = Attachment(located, gains.repeat(1, batch, 1), first.formula, target=target)
-    try:
+    gains = gains.repeat(1, batch, 1)
+    with Attachment(located, gains, first.formula, target=target) as attachment:
         yield attachment
-    finally:
-        attachment.detach()
     attachment.check()
 
 

@@ -15,6 +15,12 @@ from mata_audio.files import write_atomically
 
 FORMAT = 1
 
+EVIDENCE = "evidence.json"
+"""What ``mata choose`` measures before it runs anything."""
+
+BEFORE_THE_RUN = (".lock", EVIDENCE)
+"""What a folder of ours may hold before ``run.json``."""
+
 
 class RunFolder:
     """Where a run keeps everything.
@@ -67,9 +73,8 @@ class RunFolder:
             RunError: it holds another run; the message says what differs.
             RunError: it holds something else.
         """
+        self.check_ours()
         if not self.manifest_path.exists():
-            if self.path.is_file() or (self.path.is_dir() and _foreign(self.path)):
-                raise RunError(f"{self.path} is not a run and not empty: give a new folder")
             return False
         there = self.manifest()["identity"]
         changed = differences(there, json.loads(json.dumps(identity)))
@@ -80,6 +85,17 @@ class RunFolder:
                 "settings of that run"
             )
         return True
+
+    def check_ours(self) -> None:
+        """Refuse a folder that holds something else.
+
+        Raises:
+            RunError: it does.
+        """
+        if self.manifest_path.exists():
+            return
+        if self.path.is_file() or (self.path.is_dir() and _foreign(self.path)):
+            raise RunError(f"{self.path} is not a run and not empty: give a new folder")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -101,7 +117,7 @@ class RunFolder:
 
 
 def _foreign(folder: Path) -> bool:
-    return any(entry.name != ".lock" for entry in folder.iterdir())
+    return any(entry.name not in BEFORE_THE_RUN for entry in folder.iterdir())
 
 
 def differences(before: Any, after: Any, path: Sequence[str] = ()) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,16 +96,20 @@ def sweep_plan(
     tuning_share: float,
     split_seed: int,
     report: Callable[[Progress], None],
+    how: Mapping[str, Any] | None = None,
 ) -> Sweep:
-    """Run or continue a plan and rank its settings; errors as for :func:`sweep`."""
+    """Run or continue a plan and rank its settings; errors as for :func:`sweep`.
+
+    ``how``, JSON data that says how the settings were found, goes into the winner's file.
+    """
     check_divisible(plan, tuning_share)
     results = run_plan(plan, folder, report)
     found = rank(results, tuning_part(plan.task, results.items, tuning_share, split_seed))
-    _write(found, plan, folder.path)
+    _write(found, plan, folder.path, how)
     return found
 
 
-def _write(found: Sweep, plan: Plan, folder: Path) -> None:
+def _write(found: Sweep, plan: Plan, folder: Path, how: Mapping[str, Any] | None) -> None:
     """Write how the items were divided, and the winner as a setting; an earlier one goes."""
     account = {
         "tuning_ids": found.tuning_ids,
@@ -123,6 +127,7 @@ def _write(found: Sweep, plan: Plan, folder: Path) -> None:
         "split": plan.dataset.split,
         "files": dict(plan.dataset.files),
         "ids": list(found.tuning_ids),
+        **({} if how is None else {"how": dict(how)}),
     }
     save_setting(NamedSetting(chosen.name, chosen.mata, tuned_on), winner)
 

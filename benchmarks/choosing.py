@@ -1,0 +1,211 @@
+"""How well do the methods of ``mata choose`` choose? Held-out accuracy, regret, and cost.
+
+python benchmarks/choosing.py tiny MODEL_FOLDER ... --out build/choosing
+
+Every method chooses on the same tuning items. Its setting is then run on the whole test split,
+together with the paper's, with every window of layers at every alpha (the best of these in
+hindsight is what regret is counted from), and with every single layer (what a method's scores are
+correlated with). Other models: ``training/train_tiny.py --train-only --seed 1 --layers 16``.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from scipy.stats import spearmanr
+
+from mata_audio import MATA
+from mata_audio.cli.quiet import quiet_libraries
+from mata_audio.evaluation import NamedSetting, Options, evaluate
+from mata_audio.evaluation.choosing import METHODS, Choice, choose
+from mata_audio.evaluation.choosing.choose import ALPHAS, all_windows, along
+from mata_audio.evaluation.choosing.measuring import Measuring
+from mata_audio.evaluation.results import Paired, Results
+from mata_audio.evaluation.running.one_prefill import prefill
+from mata_audio.evaluation.running.plan import make_plan
+from mata_audio.evaluation.running.runs import loaded_model
+from mata_audio.evaluation.sweep import grid
+from mata_audio.evaluation.sweep.sweep import rank, tuning_part
+from mata_audio.families import locate
+from mata_audio.layers import scaled_paper_layers
+from mata_audio.loading import Loaded
+
+SINGLE_ALPHA = 2.0
+"""Of the single layers: at the paper's 0.1, one layer changes hardly an answer."""
+
+PAPER = "the paper's: alpha 0.1, 10-20 scaled"
+PAPER_RANGE = "10-20 scaled, alpha chosen"
+
+
+@dataclass(frozen=True)
+class Line:
+    """What came of one way to choose, on the test split."""
+
+    model: str
+    name: str
+    setting: str
+    accuracy: float
+    paired: Paired | None
+    regret: float
+    correlation: float | None
+    cost: float | None
+
+
+def arguments() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="+", help='"tiny" or folders of trained models')
+    parser.add_argument("--out", type=Path, default=Path("build/choosing"))
+    parser.add_argument("--tune-items", type=int, default=1_440, help="half of them choose")
+    parser.add_argument("--test-items", type=int, default=2_412)
+    return parser.parse_args()
+
+
+def prefill_seconds(model: Loaded, items: int) -> float:
+    """Seconds to read the items that are chosen on once, without answering."""
+    plan = make_plan(model, "tiny", None, (), Options(split="tune", limit=items))
+    chosen_on = set(tuning_part(plan.task, plan.items, 0.5, 0))
+    plan = replace(plan, items=tuple(item for item in plan.items if item.id in chosen_on))
+    start = time.perf_counter()
+    with torch.inference_mode():
+        for batch in Measuring(plan, model).batches():
+            prefill(locate(model.model).listener, batch.inputs)
+    return time.perf_counter() - start
+
+
+def chosen_by(model: Loaded, method: str, folder: Path, items: int) -> tuple[Choice, float | None]:
+    """Return what a method chooses, and the seconds that its measuring took; None if stored."""
+    seconds: list[float] = []
+    known = METHODS[method]
+    if known.measure is not None:
+
+        def timed(measuring: Measuring):  # type: ignore[no-untyped-def]
+            start = time.perf_counter()
+            try:
+                return known.measure(measuring)  # type: ignore[misc]
+            finally:
+                seconds.append(time.perf_counter() - start)
+
+        METHODS[method] = replace(known, measure=timed)
+    try:
+        choice = choose(model, "tiny", folder / method, method, split="tune", limit=items)
+    finally:
+        METHODS[method] = known
+    return choice, seconds[0] if seconds else None
+
+
+def paper_range(model: Loaded, folder: Path, items: int, depth: int) -> MATA | None:
+    """Return the paper's layers with the alpha that is best on the tuning items."""
+    settings = along(MATA(layers=scaled_paper_layers(depth)), ALPHAS)
+    results = evaluate(
+        model, "tiny", folder / "paper-range", settings=settings, split="tune", limit=items
+    )
+    winner = rank(results, tuning_part(_task(model), results.items, 0.5, 0)).winner
+    return next((setting.mata for setting in settings if setting.name == winner), None)
+
+
+def _task(model: Loaded):  # type: ignore[no-untyped-def]
+    return make_plan(model, "tiny", None, (), Options(limit=1)).task
+
+
+def compare(path: str, options: argparse.Namespace) -> list[Line]:
+    """Choose by every method on one model, and measure on the test split."""
+    plan = make_plan(path, "tiny", None, (), Options(limit=1))
+    model = loaded_model(plan)
+    name = Path(path).name
+    folder = options.out / name
+    depth = locate(model.model).depth
+    one_prefill = prefill_seconds(model, options.tune_items)
+    chosen: dict[str, MATA | None] = {PAPER: MATA(layers=scaled_paper_layers(depth))}
+    chosen[PAPER_RANGE] = paper_range(model, folder, options.tune_items, depth)
+    evidence, costs = {}, {}
+    for method in METHODS:
+        choice, seconds = chosen_by(model, method, folder, options.tune_items)
+        print(f"{name}: {method} chose {choice.setting and choice.setting.name}", flush=True)
+        chosen[method] = None if choice.setting is None else choice.setting.mata
+        evidence[method] = choice.evidence
+        costs[method] = None if seconds is None else seconds / one_prefill
+    windows = grid(alphas=ALPHAS, layers=all_windows(depth))
+    singles = [
+        NamedSetting(f"layer {layer}", MATA(alpha=SINGLE_ALPHA, layers=[layer]))
+        for layer in range(depth)
+    ]
+    named = [NamedSetting(key, mata) for key, mata in chosen.items() if mata is not None]
+    results = evaluate(
+        model,
+        "tiny",
+        folder / "test",
+        settings=[*named, *windows, *singles],
+        split="test",
+        limit=options.test_items,
+    )
+    row = results.overall
+    best = max(windows, key=lambda setting: row.paired[setting.name].difference)
+    most = row.paired[best.name].difference
+    effects = [row.paired[setting.name].difference for setting in singles]
+    lines = [_line(name, "best window in hindsight", best.mata, best.name, results, most)]
+    for key, mata in chosen.items():
+        of = evidence.get(key)
+        correlation = None if of is None else float(spearmanr(of.scores, effects).statistic)
+        line = _line(name, key, mata, key, results, most)
+        lines.append(replace(line, correlation=correlation, cost=costs.get(key)))
+    return lines
+
+
+def _line(
+    model: str, name: str, mata: MATA | None, setting: str, results: Results, most: float
+) -> Line:
+    accuracy = results.overall.accuracy
+    if mata is None:
+        return Line(model, name, "none helps", accuracy["baseline"].value, None, most, None, None)
+    paired = results.overall.paired[setting]
+    described = next(own.description for own in results.settings if own.name == setting)
+    regret = most - paired.difference
+    return Line(model, name, described, accuracy[setting].value, paired, regret, None, None)
+
+
+def table(lines: list[Line]) -> str:
+    """The lines as Markdown; accuracy, difference and regret in points."""
+    text = [
+        "| model | chosen by | setting | accuracy | difference | gained / lost | p | regret "
+        "| rank correlation | cost in prefills |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for line in lines:
+        paired = line.paired
+        effect = (
+            ("0.0", "0 / 0", "1")
+            if paired is None
+            else (
+                f"{100 * paired.difference:+.1f}",
+                f"{paired.gained} / {paired.lost}",
+                f"{paired.p:.2g}",
+            )
+        )
+        correlation = "" if line.correlation is None else f"{line.correlation:.2f}"
+        cost = "" if line.cost is None else f"{line.cost:.1f}"
+        cells = [line.model, line.name, line.setting, f"{100 * line.accuracy:.1f}", *effect]
+        cells += [f"{100 * line.regret:.1f}", correlation, cost]
+        text.append(f"| {' | '.join(cells)} |")
+    return "\n".join(text)
+
+
+def main() -> None:
+    """Compare on every model and print one table."""
+    quiet_libraries(False)
+    torch.set_num_threads(1)
+    options = arguments()
+    lines = []
+    for path in options.models:
+        own = compare(path, options)
+        lines += own
+        written = [line.__dict__ | {"paired": line.paired and line.paired.__dict__} for line in own]
+        (options.out / Path(path).name / "lines.json").write_text(json.dumps(written, indent=1))
+    print(table(lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""``evidence.json`` in a run's folder: what was measured, for when a stopped run goes on.
+
+Nothing is measured twice then, and fitted gains are the very same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mata_audio.errors import RunError
+from mata_audio.evaluation.choosing.evidence import Evidence
+from mata_audio.evaluation.running.run_folder import EVIDENCE
+from mata_audio.files import write_atomically
+from mata_audio.settings import MATA
+
+
+def save_evidence(evidence: Evidence, folder: Path, made_from: Mapping[str, Any]) -> None:
+    """Write the evidence; ``made_from`` is JSON data that says on what it was measured."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data = {"made_from": dict(made_from), "evidence": asdict(evidence)}
+    write_atomically(folder / EVIDENCE, json.dumps(data, indent=1) + "\n")
+
+
+def load_evidence(folder: Path, made_from: Mapping[str, Any]) -> Evidence | None:
+    """Return the evidence that was measured on the same; None where there is none.
+
+    Raises:
+        RunError: the file cannot be used.
+    """
+    path = folder / EVIDENCE
+    if not path.exists():
+        return None
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["made_from"] != json.loads(json.dumps(dict(made_from))):
+            return None
+        stored = data["evidence"]
+        lists = {name: tuple(stored[name]) for name in ("scores", "low", "high")}
+        return Evidence(**{**stored, **lists, "setting": MATA(**stored["setting"])})
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} cannot be used ({error}): delete it to measure again") from error
+
+
+def how_chosen(evidence: Evidence) -> dict[str, Any]:
+    """Return how a setting was chosen, for its file: the method, and what was fitted."""
+    fitting = evidence.facts.get("fitting")
+    return {
+        "method": evidence.method,
+        "items": evidence.items,
+        **({} if fitting is None else {"fitting": fitting}),
+    }

@@ -1,0 +1,59 @@
+"""Profile: in which layers does a word get more of the last token's attention than audio does?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mata_audio.evaluation.choosing.evidence import Evidence, window_evidence
+from mata_audio.evaluation.choosing.measuring import Measuring
+from mata_audio.evaluation.results import BASELINE
+from mata_audio.evaluation.running.one_prefill import Inputs
+from mata_audio.evaluation.settings import NamedSetting
+from mata_audio.families import locate
+from mata_audio.profiling.gathering import BatchMasses, Speaking, counted
+from mata_audio.profiling.kinds import AUDIO, INSTRUCTION, SYSTEM, token_kinds, vocabulary
+from mata_audio.profiling.running import Prompts, Reader, generation
+
+UNIT = "attention to a word over attention to an audio token, natural logarithm"
+
+
+def measure(measuring: Measuring) -> Evidence:
+    """Choose the layers of the largest imbalance; no answers are needed."""
+    loaded = measuring.loaded
+    tokenizer = loaded.processor.tokenizer
+    scores = [imbalance(loaded.model, batch.inputs, tokenizer) for batch in measuring.batches()]
+    return window_evidence("profile", UNIT, np.concatenate(scores))
+
+
+def imbalance(model: Any, inputs: Inputs, tokenizer: Any) -> NDArray[np.float64]:
+    """Return how much less an audio token gets than a word, shape ``(batch, layers)``.
+
+    The logarithm of the attention of the last prompt token, mean over heads, to a token of system
+    prompt and instruction over that to an audio token; 0 is alike.
+
+    Args:
+        model: a supported model, not steered.
+        inputs: prompts with audio and text, as the processor returns them.
+        tokenizer: of the model.
+    """
+    located = locate(model)
+    listener: Any = located.listener
+    prompts = Prompts(located, inputs)
+    kinds = token_kinds(
+        prompts.ids, prompts.mask, vocabulary(listener.config, located.audio_token_id, tokenizer)
+    )
+    config, ends = generation(located, tokenizer, new_tokens=0)
+    speaking = Speaking(prompts.width, ends)
+    observer = BatchMasses(kinds, located.depth, speaking)
+    Reader(located, prompts, config, settings=1).read(
+        NamedSetting(BASELINE, None), observer, speaking
+    )
+    masses = observer.result()[0].mean(axis=2)  # (batch, layers, kinds)
+    tokens = counted(kinds, prompts.audio)
+    words = [SYSTEM, INSTRUCTION]
+    to_word = masses[:, :, words].sum(axis=2) / tokens[:, words].sum(axis=1)[:, None]
+    to_audio = masses[:, :, AUDIO] / tokens[:, AUDIO][:, None]
+    return np.log(to_word) - np.log(to_audio)
