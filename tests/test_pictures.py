@@ -15,7 +15,7 @@ import pytest
 from mata_audio import MATA, MataError, SettingsError
 from mata_audio.errors import AudioError, DataError
 from mata_audio.evaluation.results import Accuracy, Paired, Results, Row, SettingResult
-from mata_audio.evaluation.settings import short_name
+from mata_audio.evaluation.settings import NamedSetting, short_name
 from mata_audio.evaluation.sweep import Sweep
 from mata_audio.pictures import (
     accuracy,
@@ -27,6 +27,7 @@ from mata_audio.pictures import (
     ranking,
     save,
 )
+from mata_audio.pictures.grid import has_grid
 from mata_audio.pictures.labels import label
 from mata_audio.profiling import Attention, Profile, Timeline
 
@@ -200,6 +201,85 @@ def test_profile_shades_the_chosen_layers() -> None:
     assert bands == [(1.5, 3.5), (6.5, 7.5)]
     before = 100 * profile().attention["baseline"].mean[:, :, 0].mean(axis=1)
     assert list(axes.lines[0].get_ydata()) == pytest.approx(list(before))
+
+
+def test_the_map_holds_each_heads_share_and_its_change() -> None:
+    before, after = layer_head_map(profile()).axes[:2]
+    own, steered = (profile().attention[name].mean[:, :, 0] for name in ("baseline", "MATA"))
+    np.testing.assert_allclose(before.images[0].get_array(), 100 * own)
+    np.testing.assert_allclose(after.images[0].get_array(), 100 * (steered - own))
+    bars = [tuple(line.get_ydata()) for line in after.lines]
+    assert bars == [(1.6, 3.4), (6.6, 7.4)]
+
+
+def test_without_a_gain_no_layer_is_shaded() -> None:
+    own = profile()
+    idle = replace(own.attention["MATA"], setting={"alpha": 0.0, "layers": [2, 3]})
+    figure = mass_by_layer(replace(own, attention={**own.attention, "MATA": idle}))
+    assert not figure.axes[0].patches
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["baseline", "MATA"]
+
+
+def test_listening_shows_the_attention_on_each_moment() -> None:
+    layers = (1, 2)
+    figure = listening(
+        timeline(), np.sin(np.arange(16_000) / 9), 16_000, layers=layers, of="item 7: What? " * 9
+    )
+    top, _, bottom = figure.axes
+    steps = [patch for patch in bottom.patches if not patch.get_fill()]
+    for name, step in zip(("baseline", "MATA"), steps, strict=True):
+        values, edges, _ = step.get_data()
+        expected = 100 * timeline().weights[name][list(layers)].mean(axis=0)
+        np.testing.assert_allclose(values, expected)
+        np.testing.assert_allclose(edges, np.linspace(0, 1, 11))
+    assert top.get_title(loc="left").startswith("item 7: What?")
+    assert top.get_title(loc="left").count("\n") == 1
+    assert "layers 1-2 (from 0)" in figure.legends[0].get_title().get_text()
+
+
+def test_many_moments_are_averaged_into_steps_that_can_be_told_apart() -> None:
+    edges = np.linspace(0, 30, 751)
+    weights = np.random.default_rng(1).random((2, 750)) / 500
+    long = Timeline(np.zeros(750, np.int64), edges[:-1], edges[1:], {"baseline": weights})
+    figure = listening(long, np.sin(np.arange(30_000) / 9), 1_000)
+    values, steps, _ = next(p for p in figure.axes[2].patches if not p.get_fill()).get_data()
+    assert len(values) == 94  # of 8 tokens each, the last of 6
+    np.testing.assert_allclose(values[:-1], 100 * weights.mean(0)[:744].reshape(93, 8).mean(1))
+    assert values[-1] == pytest.approx(100 * weights.mean(0)[744:].mean())
+    np.testing.assert_allclose(steps, np.append(edges[:-1:8], 30))
+    assert "steps of 8 tokens" in figure.legends[0].get_title().get_text()
+
+
+@pytest.mark.parametrize("fields", [{"alpha": None, "layers": None}, {"gains": [[0.0, 0.5]]}])
+def test_a_setting_by_layer_and_head_is_ranked_and_in_no_grid(fields: dict[str, Any]) -> None:
+    sweep = hand_made()
+    odd = sweep.ranking[0]
+
+    def unplaced(own: SettingResult) -> SettingResult:
+        return replace(own, mata={**(own.mata or {}), **fields})
+
+    settings = tuple(unplaced(own) if own.name == odd else own for own in sweep.results.settings)
+    changed = replace(sweep, results=replace(sweep.results, settings=settings))
+    figure = heatmap(changed)
+    assert set(texts(figure.axes[0])) == WRITTEN - {"+3.5"}
+    assert "the winner is not in this grid" in figure.get_supxlabel()
+    (first, *_) = ranking(changed).axes[0].get_yticklabels()
+    assert first.get_text().replace("\n", " ") == odd
+    assert has_grid(changed)
+    none = tuple(own if own.mata is None else unplaced(own) for own in settings)
+    without = replace(sweep, results=replace(sweep.results, settings=none))
+    assert not has_grid(without)
+    with pytest.raises(SettingsError, match="nothing to draw"):
+        heatmap(without)
+
+
+def test_gains_shade_the_layers_in_which_a_head_has_one() -> None:
+    table = [[0.0, 0.5, 0.0, 0.0] if layer in (4, 9) else [0.0] * 4 for layer in range(12)]
+    own = profile()
+    fields = NamedSetting("MATA", MATA(gains=table)).fields
+    by_head = replace(own.attention["MATA"], setting=fields)
+    figure = mass_by_layer(replace(own, attention={**own.attention, "MATA": by_head}))
+    assert [(p.get_x(), p.get_width()) for p in figure.axes[0].patches] == [(3.5, 1), (8.5, 1)]
 
 
 @pytest.mark.parametrize("name", PICTURES)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mata_audio.rows import Rows, Span, ragged
+from mata_audio.target_rows import target_rows
 from mata_audio.targets import LAST, Target
 
 
@@ -54,7 +55,7 @@ class Prompt:
         place = real.cumsum(dim=1)  # 1 at each sample's first token
         length = place[:, -1] if length is None else length
         answer = real & (place > length[:, None])
-        active = target.rows(audio & ~answer, place * (real & ~answer), length) | answer
+        active = target_rows(target, audio & ~answer, place * (real & ~answer), length) | answer
         active &= audio.any(dim=1, keepdim=True)
         first = active.int().argmax(dim=1)
         # One transfer for all that Python must know.

@@ -8,9 +8,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 from mata_audio.errors import SettingsError, SettingsTypeError
 
 TARGETS = ("last", "all", "after-audio", "last-K", "random-K")
@@ -41,30 +38,6 @@ class Target:
         """Whether nothing before the last prompt token is changed, as in the paper."""
         return (self.kind, self.count) == ("last", 1)
 
-    def rows(self, audio: Tensor, place: Tensor, length: Tensor) -> Tensor:
-        """Return which prompt slots are changed, shape ``(batch, slots)``, bool.
-
-        Args:
-            audio: True at the prompt's audio tokens, shape ``(batch, slots)``.
-            place: of each prompt token in its prompt, from 1; 0 at padding and after the prompt;
-                same shape.
-            length: of each prompt, shape ``(batch,)``. A prompt that is fed in pieces is longer
-                than what is in the slots.
-        """
-        length, prompt = length[:, None], place > 0
-        if self.kind == "all":
-            return prompt
-        if self.kind == "last":
-            return prompt & (place > length - self.count)
-        if self.kind == "after-audio":
-            last_audio = torch.where(audio, place, 0).amax(dim=1, keepdim=True)
-            return prompt & (place > last_audio.minimum(length - 1))
-        chosen = torch.zeros_like(prompt)
-        for sample, tokens in enumerate(length.flatten().tolist()):
-            drawn = _drawn(tokens, self.count, self.seed).to(place.device)
-            chosen[sample] = torch.isin(place[sample], drawn)
-        return chosen
-
 
 LAST = Target("last")
 
@@ -91,9 +64,3 @@ def read_target(rows: object, seed: object) -> Target:
 
 
 _HOW = ", ".join(f'"{target}"' for target in TARGETS) + ' with a number for K, as in "last-8"'
-
-
-def _drawn(tokens: int, count: int, seed: int) -> Tensor:
-    """Draw ``count`` of the places 1 to ``tokens``; no other generator is touched."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randperm(tokens, generator=generator)[:count] + 1

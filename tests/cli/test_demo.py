@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -10,13 +12,26 @@ import pytest
 from running import Mata, error_line
 
 from mata_audio.cli.progress import Progress
+from mata_audio.pictures import MissingMatplotlibError
 from mata_audio.statistics import mcnemar_exact
 from mata_audio.tiny import make_items
 
+PICTURES = ("accuracy", "gained_and_lost", "mass_by_layer", "layer_head_map", "listening")
 
-def test_what_it_prints_and_writes(mata: Mata, tmp_path: Path) -> None:
+
+def page_of(folder: Path) -> tuple[str, list[bytes]]:
+    """Return the demo's page, and the pictures in it."""
+    page = (folder / "report.html").read_text("utf-8")
+    found = re.findall(r'<img src="data:image/svg\+xml;base64,([^"]+)"', page)
+    return page, [base64.b64decode(content) for content in found]
+
+
+def test_what_it_prints_and_writes(
+    mata: Mata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # so that the paths it prints are short
     file, clips = tmp_path / "demo.json", tmp_path / "clips"
-    outcome = mata("demo", "--items", "36", "--json", file, "--keep", clips)
+    outcome = mata("demo", "--items", "36", "--json", file, "--keep", clips, "--out", "out")
     assert outcome.code == 0
     assert max(map(len, outcome.out.splitlines())) <= 100
     for words in ("36 held-out questions", "gained", "MATA receipt", "Example", "Next"):
@@ -39,15 +54,89 @@ def test_what_it_prints_and_writes(mata: Mata, tmp_path: Path) -> None:
     assert len(lines) <= 40
     assert "\r" not in outcome.err
 
+    pytest.importorskip("matplotlib")
+    assert "out/pictures/mass_by_layer.png\n" in outcome.out
+    assert "out/report.html, " in outcome.out
+    folder = tmp_path / "out"
+    written = {f"pictures/{own}.{form}" for own in PICTURES for form in ("svg", "png")}
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert found == {"report.html", *written}
+    page, shown = page_of(folder)
+    assert shown == [(folder / "pictures" / f"{own}.svg").read_bytes() for own in PICTURES]
+    items = json.loads(page.split('id="data">')[1].split("</script>")[0])["items"]
+    for own, item in zip(items, data["items"], strict=True):
+        assert [answer["raw"] for answer in own["answers"]] == [
+            item["answers"][name]["raw"] for name in ("baseline", "MATA")
+        ]
+        content = base64.b64decode(own["clips"][0]["source"].split(",")[1])
+        assert content == (clips / own["clips"][0]["name"]).read_bytes()
+    svg = (folder / "pictures" / "listening.svg").read_text("utf-8")
+    assert data["example"] in svg
+    assert "mata-tiny, test" in page
+
+
+def test_a_second_demo_replaces_the_first_ones_files(mata: Mata, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    out = tmp_path / "out"
+    (out / "pictures").mkdir(parents=True)
+    (out / "report.html").write_text("an earlier page")
+    (out / "pictures" / "accuracy.svg").write_text("an earlier picture")
+    (out / "pictures" / "mine.svg").write_text("<svg>not the demo's</svg>")
+    assert mata("demo", "--items", "6", "--out", out).code == 0
+    page, shown = page_of(out)
+    assert "earlier" not in page
+    assert len(shown) == len(PICTURES)
+    assert shown[0] == (out / "pictures" / "accuracy.svg").read_bytes()
+    assert (out / "pictures" / "mine.svg").is_file()
+
+
+def test_without_matplotlib_there_is_a_page_without_pictures(
+    mata: Mata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in [own for own in sys.modules if own.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    outcome = mata("demo", "--items", "6", "--out", tmp_path / "out")
+    assert outcome.code == 0
+    lines = [line for line in outcome.out.splitlines() if "mata-audio[pictures]" in line]
+    assert len(lines) == 1
+    assert "pip install 'mata-audio[pictures]'" in lines[0]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["report.html"]
+    page, shown = page_of(tmp_path / "out")
+    assert shown == []
+    assert "tiny-test-0-000000" in page
+
+
+def test_clips_are_embedded_up_to_the_limit_changed_answers_first(
+    mata: Mata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mata_audio.evaluation.analysis.report_clips.MOST_EMBEDDED", 200_000)
+    monkeypatch.setattr("mata_audio.pictures.require_matplotlib", _missing)
+    mata("demo", "--items", "36", "--out", tmp_path)
+    page, _ = page_of(tmp_path)
+    items = json.loads(page.split('id="data">')[1].split("</script>")[0])["items"]
+    playable = [bool(item["clips"]) for item in items]
+    assert 1 < sum(playable) < 36
+    assert f"{sum(playable)} of 36 clips are in this page" in page
+    changed = [item["answers"][0]["correct"] != item["answers"][1]["correct"] for item in items]
+    assert any(changed)
+    assert all(plays for plays, differs in zip(playable, changed, strict=True) if differs)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def _missing() -> None:
+    raise MissingMatplotlibError("not here")
+
 
 def test_alpha_zero_changes_nothing_and_leaves_no_files(
     mata: Mata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     file = tmp_path / "demo.json"
-    outcome = mata("demo", "--items", "6", "--alpha", "0", "--json", file)
+    out = tmp_path / "out"
+    outcome = mata("demo", "--items", "6", "--alpha", "0", "--json", file, "--out", out)
     assert outcome.code == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["demo.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["demo.json", "out"]
     for item in json.loads(file.read_text())["items"]:
         assert item["answers"]["baseline"] == item["answers"]["MATA"]
 
@@ -55,7 +144,7 @@ def test_alpha_zero_changes_nothing_and_leaves_no_files(
 def test_more_items_change_no_answer(mata: Mata, tmp_path: Path) -> None:
     answers = []
     for items in (6, 18):
-        mata("demo", "--items", str(items), "--json", tmp_path / "demo.json")
+        mata("demo", "--items", str(items), "--json", tmp_path / "demo.json", "--out", tmp_path)
         answers.append(json.loads((tmp_path / "demo.json").read_text())["items"][:6])
     assert answers[0] == answers[1]
 
@@ -68,10 +157,14 @@ def test_more_items_change_no_answer(mata: Mata, tmp_path: Path) -> None:
         (["--alpha", "nan"], "finite"),
         (["--layers", "90-99"], "out of range"),
         (["--formula", "divide"], "'multiply'"),
+        (["--out", __file__], "give another folder"),
         (["--json", "nowhere/at/all.json"], "not a file in a folder that exists"),
     ],
 )
-def test_wrong_options_are_exit_code_2(mata: Mata, options: list[str], words: str) -> None:
+def test_wrong_options_are_exit_code_2(
+    mata: Mata, options: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     outcome = mata("demo", *options)
     assert outcome.code == 2
     assert words in error_line(outcome)

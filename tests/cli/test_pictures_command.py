@@ -1,13 +1,17 @@
-"""``mata pictures``: which pictures a run and a sweep get, and wrong use."""
+"""``mata pictures`` and ``mata report``: which pictures a run and a sweep get, and wrong use."""
 
 from __future__ import annotations
 
 import argparse
+import base64
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from mata_audio.cli import pictures
+from mata_audio.cli import report as report_command
 from mata_audio.errors import RunError
 from mata_audio.evaluation import evaluate
 from mata_audio.evaluation.analysis.results_file import load_results, save_results
@@ -59,6 +63,73 @@ def test_a_run_has_two_pictures_and_the_baseline_alone_one(tmp_path: Path) -> No
     evaluate("tiny", "tiny", alone, settings=[], limit=4)
     draw(alone)
     assert names(alone / "pictures") == {"accuracy.svg", "accuracy.png"}
+
+
+def report(folder: Path, page: Path) -> dict[str, bytes]:
+    """Make a page; return its pictures by the name in their alternative text."""
+    args = argparse.Namespace(folder=folder, html=page, audio="none", data=None)
+    assert report_command.run(args) == 0
+    found = re.findall(
+        r'<img src="data:image/svg\+xml;base64,([^"]+)" alt="Picture (\w+)\.',
+        page.read_text("utf-8"),
+    )
+    return {name: base64.b64decode(content) for content, name in found}
+
+
+def test_the_report_shows_what_pictures_draws(
+    swept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw(swept, tmp_path / "figures")
+    shown = report(swept, tmp_path / "report.html")
+    assert list(shown) == ["accuracy", "gained_and_lost", "heatmap", "ranking"]
+    for name, content in shown.items():
+        assert content == (tmp_path / "figures" / f"{name}.svg").read_bytes()
+    assert "picture" not in capsys.readouterr().err
+
+
+def test_the_report_shows_saved_pictures_too(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    evaluate("tiny", "tiny", run, settings=[], limit=4)
+    (run / "pictures").mkdir()
+    (run / "pictures" / "accuracy.svg").write_bytes(b"<svg>of an earlier run</svg>")
+    (run / "pictures" / "mine.svg").write_bytes(b"<svg>my own</svg>")
+    shown = report(run, tmp_path / "report.html")
+    assert list(shown) == ["accuracy", "mine"]
+    assert b"earlier" not in shown["accuracy"]
+    assert shown["mine"] == b"<svg>my own</svg>"
+
+
+def test_the_report_without_matplotlib(
+    swept: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    draw(swept, tmp_path / "figures")
+    save_results(load_results(swept), tmp_path / "results.json")
+    for module in [own for own in sys.modules if own.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    capsys.readouterr()
+    page = tmp_path / "report.html"
+    assert report(tmp_path, page) == {}
+    assert 'id="pictures"' not in page.read_text("utf-8")
+    notes = capsys.readouterr().err.splitlines()
+    assert len(notes) == 1
+    assert "pip install 'mata-audio[pictures]'" in notes[0]
+
+    (tmp_path / "figures").rename(tmp_path / "pictures")
+    assert len(report(tmp_path, page)) == 4
+    assert capsys.readouterr().err == ""
+
+
+def test_a_report_is_made_where_nothing_can_be_drawn(
+    swept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_results(load_results(swept), tmp_path / "results.json")
+    (tmp_path / "sweep.json").write_text("not JSON")
+    assert report(tmp_path, tmp_path / "report.html") == {}
+    assert "run the sweep again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("stored", ["{}", "not JSON", "[]", '{"tuning_ids": ["elsewhere"]}'])

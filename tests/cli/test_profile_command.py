@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from running import Outcome
 
 from mata_audio.cli import profile as command
 from mata_audio.cli.parser import Parser
 from mata_audio.errors import DataError, RunError, SettingsError
+from mata_audio.pictures import MissingMatplotlibError
 from mata_audio.profiling import Profile
+from mata_audio.tiny import make_items
 from paper_data import write_mmau
 
 
@@ -33,6 +39,7 @@ def profiled(capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorde
     return run
 
 
+PICTURES = ("mass_by_layer", "layer_head_map", "listening")
 TINY = ("tiny", "--task", "tiny", "--items", "6")
 
 
@@ -63,6 +70,100 @@ def test_embedded_model(profiled, tmp_path: Path) -> None:  # type: ignore
     assert [float(row[-3]) for row in rows] == pytest.approx(after.imbalance.tolist(), abs=0.0051)
 
 
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The figures that are saved, by name of the file."""
+    pytest.importorskip("matplotlib")
+    from mata_audio import pictures
+
+    figures: dict[str, Any] = {}
+    real = pictures.save
+
+    def save(figure: Any, path: Path) -> list[Path]:
+        figures[path.name] = figure
+        return real(figure, path)
+
+    monkeypatch.setattr(pictures, "save", save)
+    return figures
+
+
+def test_pictures_show_what_was_measured(  # type: ignore
+    profiled, kept: dict[str, Any], tmp_path: Path
+) -> None:
+    file, folder = tmp_path / "profile.json", tmp_path / "new" / "pictures"
+    outcome = profiled(*TINY, "--json", file, "--pictures", folder)
+    names = {f"{own}.{form}" for own in PICTURES for form in ("svg", "png")}
+    assert {path.name for path in folder.iterdir()} == names
+    printed = [folder / line for line in outcome.out.splitlines() if line.startswith(str(folder))]
+    assert {path.name for path in printed} == names
+
+    found = Profile.load(file)
+    before, after = (found.attention[name] for name in ("baseline", "MATA"))
+    by_layer = kept["mass_by_layer"].axes[0]
+    for line, own in zip(by_layer.lines, (before, after), strict=True):
+        np.testing.assert_allclose(line.get_ydata(), 100 * own.of("audio", found.kinds))
+    assert [(p.get_x(), p.get_width()) for p in by_layer.patches] == [(2.5, 5)]
+    change = 100 * (after.mean - before.mean)[:, :, found.kinds.index("audio")]
+    np.testing.assert_allclose(
+        kept["layer_head_map"].axes[1].images[0].get_array(), change, atol=1e-9
+    )
+
+
+def test_one_items_clip_is_drawn_over_time(  # type: ignore
+    profiled, kept: dict[str, Any], tmp_path: Path
+) -> None:
+    items = make_items("test", 9)
+    assert items[8].id not in [item.id for item in items[:6]]
+    for words, item in (((), items[0]), (("--listen", items[8].id), items[8])):
+        profiled(*TINY, "--pictures", tmp_path, *words)
+        top, _, bottom = kept["listening"].axes
+        assert top.get_title(loc="left").replace("\n", " ").startswith(f"{item.id}: ")
+        heard = item.waveform()
+        assert bottom.get_xlim() == pytest.approx((0, len(heard) / 16_000))
+        lowest = min(path.vertices[:, 1].min() for path in top.collections[0].get_paths())
+        assert lowest == pytest.approx(heard.min(), abs=1e-4)
+        plain, steered = (p.get_data().values for p in bottom.patches if not p.get_fill())
+        assert 0 < plain.sum() <= 100
+        assert abs(plain - steered).max() > 0.01
+
+
+def test_pictures_of_the_baseline_alone(  # type: ignore
+    profiled, kept: dict[str, Any], tmp_path: Path
+) -> None:
+    profiled(*TINY, "--baseline-only", "--pictures", tmp_path)
+    assert len(kept["mass_by_layer"].axes[0].lines) == 1
+    assert "all layers" in kept["listening"].legends[0].get_title().get_text()
+
+
+def test_each_of_several_clips_is_drawn(  # type: ignore
+    profiled, kept: dict[str, Any], qwen2_audio_folder: Path, tmp_path: Path
+) -> None:
+    for name, seconds in (("long", 3), ("short", 1)):
+        noise = 0.1 * np.random.default_rng(seconds).standard_normal(seconds * 8_000)
+        soundfile.write(tmp_path / f"{name}.wav", noise, 8_000)
+    record = {"id": "two", "question": "Same?", "audio": ["long.wav", "short.wav"]}
+    (tmp_path / "questions.jsonl").write_text(json.dumps(record))
+    data = ("--task", "jsonl", "--data", tmp_path, "--layers", "0", "--alpha", "1")
+    profiled(qwen2_audio_folder, *data, "--pictures", tmp_path / "pictures")
+    cut = ", first 2.0 of 3.0 s"  # what this model can hear
+    for name, clip, seconds in (("listening", f"1 of 2{cut}", 2.0), ("listening_2", "2 of 2", 1.0)):
+        top, _, bottom = kept[name].axes
+        assert top.get_title(loc="left") == f"two, clip {clip}: Same?"
+        assert bottom.get_xlim()[1] == pytest.approx(seconds, abs=0.05)
+
+
+def test_without_matplotlib_it_is_said_before_the_model_is_loaded(  # type: ignore
+    profiled, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for module in [own for own in sys.modules if own.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr("mata_audio.evaluation.running.runs.loaded_model", pytest.fail)
+    with pytest.raises(MissingMatplotlibError, match=r"pip install 'mata-audio\[pictures\]'"):
+        profiled(*TINY, "--pictures", tmp_path / "pictures")
+    assert not list(tmp_path.iterdir())
+
+
 def test_settings_and_baseline_alone(profiled) -> None:  # type: ignore
     two = profiled(*TINY, "--setting", "alpha=0.5 layers=2", "--setting", "alpha=0.5 layers=3")
     assert two.out.count("off: baseline, on: ") == 2
@@ -78,8 +179,10 @@ def test_items_that_cannot_be_read_are_left_out(  # type: ignore
     clips = sorted((data / "test-mini").glob("*.wav"))
     clips[0].write_bytes(b"")
     words = (qwen2_audio_folder, "--task", "mmau", "--data", data, "--baseline-only")
-    outcome = profiled(*words)
+    outcome = profiled(*words, "--pictures", tmp_path / "pictures")
     assert "mmau test-mini: 2 items" in outcome.out
+    first = json.loads((data / "mmau-test-mini.json").read_text())[1]["id"]
+    assert first in (tmp_path / "pictures" / "listening.svg").read_text("utf-8")
     assert "is left out: AudioError" in outcome.err
     for clip in clips:
         clip.write_bytes(b"")
@@ -96,6 +199,9 @@ def test_items_that_cannot_be_read_are_left_out(  # type: ignore
         (["--task", "tiny", "--new-tokens", "-1"], SettingsError, "--new-tokens"),
         (["--task", "tiny", "--batch-size", "0"], SettingsError, "batch_size"),
         (["--task", "tiny", "--json", "nowhere/profile.json"], SettingsError, "no folder"),
+        (["--task", "tiny", "--listen", "x"], SettingsError, "--pictures FOLDER too"),
+        (["--task", "tiny", "--pictures", __file__], SettingsError, "give a folder"),
+        (["--task", "tiny", "--pictures", "x", "--listen", "y"], SettingsError, "no item 'y'"),
         (["--task", "tiny", "--layers", "40"], SettingsError, "numbered 0-11"),
     ],
 )

@@ -27,10 +27,11 @@ MAX_NEW_TOKENS = 8
 
 @dataclass(frozen=True)
 class Run:
-    """Both answers to every item, as the evaluation stores them, and what MATA did."""
+    """Both answers to every item, as the evaluation stores them, what MATA did, and the prompts."""
 
     lines: dict[str, dict[str, Any]]
     receipt: Receipt
+    prompts: list[dict[str, Tensor]]
 
 
 def write_clips(folder: Path, items: Sequence[Item]) -> list[Path]:
@@ -66,7 +67,7 @@ def run_benchmark(loaded: Loaded, mata: MATA, items: Sequence[Item], clips: Sequ
         item.id: {"id": item.id, "answers": {BASELINE: before, "MATA": after}}
         for item, before, after in zip(items, baseline, steered, strict=True)
     }
-    return Run(lines, applied.receipt)
+    return Run(lines, applied.receipt, prompts)
 
 
 def _answers(stage: str, loaded: Loaded, prompts: Sequence[dict[str, Tensor]]) -> list[str]:

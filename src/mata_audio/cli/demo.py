@@ -14,6 +14,7 @@ from mata_audio.cli.progress import note
 from mata_audio.cli.setting_options import add_setting_options
 
 ITEMS = 2_412
+OUT = Path("runs/demo")
 SPLIT = "test"
 
 EXAMPLE = """\
@@ -30,11 +31,19 @@ def add_parser(commands: Any) -> None:
         "demo",
         help="try MATA on the embedded model, without a network",
         description="Run the small model that comes with this package over its held-out questions "
-        "about sound, music and speech, without and with MATA, and compare. No network is used.",
+        "about sound, music and speech, without and with MATA, and compare. "
+        "Pictures and an HTML page of it are written too. No network is used.",
         epilog=EXAMPLE,
     )
     parser.add_argument(
         "--items", type=int, default=ITEMS, metavar="N", help=f"questions (default: all {ITEMS:,})"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=OUT,
+        metavar="FOLDER",
+        help=f"of report.html and pictures; an earlier demo's are replaced ({OUT})",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON too")
     parser.add_argument(
@@ -45,7 +54,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the comparison; write it as JSON where asked.
+    """Print the comparison; write its page and pictures, and it as JSON where asked.
 
     Raises:
         SettingsError: a setting or option that is not allowed.
@@ -62,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
 
     quiet_libraries(getattr(args, "debug", False))
     from mata_audio.cli.benchmark_run import run_benchmark, write_clips
+    from mata_audio.cli.demo_page import write_page
     from mata_audio.cli.demo_report import Report
     from mata_audio.evaluation.analysis.outcome import make_results
     from mata_audio.evaluation.results import BASELINE, SettingResult
@@ -78,17 +88,20 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="mata-demo-") as temporary:
         clips = write_clips(Path(args.keep or temporary), dataset.items)
         run = run_benchmark(loaded, setting.mata, dataset.items, clips)
-    settings = [SettingResult(BASELINE, "", None), SettingResult("MATA", description, {})]
-    results = make_results(Tiny(), dataset, run.lines, settings, Tiny.reader, run={})
-    report = Report(setting, results, run.receipt, time.monotonic() - start)
+        settings = [SettingResult(BASELINE, "", None), SettingResult("MATA", description, {})]
+        results = make_results(Tiny(), dataset, run.lines, settings, Tiny.reader, run={})
+        report = Report(setting, results, run.receipt, time.monotonic() - start)
+        written = write_page(
+            args.out, loaded, setting.mata, dataset, run.prompts, results, report.example.id, clips
+        )
     if args.json is not None:
         write_atomically(args.json, json.dumps(report.as_data(), indent=1) + "\n")
-    print(report.as_text())
+    print(report.as_text(written))
     return 0
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Refuse what would fail only at the end of the run."""
+    """Refuse what would fail only at the end of the run; make the folder of the page."""
     from mata_audio.errors import SettingsError
 
     if not 1 <= args.items <= ITEMS:
@@ -98,3 +111,9 @@ def _check(args: argparse.Namespace) -> None:
     keep = args.keep
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
         raise SettingsError(f"--keep {keep}: give a new or empty folder")
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"--out {args.out} cannot be made ({error.strerror}): give another folder"
+        ) from error

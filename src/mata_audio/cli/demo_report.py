@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from mata_audio import __version__
+from mata_audio.cli.demo_page import Written
 from mata_audio.cli.setting_options import Setting
 from mata_audio.evaluation.analysis.tables import as_text
 from mata_audio.evaluation.results import BASELINE, ItemResult, Results
@@ -22,7 +23,7 @@ Next
   mata demo --items 200 --keep clips                               keep the clips, then:
   mata ask tiny "Which sound is this?" --audio clips/tiny-test-0-000000.wav
   mata eval --model tiny --task tiny --out runs/tiny               the same, kept and resumable
-  mata report runs/tiny                                            a page to browse it
+  mata report runs/tiny                                            its page
   mata ask Qwen/Qwen2-Audio-7B-Instruct "What do you hear?" --audio YOUR.wav"""
 
 
@@ -68,14 +69,14 @@ class Report:
             "seconds": round(self.seconds, 1),
         }
 
-    def as_text(self) -> str:
-        """Return everything for people, at most :data:`WIDTH` columns wide."""
+    def as_text(self, written: Written) -> str:
+        """Return everything for people, at most :data:`WIDTH` columns wide but for paths."""
         intro = (
             f"MATA on the embedded model: {len(self.results.items):,} held-out questions in "
             f"{self.seconds:.0f} s\n  its setting    {self._origin()}"
         )
         blocks = [intro, as_text(self.results), self._notes(), str(self.receipt)]
-        return "\n\n".join([*blocks, self._example(), NEXT])
+        return "\n\n".join([*blocks, self._example(), _files(written), NEXT])
 
     def _origin(self) -> str:
         if self.setting.origin == "from its mata.json":
@@ -102,6 +103,15 @@ class Report:
             f"  baseline       {example.answers[BASELINE].read or '(empty answer)'}\n"
             f"  MATA           {example.answers['MATA'].read or '(empty answer)'}"
         )
+
+
+def _files(written: Written) -> str:
+    picture = f"none: {written.missing}" if written.profile is None else str(written.profile)
+    return (
+        "To look at\n"
+        f"  attention      {picture}\n"
+        f"  everything     {written.page}, a page with pictures, every answer and the clips"
+    )
 
 
 def _gained(item: ItemResult) -> bool:

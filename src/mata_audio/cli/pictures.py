@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from mata_audio.evaluation.results import Results
+from typing import Any
 
 EXAMPLE = """\
 examples:
@@ -45,35 +41,12 @@ def run(args: argparse.Namespace) -> int:
         MissingMatplotlibError: Matplotlib is not installed.
     """
     from mata_audio.evaluation.analysis.results_file import load_results
-    from mata_audio.evaluation.results import BASELINE
-    from mata_audio.evaluation.sweep.sweep import stored_sweep
-    from mata_audio.pictures import accuracy, gained_and_lost, heatmap, ranking, save
+    from mata_audio.pictures import pictures_of_run, save
+    from mata_audio.pictures.of_run import FOLDER, run_folder
 
-    results = load_results(args.folder)
-    folder = args.folder if args.folder.is_dir() else args.folder.parent
-    out = args.out or folder / "pictures"
-    compared = [setting.name for setting in results.settings if setting.name != BASELINE]
-    figures: dict[str, Any] = {}
-    swept = stored_sweep(results, folder)
-    if swept is not None:
-        figures["heatmap"] = heatmap(swept)
-        figures["ranking"] = ranking(swept)
-        # All settings by group would be too much to look at.
-        compared = list(swept.ranking[:1])
-        results = _marked(results, compared)
-    figures["accuracy"] = accuracy(results, compared)
-    if compared:
-        figures["gained_and_lost"] = gained_and_lost(results, compared)
-    for name, figure in figures.items():
+    folder = run_folder(args.folder)
+    out = args.out or folder / FOLDER
+    for name, figure in pictures_of_run(load_results(args.folder), folder).items():
         for path in save(figure, out / name):
             print(path)
     return 0
-
-
-def _marked(results: Results, names: list[str]) -> Results:
-    """Say of settings that they were chosen on these items, which a sweep's results leave out."""
-    settings = (
-        replace(setting, tuned_on_these_items=True) if setting.name in names else setting
-        for setting in results.settings
-    )
-    return replace(results, settings=tuple(settings))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +18,18 @@ from mata_audio.cli.setting_options import add_setting_options
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from mata_audio.evaluation.item import Item
     from mata_audio.evaluation.running.plan import Plan
-    from mata_audio.evaluation.running.prepare import Failed, Prepared
+    from mata_audio.evaluation.running.prepare import Failed, Prepared, Preparer
     from mata_audio.loading import Loaded
     from mata_audio.profiling import Profile
 
 ITEMS = 50
-BASELINE = "baseline"
 
 EXAMPLE = """\
 examples:
   mata profile tiny --task tiny
+  mata profile tiny --task tiny --pictures runs/tiny/pictures
   mata profile Qwen/Qwen2-Audio-7B-Instruct --task mmau --data path/to/MMAU --json profile.json
   mata profile MODEL --task jsonl --data my-questions.jsonl --items 20 --alpha 0.1 --layers 10-20
 """
@@ -63,6 +63,16 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every head's figures too")
     parser.add_argument(
+        "--pictures",
+        type=Path,
+        metavar="FOLDER",
+        help="draw the first setting: by layer, by head, and over the time of one item's clips; "
+        "mata report shows those in RUN/pictures",
+    )
+    parser.add_argument(
+        "--listen", metavar="ID", help="the item to draw over time (default: the first)"
+    )
+    parser.add_argument(
         "--batch-size", type=int, default=8, metavar="N", help="prompts at once (default: 8)"
     )
     add_setting_options(parser)
@@ -80,22 +90,17 @@ def add_parser(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a table for each setting; write the profile as JSON where asked.
+    """Print a table for each setting; write the profile as JSON, and pictures, where asked.
 
     Raises:
         MataError: of the kind that says what is wrong.
     """
     from mata_audio.cli.quiet import quiet_libraries, use_one_thread
     from mata_audio.cli.setting_specs import settings_from
-    from mata_audio.errors import SettingsError
 
     quiet_libraries(getattr(args, "debug", False))
-    if args.json is not None and not args.json.absolute().parent.is_dir():
-        raise SettingsError(f"--json: there is no folder {args.json.absolute().parent}")
-    if args.items < 1:
-        raise SettingsError(f"--items must be 1 or more; got {args.items}")
-    if args.new_tokens < 0:
-        raise SettingsError(f"--new-tokens must be 0 or more; got {args.new_tokens}")
+    _check(args)
+    from mata_audio.cli.profile_table import text
     from mata_audio.evaluation.running.plan import Options, make_plan
     from mata_audio.evaluation.running.runs import loaded_model
     from mata_audio.loading import TINY
@@ -105,14 +110,16 @@ def run(args: argparse.Namespace) -> int:
         split=args.split, limit=args.items, batch_size=args.batch_size, **loading_options(args)
     )
     plan = make_plan(args.model, args.task, args.data, settings_from(args), options)
+    chosen = _item(plan, args.listen)
     note(f"loading {plan.model.name}")
     if plan.model.name == TINY:
         use_one_thread()
     loaded = loaded_model(plan)
+    read: list[Item] = []
     failed: list[Failed] = []
     made = profile(
         loaded.model,
-        _batches(plan, loaded, failed),
+        _batches(plan, loaded, read, failed),
         loaded.processor.tokenizer,
         plan.settings[1:],
         args.new_tokens,
@@ -131,111 +138,109 @@ def run(args: argparse.Namespace) -> int:
     print(text(made))
     if args.json is not None:
         made.save(args.json)
+    if args.pictures is not None:
+        for path in _draw(plan, loaded, made, chosen or read[0], args.pictures):
+            print(path)
     return 0
 
 
-def _batches(plan: Plan, loaded: Loaded, failed: list[Failed]) -> Iterator[dict[str, Tensor]]:
-    """Yield model inputs; items that cannot be read are noted in ``failed``."""
-    from mata_audio.asking import prompt_style
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what would fail only after the model was loaded and run.
+
+    Raises:
+        SettingsError: an option that is not allowed.
+        MissingMatplotlibError: pictures are asked for, and Matplotlib is not installed.
+    """
+    from mata_audio.errors import SettingsError
+
+    if args.json is not None and not args.json.absolute().parent.is_dir():
+        raise SettingsError(f"--json: there is no folder {args.json.absolute().parent}")
+    if args.items < 1:
+        raise SettingsError(f"--items must be 1 or more; got {args.items}")
+    if args.new_tokens < 0:
+        raise SettingsError(f"--new-tokens must be 0 or more; got {args.new_tokens}")
+    if args.pictures is None:
+        if args.listen is not None:
+            raise SettingsError("--listen chooses what is drawn: give --pictures FOLDER too")
+        return
+    if args.pictures.exists() and not args.pictures.is_dir():
+        raise SettingsError(f"--pictures {args.pictures}: this is a file; give a folder")
+    from mata_audio.pictures import require_matplotlib
+
+    require_matplotlib()
+
+
+def _item(plan: Plan, id: str | None) -> Item | None:
+    """Return the item that was asked for, among those that are profiled or not."""
+    from mata_audio.errors import SettingsError
+
+    if id is None:
+        return None
+    for item in plan.dataset.items:
+        if item.id == id:
+            return item
+    raise SettingsError(
+        f"--listen: {plan.task.name} {plan.dataset.split} has no item {id!r}; its first is "
+        f"{plan.dataset.items[0].id!r}"
+    )
+
+
+def _draw(plan: Plan, loaded: Loaded, made: Profile, item: Item, folder: Path) -> list[Path]:
+    """Draw the first setting and one item.
+
+    Raises:
+        RunError: the item cannot be read.
+    """
+    from mata_audio.cli.profile_pictures import attention_pictures, listening_pictures, save_all
     from mata_audio.errors import RunError
-    from mata_audio.evaluation.running.prepare import Preparer, ahead, batches, stacked
+    from mata_audio.evaluation.running.prepare import Failed, stacked
+
+    prepared = _preparer(plan, loaded)(item)
+    if isinstance(prepared, Failed):
+        raise RunError(f"{item.id} cannot be drawn: {prepared.error}")
+    inputs = stacked([prepared], loaded.model)
+    first = next(iter(plan.settings[1:]), None)
+    figures = attention_pictures(made)
+    figures |= listening_pictures(loaded, item, inputs, made, first)
+    return save_all(figures, folder)
+
+
+def _preparer(plan: Plan, loaded: Loaded) -> Preparer:
+    from mata_audio.asking import prompt_style
+    from mata_audio.evaluation.running.prepare import Preparer
+
+    style = prompt_style(loaded)
+    return Preparer(loaded.processor, plan.template, style, plan.options.cut_long_audio)
+
+
+def _batches(
+    plan: Plan, loaded: Loaded, read: list[Item], failed: list[Failed]
+) -> Iterator[dict[str, Tensor]]:
+    """Yield model inputs; what could and could not be read is noted in ``read`` and ``failed``."""
+    from mata_audio.errors import RunError
+    from mata_audio.evaluation.running.prepare import ahead, batches, stacked
     from mata_audio.evaluation.running.runner import HELD_BYTES
 
     options = plan.options
     size = int(options.batch_size)
-    preparer = Preparer(
-        loaded.processor, plan.template, prompt_style(loaded), options.cut_long_audio
-    )
-    prepared = ahead(preparer, plan.items, options.workers, window=2 * size + 4)
+    prepared = ahead(_preparer(plan, loaded), plan.items, options.workers, window=2 * size + 4)
     with Progress("profiling", len(plan.items)) as progress:
-        for batch in batches(_read(prepared, failed), lambda: size, HELD_BYTES):
+        for batch in batches(_sorted(prepared, read, failed), lambda: size, HELD_BYTES):
             yield stacked(batch, loaded.model)
             progress.advance(len(batch))
     if len(failed) == len(plan.items):
         raise RunError(f"not one of the items could be read; the first: {failed[0].error}")
 
 
-def _read(prepared: Iterable[Prepared | Failed], failed: list[Failed]) -> Iterator[Prepared]:
+def _sorted(
+    prepared: Iterable[Prepared | Failed], read: list[Item], failed: list[Failed]
+) -> Iterator[Prepared]:
     from mata_audio.evaluation.running.prepare import Prepared
 
     for item in prepared:
         if isinstance(item, Prepared):
+            read.append(item.item)
             yield item
         else:
             note(f"warning: {item.item.id} is left out: {item.error}")
             failed.append(item)
-
-
-def text(profile: Profile) -> str:
-    """Return the profile as tables: one for each setting, the baseline beside it."""
-    facts = profile.facts
-    tokens = ", ".join(
-        f"{kind} {count:.1f}"
-        for kind, count in zip(profile.kinds, profile.tokens, strict=True)
-        if count
-    )
-    generated = f" and up to {facts['new_tokens']} generated" if facts["new_tokens"] else ""
-    parts = [
-        f"{facts['model']} on {facts['task']} {facts['split']}: {profile.items:,} items\n"
-        f"tokens of a prompt, on average: {tokens}\n"
-        f"attention of the last prompt token{generated}, mean over heads and items, in %"
-    ]
-    steered = [name for name in profile.attention if name != BASELINE]
-    parts += [_table(profile, [BASELINE, name]) for name in steered]
-    if not steered:
-        parts.append(_table(profile, [BASELINE]))
-    parts.append(
-        "imbalance: attention per audio token over attention per word of instruction and system "
-        "prompt\nA < 0: share of the raw audio scores below zero; multiply lowers attention to "
-        "these, in %"
-    )
-    return "\n\n".join(parts)
-
-
-def _table(profile: Profile, names: Sequence[str]) -> str:
-    kinds = _shown(profile)
-    columns = [*kinds, "imbalance", "A < 0"]
-    width = 12 // len(names)
-    lines = [
-        ", ".join(_named(profile, name) for name in names),
-        f"{'layer':<6}" + "".join(f"{name:>12}" for name in columns),
-    ]
-    if len(names) > 1:
-        lines.append(" " * 6 + f"{'off':>{width}}{'on':>{width}}" * len(columns))
-    for layer in range(profile.layers):
-        together = zip(*(_cells(profile, name, layer, kinds) for name in names), strict=True)
-        cells = [cell for pair in together for cell in pair]
-        lines.append(f"{layer:>5} " + "".join(f"{cell:>{width}}" for cell in cells))
-    return "\n".join(lines)
-
-
-def _named(profile: Profile, name: str) -> str:
-    """Return what a column is of: off is the baseline, on is the setting."""
-    from mata_audio.gains import describe
-    from mata_audio.settings import MATA
-
-    setting = profile.attention[name].setting
-    if setting is None:
-        return f"off: {name}" if len(profile.attention) > 1 else name
-    return f"on: {name} ({describe(MATA(**setting), profile.layers, profile.heads)})"
-
-
-def _shown(profile: Profile) -> list[str]:
-    """Return the kinds that have any attention, in the order of the table."""
-    order = ("audio", "image", "instruction", "system", "generated", "special", "sink")
-    return [
-        kind
-        for kind in order
-        if any(own.of(kind, profile.kinds).any() for own in profile.attention.values())
-    ]
-
-
-def _cells(profile: Profile, name: str, layer: int, shown: Sequence[str]) -> list[str]:
-    own = profile.attention[name]
-    masses = [f"{100 * own.of(kind, profile.kinds)[layer]:.1f}" for kind in shown]
-    imbalance = own.imbalance[layer]
-    return [
-        *masses,
-        "-" if math.isnan(imbalance) else f"{imbalance:.2f}",
-        f"{100 * own.negative_share[layer].mean():.1f}",
-    ]

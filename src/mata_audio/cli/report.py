@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mata_audio.cli.progress import note
+
+if TYPE_CHECKING:
+    from mata_audio.evaluation.report import Picture
+    from mata_audio.evaluation.results import Results
 
 EXAMPLE = """\
 examples:
@@ -20,8 +24,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "report",
         help="make an HTML page of a run",
-        description="Write one self-contained HTML page: figures, plots, tables, and a browser "
-        "over all items with their audio and both answers. It needs no network and no server.",
+        description="Write one self-contained HTML page: figures, plots, tables, pictures, and a "
+        "browser over all items with their audio and both answers. It needs no network and no "
+        "server. Pictures are those of mata pictures, and all SVG files in RUN/pictures.",
         epilog=EXAMPLE,
     )
     parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a finished run")
@@ -60,6 +65,29 @@ def run(args: argparse.Namespace) -> int:
             clips = report_clips(results, dataset, page, args.audio)
         except MataError as error:
             note(f"warning: the page has no audio: {error}")
-    write_atomically(page, render_report(results, clips))
+    pictures = _pictures(results, args.folder)
+    write_atomically(page, render_report(results, clips, pictures))
     print(page)
     return 0
+
+
+def _pictures(results: Results, run: Path) -> list[Picture]:
+    """Return the run's pictures, drawn where that can be, and those in its folder."""
+    from mata_audio.errors import MataError
+    from mata_audio.evaluation.report import page_pictures
+    from mata_audio.pictures import MissingMatplotlibError, content, pictures_of_run
+    from mata_audio.pictures.of_run import FOLDER, run_folder
+
+    folder = run_folder(run)
+    drawn: dict[str, bytes] = {}
+    missing = ""
+    try:
+        drawn = {name: content(own) for name, own in pictures_of_run(results, folder).items()}
+    except MissingMatplotlibError as error:
+        missing = str(error)
+    except MataError as error:
+        note(f"warning: the page has no pictures of the answers: {error}")
+    pictures = page_pictures(drawn, folder / FOLDER)
+    if missing and not pictures:
+        note(f"the page has no pictures: {missing}")
+    return pictures

@@ -4,19 +4,23 @@ Matplotlib is imported when the first picture is drawn: ``pip install 'mata-audi
 """
 
 from mata_audio.pictures.groups import accuracy, gained_and_lost
+from mata_audio.pictures.of_run import pictures_of_run
 from mata_audio.pictures.profile import layer_head_map, mass_by_layer
-from mata_audio.pictures.style import MissingMatplotlibError, save
+from mata_audio.pictures.style import MissingMatplotlibError, content, require_matplotlib, save
 from mata_audio.pictures.sweep import heatmap, ranking
 from mata_audio.pictures.timeline import listening
 
 __all__ = [
     "MissingMatplotlibError",
     "accuracy",
+    "content",
     "gained_and_lost",
     "heatmap",
     "layer_head_map",
     "listening",
     "mass_by_layer",
+    "pictures_of_run",
     "ranking",
+    "require_matplotlib",
     "save",
 ]

@@ -9,7 +9,6 @@ import numpy as np
 from mata_audio.errors import SettingsError
 from mata_audio.evaluation.report.formatting import counted
 from mata_audio.evaluation.results import BASELINE
-from mata_audio.layers import scaled_paper_layers
 from mata_audio.pictures import style
 from mata_audio.pictures.labels import label
 
@@ -53,10 +52,11 @@ def mass_by_layer(profile: Profile, setting: str | None = None) -> Figure:
             )  # fmt: skip
             entries.append((line, label(own, 46, 1)))
         if name is not None:
-            shade: Any = None
-            for first, last in _runs(steered_layers(profile, name)):
-                shade = axes.axvspan(first - 0.5, last + 0.5, color=style.MARK, zorder=0)
-            entries.append((shade, "its layers"))
+            shades = [
+                axes.axvspan(first - 0.5, last + 0.5, color=style.MARK, zorder=0)
+                for first, last in _runs(steered_layers(profile, name))
+            ]
+            entries += [(shade, "steered layers") for shade in shades[:1]]
         _layer_axis(axes.xaxis)
         axes.set_xlim(-0.6, profile.layers - 0.4)
         axes.set_ylim(bottom=0)
@@ -94,7 +94,10 @@ def layer_head_map(profile: Profile, setting: str | None = None) -> Figure:
             most = max(float(np.nanmax(np.abs(change))), 1e-9)
             image = _map(axes[1], change, style.diverging(), -most, most)
             axes[1].set_title(label(f"change by {name}", 30), fontweight="normal")
-            figure.colorbar(image, ax=axes[1], location="bottom", label="points", aspect=18)
+            figure.colorbar(
+                image, ax=axes[1], location="bottom", label="change (points)", aspect=18
+            )
+            axes[1].tick_params(left=False)  # the bar is there
             for first, last in _runs(steered_layers(profile, name)):
                 axes[1].plot(
                     [-0.02, -0.02], [first - 0.4, last + 0.4], color=style.MATA_COLOUR, linewidth=3,
@@ -106,10 +109,13 @@ def layer_head_map(profile: Profile, setting: str | None = None) -> Figure:
 
 
 def steered_layers(profile: Profile, setting: str) -> tuple[int, ...]:
-    """Return the layers that a setting of the profile steers; the paper's where it names none."""
+    """Return the layers that a setting of the profile steers: those with a gain that is not 0."""
+    from mata_audio.gains import settings_gains
+    from mata_audio.settings import MATA
+
     fields = profile.attention[setting].setting or {}
-    layers = fields.get("layers")
-    return scaled_paper_layers(profile.layers) if layers is None else tuple(layers)
+    gains = settings_gains(MATA(**fields), layers=profile.layers, heads=profile.heads)
+    return tuple((gains != 0).flatten(1).any(dim=1).nonzero().flatten().tolist())
 
 
 def _chosen(profile: Profile, setting: str | None) -> str | None:

@@ -68,8 +68,29 @@ _RC: dict[str, Any] = {
 }
 
 
+_METADATA: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None, "Creator": "mata-audio"},
+    "png": {"Software": None},
+}
+
+
 class MissingMatplotlibError(MataError, ImportError):
     """Matplotlib, which draws the pictures, is not installed."""
+
+
+def require_matplotlib() -> None:
+    """Refuse what would fail only once its pictures are drawn.
+
+    Raises:
+        MissingMatplotlibError: Matplotlib is not installed.
+    """
+    try:
+        import matplotlib.figure
+        import matplotlib.style  # noqa: F401
+    except ImportError as error:
+        raise MissingMatplotlibError(
+            "pictures need Matplotlib: pip install 'mata-audio[pictures]'"
+        ) from error
 
 
 @contextmanager
@@ -79,13 +100,9 @@ def drawing() -> Iterator[None]:
     Raises:
         MissingMatplotlibError: Matplotlib is not installed.
     """
-    try:
-        import matplotlib.figure
-        import matplotlib.style
-    except ImportError as error:
-        raise MissingMatplotlibError(
-            "pictures need Matplotlib: pip install 'mata-audio[pictures]'"
-        ) from error
+    require_matplotlib()
+    import matplotlib.style
+
     with matplotlib.style.context(["default", _RC]), warnings.catch_warnings():
         # A name may be in a script that the font lacks; the SVG has it as text all the same.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
@@ -153,21 +170,24 @@ def save(figure: Figure, path: str | Path) -> list[Path]:
 
     Raises:
         OSError: they cannot be written.
+        MissingMatplotlibError: Matplotlib is not installed.
     """
     stem = Path(path)
     stem.parent.mkdir(parents=True, exist_ok=True)
     written = []
-    with drawing():
-        for suffix, metadata in (
-            (".svg", {"Date": None, "Creator": "mata-audio"}),
-            (".png", {"Software": None}),
-        ):
-            stream = io.BytesIO()
-            figure.savefig(stream, format=suffix[1:], dpi=DPI, metadata=metadata)
-            target = stem.with_name(stem.name + suffix)
-            _write_atomically(target, stream.getvalue())
-            written.append(target)
+    for form in _METADATA:
+        target = stem.with_name(f"{stem.name}.{form}")
+        _write_atomically(target, content(figure, form))
+        written.append(target)
     return written
+
+
+def content(figure: Figure, form: str = "svg") -> bytes:
+    """Return what a file of a figure holds; ``form`` is ``"svg"`` or ``"png"``."""
+    stream = io.BytesIO()
+    with drawing():
+        figure.savefig(stream, format=form, dpi=DPI, metadata=_METADATA[form])
+    return stream.getvalue()
 
 
 def _write_atomically(path: Path, content: bytes) -> None:

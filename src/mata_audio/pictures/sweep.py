@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mata_audio.errors import SettingsError
 from mata_audio.evaluation.report.formatting import counted, p_value, points
-from mata_audio.evaluation.results import BASELINE, Paired, SettingResult
-from mata_audio.evaluation.settings import short_name
+from mata_audio.evaluation.results import BASELINE, Paired
 from mata_audio.evaluation.sweep.table import SIGNIFICANT
-from mata_audio.layers import format_indices
 from mata_audio.pictures import style
+from mata_audio.pictures.grid import Panel, panels
 from mata_audio.pictures.labels import label
-from mata_audio.settings import MATA
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,45 +21,6 @@ if TYPE_CHECKING:
 
 _PALE = 0.45
 """Of a cell's colour is left where it is not told apart from no change."""
-
-Layers = tuple[int, ...] | None
-
-
-@dataclass(frozen=True)
-class Panel:
-    """The settings of one formula and one choice of heads, as a grid.
-
-    Args:
-        title: the formula and the heads.
-        rows: the layers of each row.
-        labels: of the rows.
-        alphas: of the columns.
-        cells: setting names by row and column; a combination that was not run is not there.
-    """
-
-    title: str
-    rows: tuple[Layers, ...]
-    labels: tuple[str, ...]
-    alphas: tuple[float, ...]
-    cells: Mapping[tuple[int, int], str]
-
-
-def panels(sweep: Sweep) -> list[Panel]:
-    """Return the settings of a sweep as grids of layers and alpha.
-
-    Raises:
-        SettingsError: it has no setting with figures.
-    """
-    found: dict[tuple[str, str], list[SettingResult]] = {}
-    for setting in sweep.results.settings:
-        if setting.mata is None or setting.name not in sweep.tuning.paired:
-            continue
-        heads = setting.mata.get("heads")
-        of_heads = "all heads" if heads is None else f"heads {format_indices(tuple(heads))}"
-        found.setdefault((str(setting.mata["formula"]), of_heads), []).append(setting)
-    if not found:
-        raise SettingsError("the sweep has no setting with an answer: there is nothing to draw")
-    return [_panel(f"{formula}, {heads}", own) for (formula, heads), own in found.items()]
 
 
 def heatmap(sweep: Sweep) -> Figure:
@@ -81,7 +39,8 @@ def heatmap(sweep: Sweep) -> Figure:
     with style.drawing():
         from matplotlib.colors import Normalize
 
-        largest = max(abs(100 * sweep.tuning.paired[n].difference) for n in sweep.ranking)
+        shown = {name for panel in drawn for name in panel.cells.values()}
+        largest = max(abs(100 * sweep.tuning.paired[name].difference) for name in shown)
         norm = Normalize(-max(largest, 1.0), max(largest, 1.0))
         rows = [len(panel.rows) for panel in drawn]
         height = 1.75 + 0.3 * sum(rows) + 0.3 * len(rows)
@@ -95,7 +54,7 @@ def heatmap(sweep: Sweep) -> Figure:
         axes[-1].set_xlabel("alpha (strength, no unit)")
         _colour_bar(figure, axes, norm)
         n = sweep.tuning.accuracy[BASELINE].n
-        style.title(figure, f"Sweep on the tuning part ({counted(n, 'item')})", _note(sweep))
+        style.title(figure, f"Sweep on the tuning part ({counted(n, 'item')})", _note(sweep, shown))
     return figure
 
 
@@ -144,37 +103,6 @@ def ranking(sweep: Sweep) -> Figure:
     return figure
 
 
-def _panel(title: str, settings: Sequence[SettingResult]) -> Panel:
-    # The paper's layers, whose numbers depend on the model's depth, come first.
-    rows = sorted({_layers(s) for s in settings}, key=lambda layers: layers or ())
-    alphas = sorted({_alpha(s) for s in settings})
-    cells: dict[tuple[int, int], str] = {}
-    for setting in settings:
-        place = (rows.index(_layers(setting)), alphas.index(_alpha(setting)))
-        cells.setdefault(place, setting.name)
-    labels = []
-    for row in rows:
-        own = [setting for setting in settings if _layers(setting) == row]
-        written = "paper's" if row is None else format_indices(row)
-        # A setting that has the row to itself may have a name that says more than its numbers.
-        labels.append(own[0].name if len(own) == 1 and _named(own[0]) else written)
-    return Panel(title, tuple(rows), tuple(labels), tuple(alphas), cells)
-
-
-def _layers(setting: SettingResult) -> Layers:
-    layers = (setting.mata or {}).get("layers")
-    return None if layers is None else tuple(layers)
-
-
-def _alpha(setting: SettingResult) -> float:
-    return float((setting.mata or {})["alpha"])
-
-
-def _named(setting: SettingResult) -> bool:
-    """Whether someone gave the setting a name of its own."""
-    return setting.mata is not None and setting.name != short_name(MATA(**setting.mata))
-
-
 def _draw_panel(axes: Axes, panel: Panel, sweep: Sweep, norm: Any) -> None:
     from matplotlib.patches import Rectangle
 
@@ -186,13 +114,13 @@ def _draw_panel(axes: Axes, panel: Panel, sweep: Sweep, norm: Any) -> None:
         colour = (red, green, blue)
         if muted:
             colour = (_pale(red), _pale(green), _pale(blue))
-        dark = sum(w * c for w, c in zip((0.299, 0.587, 0.114), colour, strict=True)) < 0.55
+        light = sum(w * c for w, c in zip((0.299, 0.587, 0.114), colour, strict=True))
         axes.add_patch(
             Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, edgecolor="white")
         )
         axes.text(
             column, row, points(paired.difference), ha="center", va="center",
-            color="white" if dark else style.QUIET if muted else style.INK,
+            color="white" if light < 0.55 else style.QUIET if muted and light > 0.85 else style.INK,
             fontstyle="italic" if muted else "normal", fontweight="normal" if muted else "bold",
         )  # fmt: skip
         if name == sweep.winner:
@@ -227,12 +155,12 @@ def _colour_bar(figure: Figure, axes: Any, norm: Any) -> None:
     bar.ax.tick_params(length=2)
 
 
-def _note(sweep: Sweep) -> str:
+def _note(sweep: Sweep, shown: Collection[str]) -> str:
     muted = "pale, italic: not told apart from no change (p, Holm-adjusted, ≥ 0.05)"
     if sweep.winner is None:
         return f"no winner: no setting gained more than it lost\n{muted}"
     rest = sweep.held_out.paired.get(sweep.winner)
-    framed = "framed: winner"
+    framed = "framed: winner" if sweep.winner in shown else "the winner is not in this grid"
     if rest is not None:
         p = p_value(rest.p)
         equals = p if p.startswith("<") else f"= {p}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from mata_audio.errors import AudioError, SettingsError
 from mata_audio.evaluation.results import BASELINE
+from mata_audio.layers import format_indices
 from mata_audio.pictures import style
 from mata_audio.pictures.labels import label
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _QUIETEST = 60.0  # dB below the loudest; everything softer is white
 _MOST_POINTS = 2000
+_MOST_STEPS = 100  # more hide one another
 
 
 def listening(
@@ -30,6 +33,7 @@ def listening(
     *,
     clip: int = 0,
     layers: Sequence[int] | None = None,
+    of: str = "",
 ) -> Figure:
     """Draw a clip's waveform and spectrogram over the attention on it, second by second.
 
@@ -39,6 +43,7 @@ def listening(
         sampling_rate: of them, in Hz.
         clip: which of the prompt's clips it is, from 0.
         layers: over which attention is averaged; None for all.
+        of: what is heard, such as the item and its question; written over the clip.
 
     Raises:
         AudioError: the waveform is empty, not one channel or not finite.
@@ -56,11 +61,16 @@ def listening(
     if not here.any():
         raise SettingsError(f"the timeline has no clip {clip}; it has 0-{timeline.clips.max()}")
     edges = np.append(timeline.starts[here], timeline.ends[here][-1])
-    heard = {name: 100 * _mean(own, layers)[here] for name, own in timeline.weights.items()}
+    together = math.ceil(here.sum() / _MOST_STEPS)
+    edges = np.append(edges[:-1:together], edges[-1])
+    heard = {
+        name: 100 * _together(_mean(own, layers)[here], together)
+        for name, own in timeline.weights.items()
+    }
     with style.drawing():
-        figure = style.new_figure(4.4)
+        figure = style.new_figure(4.9)
         top, middle, bottom = figure.subplots(
-            3, 1, sharex=True, gridspec_kw={"height_ratios": [0.9, 1.2, 1.3]}
+            3, 1, sharex=True, gridspec_kw={"height_ratios": [1.1, 1.2, 1.3]}
         )
         _draw_waveform(top, samples, sampling_rate)
         _draw_spectrogram(middle, samples, sampling_rate)
@@ -68,10 +78,17 @@ def listening(
         bottom.set_xlim(0, max(float(edges[-1]), samples.size / sampling_rate))
         bottom.set_xlabel("time in the clip (s)")
         figure.align_ylabels([top, middle, bottom])
-        of = "all layers" if layers is None else f"{len(layers)} layers"
+        if of:
+            top.set_title(label(of, 56), fontweight="normal")
+        over = "all layers" if layers is None else _counted(layers)
         style.title(figure, "Where the model listens")
         columns = 2 if all(len(text) <= 22 for _, text in entries) else 1
-        style.legend_below(figure, entries, columns, f"attention: mean over heads and {of}")
+        steps = f"; steps of {together} tokens" if together > 1 else ""
+        note = (
+            f"attention: mean over heads and {over}{steps}\n"
+            f"spectrogram: dark is loud, white {_QUIETEST:.0f} dB below the loudest"
+        )
+        style.legend_below(figure, entries, columns, note)
     return figure
 
 
@@ -81,6 +98,19 @@ def _mean(weights: Any, layers: Sequence[int] | None) -> Any:
     if not chosen or not all(0 <= layer < depth for layer in chosen):
         raise SettingsError(f"layers must be some of 0-{depth - 1}; got {chosen}")
     return weights[chosen].mean(axis=0)
+
+
+def _together(values: Any, count: int) -> Any:
+    """Return the means of every ``count`` values that follow one another."""
+    starts = np.arange(0, values.size, count)
+    return np.add.reduceat(values, starts) / np.diff(np.append(starts, values.size))
+
+
+def _counted(layers: Sequence[int]) -> str:
+    written = format_indices(tuple(layers))
+    if len(written) > 12:
+        return f"{len(layers)} layers"
+    return f"layer{'s' if len(layers) > 1 else ''} {written} (from 0)"
 
 
 def _draw_waveform(axes: Axes, samples: Any, rate: int) -> None:
@@ -93,6 +123,7 @@ def _draw_waveform(axes: Axes, samples: Any, rate: int) -> None:
 
 
 def _draw_spectrogram(axes: Axes, samples: Any, rate: int) -> None:
+    from matplotlib.ticker import MaxNLocator
     from scipy.signal import stft
 
     window = min(samples.size, max(16, round(0.025 * rate)))
@@ -104,6 +135,7 @@ def _draw_spectrogram(axes: Axes, samples: Any, rate: int) -> None:
         power, origin="lower", aspect="auto", cmap="Greys", vmin=-_QUIETEST, vmax=0,
         extent=(times[0] - half, times[-1] + half, 0.0, rate / 2000), interpolation="antialiased",
     )  # fmt: skip
+    axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 4, 5, 10]))
     axes.set_ylabel("frequency\n(kHz)")
 
 

@@ -2,5 +2,6 @@
 
 from mata_audio.evaluation.report.media import ClipMedia
 from mata_audio.evaluation.report.page import render_report
+from mata_audio.evaluation.report.pictures import Picture, page_pictures
 
-__all__ = ["ClipMedia", "render_report"]
+__all__ = ["ClipMedia", "Picture", "page_pictures", "render_report"]

@@ -17,6 +17,7 @@ from mata_audio.evaluation.report.embedding import embedded_json, page_data
 from mata_audio.evaluation.report.facts import Fact, run_facts, title_facts
 from mata_audio.evaluation.report.markers import Marker, marker
 from mata_audio.evaluation.report.media import ClipMedia
+from mata_audio.evaluation.report.pictures import Picture
 from mata_audio.evaluation.report.plots import plot
 from mata_audio.evaluation.results import Accuracy, Paired, Results, Row, SettingResult
 
@@ -32,12 +33,17 @@ class _Setting:
     paired: Paired | None
 
 
-def render_report(results: Results, clips: Mapping[str, Sequence[ClipMedia]]) -> str:
+def render_report(
+    results: Results,
+    clips: Mapping[str, Sequence[ClipMedia]],
+    pictures: Sequence[Picture] = (),
+) -> str:
     """Return one HTML page with all results, which loads nothing but the audio it plays.
 
     Args:
         results: of the run.
         clips: by item id, what its audio players play; an item may have none.
+        pictures: from :func:`page_pictures`.
     """
     style, script = _resource("report.css"), _resource("report.js")
     environment = Environment(
@@ -57,6 +63,7 @@ def render_report(results: Results, clips: Mapping[str, Sequence[ClipMedia]]) ->
         style=Markup(style),
         script=Markup(script),
         data=embedded_json(page_data(results, clips)),
+        pictures=pictures,
         **_context(results),
     )
     # A lone surrogate, which broken escapes in a question file leave behind, cannot be written.
@@ -68,14 +75,14 @@ def _resource(name: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """The content security policy: our script and style by their hashes, audio, nothing else."""
+    """The content security policy: our script and style by their hashes, audio, pictures."""
     return "; ".join(
         (
             "default-src 'none'",
             f"script-src '{_hash(script)}'",
             f"style-src '{_hash(style)}'",
             "media-src data: file: 'self'",
-            "img-src data:",  # the empty icon
+            "img-src data:",  # pictures, and the empty icon
             "base-uri 'none'",
             "form-action 'none'",
             "require-trusted-types-for 'script'",

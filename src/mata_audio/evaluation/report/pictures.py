@@ -1,0 +1,123 @@
+"""Pictures in the page: which, in what order, under which words; each within the page itself."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+MOST_OF_ONE = 2 * 2**20
+"""Bytes; a picture of ours has a tenth of this."""
+MOST_OF_ALL = 10 * 2**20
+
+_MEBI = 2**20
+# Nothing is tried twice, so that no file keeps it busy; a DOCTYPE with entities is not taken.
+_SVG = re.compile(
+    rb"(?:\s++|<\?xml[^>]*+>|(?><!--.*?-->)|<!DOCTYPE[^>\[]*+>)*+<svg[\s>]", re.DOTALL
+)
+
+_CAPTIONS = {
+    "accuracy": "Accuracy by group, with the 95 % Wilson interval.",
+    "gained_and_lost": "Answers that were gained and lost against the baseline, by group.",
+    "heatmap": "Layers against alpha: the difference to the baseline on the sweep's tuning part.",
+    "ranking": "The sweep's settings, ranked on the tuning part, and the winner on the rest.",
+    "mass_by_layer": "How much of the last token's attention goes to audio, layer by layer.",
+    "layer_head_map": "The same share head by head, and what the setting changes of it.",
+    "listening": "Where in one clip the last token looks, under its waveform and spectrogram.",
+}
+"""Of the pictures that are known, in the page's order. What they show is written in them."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as it comes to the page.
+
+    Args:
+        name: its file's name without the ending.
+        svg: the content; None for one that is left out.
+        reason: why it is left out.
+    """
+
+    name: str
+    svg: bytes | None
+    reason: str = ""
+
+    @property
+    def source(self) -> str:
+        """The picture as a data URI, in which no script runs inside ``<img>``."""
+        return "data:image/svg+xml;base64," + base64.b64encode(self.svg or b"").decode()
+
+    @property
+    def caption(self) -> str:
+        """What it shows; its name for one that is not known."""
+        return _CAPTIONS.get(self.name) or _numbered(self.name) or self.name
+
+    @property
+    def alternative(self) -> str:
+        """What is said in place of the picture."""
+        known = "" if self.caption == self.name else f" {self.caption}"
+        return f"Picture {self.name}.{known}"
+
+
+def page_pictures(drawn: Mapping[str, bytes], folder: Path | None = None) -> list[Picture]:
+    """Return the pictures of a page, in its order.
+
+    Args:
+        drawn: SVG content by name.
+        folder: whose ``*.svg`` files are shown too, but for those of a name that is drawn.
+    """
+    found = [_within(name, svg) for name, svg in drawn.items()]
+    for path in sorted(folder.glob("*.svg")) if folder is not None and folder.is_dir() else ():
+        if path.stem not in drawn and path.is_file():
+            found.append(_read(path))
+    known = list(_CAPTIONS)
+    found.sort(key=lambda own: known.index(_base(own.name)) if _base(own.name) in known else 99)
+    return _within_all(found)
+
+
+def _read(path: Path) -> Picture:
+    try:
+        size = path.stat().st_size
+        if size > MOST_OF_ONE:
+            return Picture(path.stem, None, _too_large(size, MOST_OF_ONE))
+        return _within(path.stem, path.read_bytes())
+    except OSError as error:
+        return Picture(path.stem, None, f"it cannot be read: {error.strerror}")
+
+
+def _within(name: str, svg: bytes) -> Picture:
+    """Leave out what is too large, and what is no picture, wherever a link led to it."""
+    if len(svg) > MOST_OF_ONE:
+        return Picture(name, None, _too_large(len(svg), MOST_OF_ONE))
+    if not _SVG.match(svg.removeprefix(b"\xef\xbb\xbf")):
+        return Picture(name, None, "it is no SVG picture")
+    return Picture(name, svg)
+
+
+def _within_all(pictures: Sequence[Picture]) -> list[Picture]:
+    total = 0
+    shown = []
+    for own in pictures:
+        total += len(own.svg or b"")
+        if own.svg is not None and total > MOST_OF_ALL:
+            total -= len(own.svg)
+            reason = f"with it the pictures would take more than {MOST_OF_ALL / _MEBI:.0f} MB"
+            own = Picture(own.name, None, reason)
+        shown.append(own)
+    return shown
+
+
+def _too_large(size: int, most: int) -> str:
+    return f"its {size / _MEBI:.1f} MB are more than {most / _MEBI:.0f} MB"
+
+
+def _base(name: str) -> str:
+    """Return ``listening`` for ``listening_2``, the picture of an item's second clip."""
+    return re.sub(r"\Alistening_\d+\Z", "listening", name)
+
+
+def _numbered(name: str) -> str:
+    number = name.removeprefix("listening_")
+    return f"Where in clip {number} the last token looks." if _base(name) != name else ""

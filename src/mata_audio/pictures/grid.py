@@ -1,0 +1,103 @@
+"""The settings of a sweep as grids of layers and alpha."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mata_audio.errors import SettingsError
+from mata_audio.evaluation.results import SettingResult
+from mata_audio.evaluation.settings import short_name
+from mata_audio.layers import format_indices
+from mata_audio.settings import MATA
+
+if TYPE_CHECKING:
+    from mata_audio.evaluation.sweep.sweep import Sweep
+
+Layers = tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The settings of one formula and one choice of heads, as a grid.
+
+    Args:
+        title: the formula and the heads.
+        rows: the layers of each row.
+        labels: of the rows.
+        alphas: of the columns.
+        cells: setting names by row and column; a combination that was not run is not there.
+    """
+
+    title: str
+    rows: tuple[Layers, ...]
+    labels: tuple[str, ...]
+    alphas: tuple[float, ...]
+    cells: Mapping[tuple[int, int], str]
+
+
+def panels(sweep: Sweep) -> list[Panel]:
+    """Return the settings of a sweep as grids of layers and alpha.
+
+    Raises:
+        SettingsError: it has no setting with figures.
+    """
+    found: dict[tuple[str, str], list[SettingResult]] = {}
+    for setting in sweep.results.settings:
+        if not _has_place(setting) or setting.name not in sweep.tuning.paired:
+            continue
+        assert setting.mata is not None
+        heads = setting.mata.get("heads")
+        of_heads = "all heads" if heads is None else f"heads {format_indices(tuple(heads))}"
+        found.setdefault((str(setting.mata["formula"]), of_heads), []).append(setting)
+    if not found:
+        raise SettingsError(
+            "the sweep has no setting of one alpha with an answer: there is nothing to draw"
+        )
+    return [_panel(f"{formula}, {heads}", own) for (formula, heads), own in found.items()]
+
+
+def has_grid(sweep: Sweep) -> bool:
+    """Whether a sweep has settings that :func:`mata_audio.pictures.heatmap` can show."""
+    return any(
+        _has_place(setting) and setting.name in sweep.tuning.paired
+        for setting in sweep.results.settings
+    )
+
+
+def _has_place(setting: SettingResult) -> bool:
+    """Whether a setting is of one alpha; one with gains by layer and head is in no grid."""
+    fields = setting.mata or {}
+    return fields.get("alpha") is not None and fields.get("gains") is None
+
+
+def _panel(title: str, settings: Sequence[SettingResult]) -> Panel:
+    # The paper's layers, whose numbers depend on the model's depth, come first.
+    rows = sorted({_layers(s) for s in settings}, key=lambda layers: layers or ())
+    alphas = sorted({_alpha(s) for s in settings})
+    cells: dict[tuple[int, int], str] = {}
+    for setting in settings:
+        place = (rows.index(_layers(setting)), alphas.index(_alpha(setting)))
+        cells.setdefault(place, setting.name)
+    labels = []
+    for row in rows:
+        own = [setting for setting in settings if _layers(setting) == row]
+        written = "paper's" if row is None else format_indices(row)
+        # A setting that has the row to itself may have a name that says more than its numbers.
+        labels.append(own[0].name if len(own) == 1 and _named(own[0]) else written)
+    return Panel(title, tuple(rows), tuple(labels), tuple(alphas), cells)
+
+
+def _layers(setting: SettingResult) -> Layers:
+    layers = (setting.mata or {}).get("layers")
+    return None if layers is None else tuple(layers)
+
+
+def _alpha(setting: SettingResult) -> float:
+    return float((setting.mata or {})["alpha"])
+
+
+def _named(setting: SettingResult) -> bool:
+    """Whether someone gave the setting a name of its own."""
+    return setting.mata is not None and setting.name != short_name(MATA(**setting.mata))

@@ -1,0 +1,68 @@
+"""Which pictures a finished run leads to; a sweep has two more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mata_audio.evaluation.results import BASELINE, Results
+from mata_audio.evaluation.sweep.sweep import Sweep, stored_sweep
+from mata_audio.pictures.grid import has_grid
+from mata_audio.pictures.groups import accuracy, gained_and_lost
+from mata_audio.pictures.sweep import heatmap, ranking
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FOLDER = "pictures"
+"""Where a run's pictures are, in its folder."""
+
+
+def run_folder(run: Path) -> Path:
+    """Return the folder of a run that may be given by its ``results.json``."""
+    return run if run.is_dir() else run.parent
+
+
+def pictures_of_run(results: Results, folder: Path) -> dict[str, Figure]:
+    """Draw a run: accuracy by group, answers gained and lost; of a sweep heatmap and ranking first.
+
+    Args:
+        results: of the run.
+        folder: where it is, which says whether it is a sweep.
+
+    Returns:
+        The figures by the name of their files.
+
+    Raises:
+        RunError: what is stored of its sweep does not fit it.
+        DataError: none of its items was scored.
+        MissingMatplotlibError: Matplotlib is not installed.
+    """
+    compared = [setting.name for setting in results.settings if setting.name != BASELINE]
+    figures: dict[str, Figure] = {}
+    swept = stored_sweep(results, folder)
+    if swept is not None and swept.ranking:
+        figures = _pictures_of_sweep(swept)
+        # All settings by group would be too much to look at.
+        compared = list(swept.ranking[:1])
+        results = _marked(results, compared)
+    figures["accuracy"] = accuracy(results, compared)
+    if any(name in results.overall.paired for name in compared):
+        figures["gained_and_lost"] = gained_and_lost(results, compared)
+    return figures
+
+
+def _pictures_of_sweep(swept: Sweep) -> dict[str, Figure]:
+    ranked = {"ranking": ranking(swept)}
+    # Settings by layer and head have no place in a grid of layers and alpha.
+    return {"heatmap": heatmap(swept), **ranked} if has_grid(swept) else ranked
+
+
+def _marked(results: Results, names: list[str]) -> Results:
+    """Say of settings that they were chosen on these items, which a sweep's results leave out."""
+    settings = (
+        replace(setting, tuned_on_these_items=True) if setting.name in names else setting
+        for setting in results.settings
+    )
+    return replace(results, settings=tuple(settings))
