@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench train clean
+.PHONY: demo test check bench bench-choosing train clean
 
 demo: .venv/ready
 	$(BIN)/mata demo
@@ -21,8 +21,20 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/attention_profile.py
 	$(BIN)/python benchmarks/report.py
 
+# Trains two more small models first, about ten minutes each.
+MODELS := build/models/seed1-12layers build/models/seed2-16layers
+
+bench-choosing: .venv/ready $(MODELS)
+	$(BIN)/python benchmarks/choosing.py tiny $(MODELS)
+
+build/models/seed1-12layers:
+	$(BIN)/python training/train_tiny.py --train-only --threads 1 --seed 1 --layers 12 --out $@
+
+build/models/seed2-16layers:
+	$(BIN)/python training/train_tiny.py --train-only --threads 1 --seed 2 --layers 16 --out $@
+
 train: .venv/ready
-	$(BIN)/python training/train_tiny.py
+	$(BIN)/python training/train_tiny.py --out src/mata_audio/tiny/model
 
 # Installed anew when what is to be installed changes.
 .venv/ready: pyproject.toml constraints.txt
