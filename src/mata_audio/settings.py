@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mata_audio.attachment import Attachment
+    from mata_audio.presets import Preset
 
 PAPER_ALPHA = 0.1
 
@@ -149,6 +150,19 @@ class MATA:
         gains = settings_gains(self, layers=located.depth, heads=located.heads)
         target = read_target(self.rows, self.seed)
         return Attachment(located, gains, self.formula, prompt_length, target=target)
+
+    @staticmethod
+    def for_model(model: str) -> Preset:
+        """Return the published setting of a model, ``.mata``, with its source and evidence.
+
+        Where nothing is published: the default, at the model's depth, marked as untested.
+
+        Args:
+            model: hub id, such as ``"Qwen/Qwen2.5-Omni-7B"``.
+        """
+        from mata_audio.presets import preset
+
+        return preset(model)
 
     def save(self, path: str | Path) -> None:
         """Write the settings to ``path`` as JSON; the file is replaced whole or not at all."""

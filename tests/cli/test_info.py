@@ -24,6 +24,7 @@ def test_what_it_says(mata: Mata, qwen2_audio_folder: Path) -> None:
     assert "layers 1-2 of 0-3" in outcome.out
     audio_token = models.tokenizer().convert_tokens_to_ids("<|AUDIO|>")
     assert f"audio token  id {audio_token}\n" in outcome.out
+    assert rows["evidence"].startswith("none: untested on this model")
 
 
 def test_it_reads_no_weights(mata: Mata, qwen2_audio_folder: Path, tmp_path: Path) -> None:
@@ -40,7 +41,9 @@ def test_a_folder_with_a_setting_of_its_own(
 ) -> None:
     folder = Path(shutil.copytree(qwen2_audio_folder, tmp_path / "model"))
     (folder / "mata.json").write_text('{"alpha": 2.0, "layers": [0, 3], "heads": [1]}')
-    assert "mata.json    multiply, alpha 2, layers 0,3 of 0-3, heads 1" in mata("info", folder).out
+    out = mata("info", folder).out
+    assert "mata.json    multiply, alpha 2, layers 0,3 of 0-3, heads 1" in out
+    assert "untested" not in out
 
 
 def test_errors(mata: Mata, tmp_path: Path) -> None:

@@ -66,7 +66,13 @@ def run(args: argparse.Namespace) -> int:
         "backend": attention._attn_implementation,
         "MATA takes": f"{describe(MATA(), located)} (the paper's)",
     }
+    published = MATA.for_model(found.name)
+    if published.tested:
+        rows["published"] = describe(published.mata, located)
+        rows["source"] = published.source
     own = setting_of(found.folder)
+    if published.tested or own is None:
+        rows["evidence"] = published.evidence
     if own is not None:
         rows["mata.json"] = describe(own, located)
     for name, value in rows.items():
