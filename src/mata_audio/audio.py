@@ -115,7 +115,7 @@ def decode_audio(
     if source == b"":
         raise AudioError(f"{name} is empty (0 bytes)")
     try:
-        opened = io.BytesIO(source) if isinstance(source, bytes) else str(source)
+        opened = _Content(source) if isinstance(source, bytes) else str(source)
         with soundfile.SoundFile(opened) as stream:
             channels, rate = stream.channels, stream.samplerate
             mono = _decode(stream, name, None if cut else longest)
@@ -139,6 +139,17 @@ def decode_audio(
         )
     samples = np.ascontiguousarray(resampled, dtype=np.float32)
     return Decoded(samples, seconds, min(seconds, len(mono) / rate))
+
+
+class _Content(io.BytesIO):
+    """The bytes of a file; in a damaged one libsndfile may seek to before its beginning."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Seek; to the beginning where Python would raise, which a callback can only print."""
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OverflowError):
+            return super().seek(0)
 
 
 def _check_file(path: Path) -> None:
@@ -165,7 +176,8 @@ def _decode(stream: soundfile.SoundFile, path: str, longest: float | None) -> ND
     parts: list[NDArray[np.float32]] = []
     decoded = 0
     for block in _blocks(stream):
-        parts.append(block.mean(axis=1, dtype=np.float32))
+        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused below
+            parts.append(block.mean(axis=1, dtype=np.float32))
         decoded += len(block)
         _check_duration(path, decoded / rate, longest)
     if decoded == 0:
