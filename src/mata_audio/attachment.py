@@ -22,6 +22,7 @@ from mata_audio.errors import (
     NoAudioError,
     PromptLengthError,
     SettingsError,
+    SettingsTypeError,
 )
 from mata_audio.families import Located
 from mata_audio.observation import Observer
@@ -48,6 +49,7 @@ class Attachment:
         observer: shown the attention of the active rows in every decoder layer, steered or not;
             nothing that the model computes is changed by it.
         target: which rows of a prompt are active.
+        audio_mask: see :meth:`mata_audio.MATA.__call__`.
 
     Raises:
         AlreadyAttachedError: the model is steered already.
@@ -63,6 +65,7 @@ class Attachment:
         prompt_length: int | Sequence[int] | None = None,
         observer: Observer | None = None,
         target: Target = LAST,
+        audio_mask: Tensor | None = None,
     ) -> None:
         if gains.dim() != 3 or gains.shape[::2] != (located.depth, located.heads):
             raise SettingsError(
@@ -83,7 +86,7 @@ class Attachment:
             for i in (steered if observer is None else range(located.depth))
         ]
         self._parameters = tuple(inspect.signature(located.listener.forward).parameters)
-        self._calls = Calls(located.audio_token_id, prompt_length, target)
+        self._calls = Calls(located.audio_token_id, prompt_length, target, _checked(audio_mask))
         self._forward_passes = 0
         self._active_rows = 0
         # The generate() calls of one model take turns: each has its own prompt.
@@ -272,6 +275,17 @@ class Attachment:
                 "call, processor(text=..., audio=..., return_tensors='pt'), and use clips that are "
                 "long enough for two audio tokens"
             )
+
+
+def _checked(audio_mask: Tensor | None) -> Tensor | None:
+    if audio_mask is None:
+        return None
+    if not isinstance(audio_mask, Tensor) or audio_mask.dim() != 2:
+        raise SettingsTypeError(
+            "audio_mask must be a bool tensor of shape (batch, tokens), True at audio tokens; got "
+            f"{tuple(audio_mask.shape) if isinstance(audio_mask, Tensor) else audio_mask!r}"
+        )
+    return audio_mask.bool()
 
 
 def _put_back(owner: nn.Module, name: str, value: Any) -> None:

@@ -74,6 +74,8 @@ class Calls:
         audio_token_id: token id at audio positions.
         prompt_length: real tokens of the prompt, where it ends before the sequence does.
         target: which rows of a prompt are active.
+        audio_mask: where the audio of the one batch of prompts is, instead of ``audio_token_id``:
+            bool, shape ``(batch, tokens)``.
     """
 
     def __init__(
@@ -81,8 +83,10 @@ class Calls:
         audio_token_id: int,
         prompt_length: int | Sequence[int] | None,
         target: Target = LAST,
+        audio_mask: Tensor | None = None,
     ) -> None:
         self._audio_token_id = audio_token_id
+        self._audio_mask = audio_mask
         self._target = target
         self._prompt_length = _checked(prompt_length)
         self._known: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
@@ -98,6 +102,8 @@ class Calls:
         if self._generating is not None:
             return False
         self._prompt_is_read = False
+        if ids is None and self._audio_mask is not None:
+            ids = torch.full(self._audio_mask.shape, -1, device=self._audio_mask.device)
         if ids is None:
             return True
         if mask is not None and mask.shape[1] > ids.shape[1]:
@@ -195,7 +201,7 @@ class Calls:
         return earlier
 
     def _new(self, ids: Tensor, mask: Any) -> _Known:
-        audio = ids == self._audio_token_id
+        audio = self._audio(ids, 0)
         prompt = self._built(audio, real_slots(mask, audio))
         self.audio_tokens.append(prompt.audio_tokens)
         return _Known(prompt, len(self.audio_tokens) - 1)
@@ -205,10 +211,30 @@ class Calls:
         audio = torch.zeros(ids.shape[0], past + ids.shape[1], dtype=torch.bool, device=ids.device)
         kept = min(known.width, past)
         audio[:, :kept] = known.audio[:, :kept]
-        audio[:, past:] = ids == self._audio_token_id
+        audio[:, past:] = self._audio(ids, past)
         prompt = self._built(audio, real_slots(mask, audio))
         self.audio_tokens[earlier.number] = prompt.audio_tokens
         return _Known(prompt, earlier.number)
+
+    def _audio(self, ids: Tensor, past: int) -> Tensor:
+        """Return where the audio is among new slots of a prompt, shape of ``ids``, bool.
+
+        Raises:
+            SettingsError: ``audio_mask`` is of another prompt.
+        """
+        mask = self._audio_mask
+        if mask is None:
+            return ids == self._audio_token_id
+        batch, end = ids.shape[0], past + ids.shape[1]
+        # A prompt that is fed in pieces is longer than its first pieces.
+        fits = mask.shape[1] >= end if self._prompt_length is not None else mask.shape[1] == end
+        if not fits or batch % mask.shape[0]:
+            raise SettingsError(
+                f"audio_mask has the shape {tuple(mask.shape)}, and the prompt {(batch, end)}: "
+                "give a mask over all tokens of this one batch of prompts, padding included"
+            )
+        mask = mask.to(ids.device).repeat_interleave(batch // mask.shape[0], dim=0)
+        return mask[:, past:end]
 
     def _built(self, audio: Tensor, real: Tensor) -> Prompt:
         if self._prompt_length is None:

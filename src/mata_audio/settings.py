@@ -18,7 +18,7 @@ from mata_audio.layers import parse_indices
 from mata_audio.targets import read_target
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from mata_audio.attachment import Attachment
     from mata_audio.presets import Preset
@@ -106,7 +106,10 @@ class MATA:
 
     @contextmanager
     def __call__(
-        self, model: nn.Module, prompt_length: int | Sequence[int] | None = None
+        self,
+        model: nn.Module,
+        prompt_length: int | Sequence[int] | None = None,
+        audio_mask: Tensor | None = None,
     ) -> Iterator[Attachment]:
         """Steer ``model`` inside a ``with`` block and leave it exactly as it was.
 
@@ -116,6 +119,9 @@ class MATA:
                 sample), where the prompt ends before the sequence does: teacher-forced scoring, or
                 a prompt fed in pieces. None: the prompt is what ``generate`` or the first forward
                 pass is given.
+            audio_mask: where the audio is, where ``input_ids`` cannot tell (a prompt given as
+                ``inputs_embeds``): bool, shape ``(batch, tokens)``, of the one batch of prompts
+                that the block is for. None: wherever the audio token is.
 
         Yields:
             The attachment; its ``receipt`` says what really happened.
@@ -126,8 +132,9 @@ class MATA:
             AlreadyAttachedError: the model is steered already.
             NoAudioError: the model ran and no audio token was ever seen.
             PromptLengthError: ``prompt_length`` is impossible.
+            SettingsTypeError: ``audio_mask`` is not a mask.
         """
-        applied = self.attach(model, prompt_length)
+        applied = self.attach(model, prompt_length, audio_mask)
         try:
             yield applied
         finally:
@@ -135,7 +142,10 @@ class MATA:
         applied.check(self.on_no_audio)
 
     def attach(
-        self, model: nn.Module, prompt_length: int | Sequence[int] | None = None
+        self,
+        model: nn.Module,
+        prompt_length: int | Sequence[int] | None = None,
+        audio_mask: Tensor | None = None,
     ) -> Attachment:
         """Steer ``model`` until the result's ``.detach()``; arguments as in ``mata(model)``.
 
@@ -149,7 +159,9 @@ class MATA:
         located = locate(model)
         gains = settings_gains(self, layers=located.depth, heads=located.heads)
         target = read_target(self.rows, self.seed)
-        return Attachment(located, gains, self.formula, prompt_length, target=target)
+        return Attachment(
+            located, gains, self.formula, prompt_length, target=target, audio_mask=audio_mask
+        )
 
     @staticmethod
     def for_model(model: str) -> Preset:

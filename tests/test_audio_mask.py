@@ -1,0 +1,124 @@
+"""Where the audio is, told by the user: prompts as embeddings, pieces, beams, and wrong masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from checks import QUESTIONS, assert_close, expected_logits, greedy
+from mata_audio import MATA, NoAudioError, SettingsError, SettingsTypeError
+from subject import Subject
+
+SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
+
+
+def embedded(subject: Subject, inputs: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
+    """The prompts as ``inputs_embeds``, and where their audio is."""
+    seen: list[Tensor] = []
+    hook = subject.model.model.language_model.register_forward_pre_hook(
+        lambda module, args, kwargs: seen.append(kwargs["inputs_embeds"]), with_kwargs=True
+    )
+    try:
+        with torch.no_grad():
+            subject.model(**inputs)
+    finally:
+        hook.remove()
+    audio = inputs["input_ids"] == subject.audio_token_id
+    return {"inputs_embeds": seen[0], "attention_mask": inputs["attention_mask"]}, audio
+
+
+def test_a_prompt_of_embeddings(qwen2_audio: Subject) -> None:
+    inputs = qwen2_audio.inputs(QUESTIONS)
+    prompt, audio = embedded(qwen2_audio, inputs)
+    with MATA(**SETTING)(qwen2_audio.model, audio_mask=audio) as applied:
+        output = qwen2_audio.model.generate(**prompt, **greedy(qwen2_audio))
+    steered, _ = expected_logits(qwen2_audio, inputs, output.sequences, **SETTING)
+    assert_close(torch.stack(output.logits, 1), steered)
+    assert applied.receipt.audio_tokens == tuple(audio.sum(1).tolist())
+
+
+def test_beams_of_embeddings(qwen2_audio: Subject) -> None:
+    inputs = qwen2_audio.inputs(QUESTIONS[:1])
+    prompt, audio = embedded(qwen2_audio, inputs)
+    options = {**greedy(qwen2_audio), "num_beams": 3, "output_logits": False}
+    with MATA(**SETTING)(qwen2_audio.model, audio_mask=audio):
+        found = qwen2_audio.model.generate(**prompt, **options, output_scores=True)
+    with MATA(**SETTING)(qwen2_audio.model):
+        expected = qwen2_audio.model.generate(**inputs, **options, output_scores=True)
+    width = inputs["input_ids"].shape[1]
+    assert torch.equal(found.sequences, expected.sequences[:, width:])
+    assert_close(found.sequences_scores, expected.sequences_scores)
+
+
+def test_the_same_as_by_the_token(subject: Subject) -> None:
+    inputs = subject.inputs(QUESTIONS)
+    audio = inputs["input_ids"] == subject.audio_token_id
+    logits = []
+    for mask in (None, audio):
+        with MATA(**SETTING)(subject.model, audio_mask=mask):
+            output = subject.model.generate(**inputs, **greedy(subject))
+        logits.append(torch.stack(output.logits))
+    assert torch.equal(*logits)
+
+
+def test_some_of_the_audio(subject: Subject) -> None:
+    """Only the first half of the clip is heard more: as by a float64 reference of that mask."""
+    inputs = subject.inputs(QUESTIONS[:1])
+    audio = inputs["input_ids"] == subject.audio_token_id
+    half = audio & (audio.cumsum(1) <= audio.sum() // 2)
+    with torch.no_grad():
+        with MATA(**SETTING)(subject.model, audio_mask=half):
+            found = subject.model(**inputs).logits
+        with MATA(**SETTING)(subject.model):
+            whole = subject.model(**inputs).logits
+        before = subject.model.config._attn_implementation
+        subject.model.set_attn_implementation("eager")
+        try:
+            with MATA(**SETTING)(subject.model, audio_mask=half):
+                eager = subject.model(**inputs).logits
+        finally:
+            subject.model.set_attn_implementation(before)
+    assert_close(found, eager)
+    assert (found - whole).abs().max() > 1e-3
+
+
+def test_pieces_with_a_prompt_length(qwen2_audio: Subject) -> None:
+    """Embeddings fed in two pieces, the first without any of the last rows."""
+    inputs = qwen2_audio.inputs(QUESTIONS[:1])
+    prompt, audio = embedded(qwen2_audio, inputs)
+    width = audio.shape[1]
+    cut = int(audio[0].nonzero()[-1]) - 2  # amid the audio
+    embeds = prompt["inputs_embeds"]
+    with torch.no_grad(), MATA(**SETTING)(qwen2_audio.model):
+        expected = qwen2_audio.model(**inputs).logits[:, -1]
+    mata = MATA(**SETTING)
+    with torch.no_grad(), mata(qwen2_audio.model, prompt_length=width, audio_mask=audio):
+        first = qwen2_audio.model(inputs_embeds=embeds[:, :cut], use_cache=True)
+        second = qwen2_audio.model(
+            inputs_embeds=embeds[:, cut:], past_key_values=first.past_key_values
+        )
+    assert_close(second.logits[:, -1], expected)
+
+
+def test_wrong_masks(qwen2_audio: Subject) -> None:
+    inputs = qwen2_audio.inputs(QUESTIONS[:1])
+    audio = inputs["input_ids"] == qwen2_audio.audio_token_id
+    with (
+        pytest.raises(SettingsError, match=r"audio_mask has the shape \(1, \d+\), and the prompt"),
+        MATA(**SETTING)(qwen2_audio.model, audio_mask=audio[:, 1:]),
+    ):
+        qwen2_audio.model(**inputs)
+    with (
+        pytest.raises(SettingsTypeError, match="bool tensor of shape"),
+        MATA(**SETTING)(qwen2_audio.model, audio_mask=audio[0]),
+    ):
+        pass
+    with (
+        pytest.raises(NoAudioError),
+        MATA(**SETTING)(qwen2_audio.model, audio_mask=torch.zeros_like(audio)),
+    ):
+        qwen2_audio.model(**inputs)
+    assert "generate" not in vars(qwen2_audio.model)
