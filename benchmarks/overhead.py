@@ -92,8 +92,8 @@ def eager_patch(model: nn.Module, alpha: float, audio: Tensor) -> Iterator[None]
         return (weights @ value).transpose(1, 2).contiguous(), None
 
     AttentionInterface.register("eager_patch", attention)
-    attentions = locate(model).attentions
-    chosen = [attentions[i] for i in scaled_paper_layers(len(attentions))]
+    located = locate(model)
+    chosen = [located.attention(i) for i in scaled_paper_layers(located.depth)]
     originals = [module.config for module in chosen]
     for module in chosen:
         patched: Any = copy.copy(module.config)

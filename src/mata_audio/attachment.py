@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers.cache_utils import Cache
 
+from mata_audio.attention_free import check_attending
 from mata_audio.backends import rerouted_config
 from mata_audio.calls import Calls
 from mata_audio.errors import (
@@ -74,16 +75,17 @@ class Attachment:
             )
         self._located = located
         self._gain_samples = gains.shape[1]
-        self._device = next(located.attentions[0].parameters()).device
-        steered = list(range(located.depth))
+        self._device = next(located.first_attention.parameters()).device
+        steered = list(located.attending)
         if not gains.requires_grad:
             if self._device.type != "meta":  # where accelerate keeps what it loads layer by layer
                 gains = gains.to(self._device)
             steered = gains.flatten(1).any(dim=1).nonzero().flatten().tolist()
+            check_attending(steered, located.attending)
         self._steered = tuple(steered)
         self._layers = [
-            SteeredLayer(located.attentions[i], i, gains, formula, observer)
-            for i in (steered if observer is None else range(located.depth))
+            SteeredLayer(located.attention(i), i, gains, formula, observer)
+            for i in (steered if observer is None else located.attending)
         ]
         self._parameters = tuple(inspect.signature(located.listener.forward).parameters)
         self._calls = Calls(located.audio_token_id, prompt_length, target, _checked(audio_mask))
@@ -174,7 +176,7 @@ class Attachment:
             _attached.add(listener)
         undo.callback(_attached.discard, listener)
         for layer in self._layers:
-            module = self._located.attentions[layer.index]
+            module = self._located.attention(layer.index)
             undo.callback(setattr, module, "config", layer.config)
             module.config = rerouted_config(layer.config, layer)
         before = listener.register_forward_pre_hook(self._before, with_kwargs=True)

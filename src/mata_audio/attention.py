@@ -37,6 +37,7 @@ def attend_rows(
     formula: Formula,
     mask: Tensor | None,
     scaling: float,
+    softcap: float | None = None,
     dropout: float = 0.0,
 ) -> RowAttention:
     """Attend from ``query`` with the raw score A changed to ``formula(A, gain)``.
@@ -53,6 +54,8 @@ def attend_rows(
         formula: one of :data:`mata_audio.formulas.FORMULAS`.
         mask: bool (True is visible) or additive, broadcastable to (batch, heads, rows, keys).
         scaling: factor of q . k.
+        softcap: where the model caps scores: a score becomes cap * tanh(score / cap). The
+            intervention comes first, on the raw score.
         dropout: of the weights; 0 at inference.
     """
     batch, heads, rows, head_dim = query.shape
@@ -60,6 +63,9 @@ def attend_rows(
     grouped = query.reshape(batch, key_heads, heads // key_heads * rows, head_dim)
     raw = torch.matmul(grouped * scaling, key.transpose(2, 3)).view(batch, heads, rows, keys)
     scores = formula(raw, gain)
+    if softcap is not None:
+        capped = softcap * torch.tanh(scores / softcap)
+        scores = capped.masked_fill(scores == float("-inf"), float("-inf"))  # knocked out stays so
     if mask is not None and mask.dtype == torch.bool:
         scores = torch.where(mask, scores, torch.finfo(scores.dtype).min)
     elif mask is not None:

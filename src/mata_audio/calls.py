@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -27,6 +27,7 @@ class Call:
         prompt: of each row of the batch.
         rows: the active query rows of this pass; None when there are none.
         past: slots in the cache before the pass.
+        queries: rows of the pass.
         ends_prompt: whether this pass reads the last slot of the prompt.
         scaled: the cache whose keys may be scaled; None outside ``generate`` or without a cache.
         negatives: where the raw audio scores are counted.
@@ -35,15 +36,40 @@ class Call:
     prompt: Prompt
     rows: Rows | None
     past: int
+    queries: int
     ends_prompt: bool
     scaled: ScaledKeys | None
     negatives: NegativeShare
     _audio_keys: Tensor | None = field(default=None, init=False, repr=False)
+    _last_rows: Call | None = field(default=None, init=False, repr=False)
 
     @property
     def reads_prompt(self) -> bool:
         """Whether slots of the prompt are among the queries."""
         return self.past < self.prompt.width
+
+    def of_last(self, queries: int) -> Call:
+        """Return this pass as a layer sees it that runs its last ``queries`` rows alone.
+
+        Gemma 4 does that in the layers that share keys, in a pass that wants the last logits alone.
+
+        Raises:
+            UnsupportedModelError: the layer runs more rows than the pass has tokens.
+        """
+        if queries == self.queries:
+            return self
+        if queries > self.queries:
+            raise UnsupportedModelError(
+                f"a layer reads {queries} rows in a pass over {self.queries} tokens: the model "
+                "adds tokens of its own, so its audio tokens are not where input_ids has them"
+            )
+        known = self._last_rows
+        if known is None or known.queries != queries:
+            past = self.past + self.queries - queries
+            rows = self.prompt.rows(past, queries)
+            known = replace(self, rows=rows, past=past, queries=queries)
+            self._last_rows = known
+        return known
 
     def first(self, queries: int, keys: int) -> int:
         """Return the place of the pass's first row among the ``keys`` that a layer attends to."""
@@ -133,7 +159,9 @@ class Calls:
         ends_prompt = past < prompt.width <= past + queries
         self._latest, self._prompt_is_read = known, past + queries >= prompt.width
         rows = prompt.rows(past, queries)
-        return Call(prompt, rows, past, ends_prompt, self._scaled_keys(cache), self.negatives)
+        return Call(
+            prompt, rows, past, queries, ends_prompt, self._scaled_keys(cache), self.negatives
+        )
 
     def adopt(self, cache: Any, ids: Tensor, mask: Any) -> None:
         """Tie ``cache``, which was filled elsewhere, to the prompt that it holds the first of.

@@ -10,8 +10,27 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers.cache_utils import DynamicLayer
+
+# Flags of attention modules (Gemma 3n and 4) that hand their keys to other layers or take theirs.
+_SHARING = ("store_full_length_kv", "is_kv_shared_layer")
+
+
+def shares_keys(module: nn.Module) -> bool:
+    """Whether other layers attend to the keys of ``module``: scaled keys would change those too."""
+    return any(getattr(module, flag, False) for flag in _SHARING)
+
+
+def key_heads(module: Any, heads: int) -> int:
+    """Return the key heads of an attention module with ``heads`` query heads.
+
+    The module knows best: in Gemma 4 they are fewer in some layers than the config says.
+    """
+    groups = getattr(module, "num_key_value_groups", None)
+    if groups is not None:
+        return heads // int(groups)
+    return getattr(module.config, "num_key_value_heads", None) or heads
 
 
 def shared_by_groups(gains: Tensor, key_heads: int) -> bool:

@@ -157,7 +157,9 @@ class MATA:
         from mata_audio.gains import settings_gains
 
         located = locate(model)
-        gains = settings_gains(self, layers=located.depth, heads=located.heads)
+        gains = settings_gains(
+            self, layers=located.depth, heads=located.heads, attending=located.attending
+        )
         target = read_target(self.rows, self.seed)
         return Attachment(
             located, gains, self.formula, prompt_length, target=target, audio_mask=audio_mask

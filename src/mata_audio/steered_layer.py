@@ -14,7 +14,7 @@ from mata_audio.formulas import SCORE_CHANGES
 from mata_audio.masks import rows_mask
 from mata_audio.observation import Observation, Observer
 from mata_audio.rows import Rows
-from mata_audio.scaled_keys import shared_by_groups
+from mata_audio.scaled_keys import key_heads, shared_by_groups, shares_keys
 
 if TYPE_CHECKING:
     from mata_audio.calls import Call
@@ -23,7 +23,7 @@ MAX_SCORES = 2**23
 """Scores held at once (batch x heads x rows x keys): many active rows are worked off in chunks."""
 
 # Arguments of other models' attention that would change the result; not one may be passed over.
-_NOT_HANDLED = ("softcap", "s_aux", "position_bias")
+_NOT_HANDLED = ("s_aux", "position_bias")
 
 
 class SteeredLayer:
@@ -54,12 +54,12 @@ class SteeredLayer:
         self._observer = observer
         # Only observed layers may have no gain at all.
         self._steers = observer is None or gains.requires_grad or bool(gains[index].any())
-        key_heads = getattr(self.config, "num_key_value_heads", None) or gains.shape[2]
         self._keys_can_be_scaled = (
             formula == "multiply"
             and observer is None  # with scaled keys, rows are no longer computed here
             and not gains.requires_grad
-            and shared_by_groups(gains[index], key_heads)
+            and not shares_keys(module)
+            and shared_by_groups(gains[index], key_heads(module, gains.shape[2]))
         )
 
     def __call__(
@@ -70,7 +70,7 @@ class SteeredLayer:
         Shapes: query ``(batch, heads, rows, head_dim)``, key and value ``(batch, key_heads, keys,
         head_dim)``, output ``(batch, rows, heads, head_dim)``.
         """
-        call = self._checked_call(kwargs)
+        call = self._checked_call(kwargs).of_last(query.shape[2])
         stock = (module, self.config, query, key, value, mask)
         scaled = call.scaled is not None and self.index in call.scaled
         if call.rows is None or (scaled and not call.reads_prompt):
@@ -161,6 +161,7 @@ class SteeredLayer:
             formula=self._formula,
             mask=visible,
             scaling=_first_set(kwargs.get("scaling"), query.shape[3] ** -0.5),
+            softcap=kwargs.get("softcap"),
             dropout=kwargs.get("dropout", 0.0),
         )
         if call.reads_prompt and self._steers:

@@ -166,7 +166,8 @@ def test_no_processor(mata: Mata, qwen2_audio_folder: Path, clip: Path, tmp_path
 
 
 def test_unsupported_model(mata: Mata, clip: Path, tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "voxtral", "audio_config": {}}))
+    config = {"model_type": "newcomer", "audio_config": {}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
     outcome = mata("ask", tmp_path, "What?", "--audio", clip)
     assert outcome.code == 1
     assert "supported: qwen2_audio" in error_line(outcome)

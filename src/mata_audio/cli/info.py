@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     found = find_model(args.model, trust_remote_code=args.trust_remote_code)
     limits = clip_limits(load_processor(found))
     located = locate(skeleton(found))
-    attention: Any = located.attentions[0].config
+    attention: Any = located.first_attention.config
     rows = {
         "model": found.name,
         "family": f"{found.family.model_type} ({found.family.loader})",

@@ -99,4 +99,6 @@ def describe(mata: MATA, located: Located) -> str:
     """
     from mata_audio import gains
 
-    return gains.describe(mata, layers=located.depth, heads=located.heads)
+    return gains.describe(
+        mata, layers=located.depth, heads=located.heads, attending=located.attending
+    )

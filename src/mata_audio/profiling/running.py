@@ -12,6 +12,7 @@ from transformers import StoppingCriteriaList
 
 from mata_audio.attachment import Attachment
 from mata_audio.errors import NoAudioError, SettingsError, SettingsTypeError
+from mata_audio.evaluation.running.forgetting import forgets
 from mata_audio.evaluation.running.one_prefill import greedy, prefill
 from mata_audio.evaluation.settings import NamedSetting
 from mata_audio.families import Located
@@ -87,7 +88,7 @@ class Reader:
         self._kept = prompts.width - 1
         self._inputs: dict[str, Any] = prompts.inputs
         self._cache: Any = None
-        if settings > 1 and prompts.can_share:
+        if settings > 1 and prompts.can_share and not forgets(located.listener):
             with torch.inference_mode():
                 self._cache = prefill(located.listener, prompts.inputs)
             self._inputs = {
@@ -107,7 +108,12 @@ class Reader:
         gains = torch.zeros(located.depth, 1, located.heads)
         formula = "multiply"
         if setting.mata is not None:
-            gains = settings_gains(setting.mata, layers=located.depth, heads=located.heads)
+            gains = settings_gains(
+                setting.mata,
+                layers=located.depth,
+                heads=located.heads,
+                attending=located.attending,
+            )
             formula = setting.mata.formula
         listener: Any = located.listener
         attachment = Attachment(located, gains, formula, observer=observer)
@@ -159,7 +165,12 @@ def check_settings(located: Located, settings: Sequence[NamedSetting]) -> None:
                     f"a profile is of the last prompt token's attention; {setting.name} changes "
                     f'other rows (rows="{setting.mata.rows}"): leave rows out'
                 )
-            settings_gains(setting.mata, layers=located.depth, heads=located.heads)
+            settings_gains(
+                setting.mata,
+                layers=located.depth,
+                heads=located.heads,
+                attending=located.attending,
+            )
 
 
 def _described(inputs: object) -> str:

@@ -14,8 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from mata_audio.attachment import Attachment
+from mata_audio.errors import UnsupportedModelError
 from mata_audio.evaluation.choosing.evidence import Evidence, window_evidence
 from mata_audio.evaluation.choosing.measuring import Measuring
+from mata_audio.evaluation.running.forgetting import can_be_repeated
 from mata_audio.evaluation.running.one_prefill import (
     ROWS_AT_ONCE,
     Inputs,
@@ -43,12 +45,20 @@ def knockout(model: Any, inputs: Inputs) -> NDArray[np.float64]:
     Args:
         model: a supported model, not steered.
         inputs: as for :func:`mata_audio.evaluation.running.one_prefill.generate_all`.
+
+    Raises:
+        UnsupportedModelError: a model with Mamba layers, whose cache cannot be repeated.
     """
     located = locate(model)
     listener: Any = located.listener
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
     batch = ids.shape[0]
     cache = prefill(listener, inputs)
+    if not can_be_repeated(cache):
+        raise UnsupportedModelError(
+            f"{type(model).__name__} keeps Mamba states, which cannot be repeated for one layer "
+            "after the other: choose its layers by gradient"
+        )
     state = row_state(located)
     at_once = max(1, ROWS_AT_ONCE // batch - 1)
     effects = []
@@ -57,7 +67,8 @@ def knockout(model: Any, inputs: Inputs) -> NDArray[np.float64]:
         rows = len(layers) + 1  # the first row of each item is the model as it is
         gains = torch.zeros(located.depth, batch * rows, located.heads)
         for place, layer in enumerate(layers, start=1):
-            gains[layer, place::rows] = 1.0
+            if layer in located.attending:  # elsewhere there is nothing to block
+                gains[layer, place::rows] = 1.0
         part = copy.deepcopy(cache)
         part.batch_repeat_interleave(rows)
         all_ids, all_mask = ids.repeat_interleave(rows, 0), mask.repeat_interleave(rows, 0)

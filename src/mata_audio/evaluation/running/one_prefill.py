@@ -21,6 +21,7 @@ from transformers import GenerationConfig
 from transformers.cache_utils import Cache
 
 from mata_audio.attachment import Attachment
+from mata_audio.evaluation.running.forgetting import can_be_repeated, forgets
 from mata_audio.evaluation.running.row_state import repeated, row_state, using_row_state
 from mata_audio.evaluation.settings import NamedSetting
 from mata_audio.families import Located, locate
@@ -45,6 +46,10 @@ class Generated:
 
     tokens: tuple[int, ...]
     negative_share: float | None
+
+
+# Arguments of a model that have one entry for each token of the prompt.
+_BY_TOKEN = ("input_ids", "attention_mask", "position_ids", "token_type_ids", "mm_token_type_ids")
 
 
 def greedy(model: Any, tokenizer: Any, max_new_tokens: int) -> GenerationConfig:
@@ -102,22 +107,32 @@ def generate_all(
     """
     located = locate(model)
     results: list[dict[str, Generated]] = [{} for _ in inputs["input_ids"]]
-    alone = [setting for setting in settings if not _can_share(setting)]
     shared = [setting for setting in settings if _can_share(setting)]
-    parts = list(_together(shared, max(1, ROWS_AT_ONCE // len(results)))) if shared else []
-    cache = prefill(located.listener, inputs) if parts else None
-    for number, part in enumerate(parts):
-        own = cache if number == len(parts) - 1 else copy.deepcopy(cache)
-        _generate_part(located, inputs, part, config, results, own)
-    for setting in alone:
-        _generate_part(located, inputs, [setting], config, results)
+    if shared:
+        cache = prefill(located.listener, inputs)
+        at_once = max(1, ROWS_AT_ONCE // len(results)) if can_be_repeated(cache) else 1
+        parts = list(_together(shared, at_once))
+        for number, part in enumerate(parts):
+            own = cache if number == len(parts) - 1 else copy.deepcopy(cache)
+            _generate_part(located, inputs, part, config, results, own)
+    for setting in settings:
+        if setting not in shared:
+            _generate_part(located, inputs, [setting], config, results)
     return [{s.name: found[s.name] for s in settings} for found in results]
 
 
 def prefill(listener: Any, inputs: Inputs) -> Cache:
     """Return the cache of every prompt position but the last, without computing any logits."""
-    cache = listener.base_model(**inputs, use_cache=True).past_key_values
+    if forgets(listener):  # what was read cannot be cropped off: the last token stays unread
+        first = {k: v[:, :-1] if k in _BY_TOKEN else v for k, v in inputs.items()}
+        return _cache_of(listener, first)
+    cache = _cache_of(listener, inputs)
     cache.crop(-1)
+    return cache
+
+
+def _cache_of(listener: Any, inputs: Inputs) -> Cache:
+    cache: Cache = listener.base_model(**inputs, use_cache=True).past_key_values
     return cache
 
 
@@ -185,7 +200,11 @@ def _steered(
     if not steered:
         yield None
         return
-    shape = {"layers": located.depth, "heads": located.heads}
+    shape: Any = {
+        "layers": located.depth,
+        "heads": located.heads,
+        "attending": located.attending,
+    }
     zeros = torch.zeros(located.depth, 1, located.heads)
     gains = torch.cat(
         [zeros if s.mata is None else settings_gains(s.mata, **shape) for s in part], dim=1

@@ -157,7 +157,12 @@ def make_plan(
         located = locate(skeleton(found))
     for setting in named:
         if setting.mata is not None:
-            settings_gains(setting.mata, layers=located.depth, heads=located.heads)
+            settings_gains(
+                setting.mata,
+                layers=located.depth,
+                heads=located.heads,
+                attending=located.attending,
+            )
     template = (
         default_template(found.family.model_type, found.name, chosen)
         if options.template is None

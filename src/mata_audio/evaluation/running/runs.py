@@ -155,7 +155,9 @@ def _manifest(
 def _described(setting: NamedSetting, located: Located) -> str:
     if setting.mata is None:
         return "the model as it is"
-    return describe(setting.mata, layers=located.depth, heads=located.heads)
+    return describe(
+        setting.mata, layers=located.depth, heads=located.heads, attending=located.attending
+    )
 
 
 def _account(progress: Progress, seconds: float) -> dict[str, Any]:

@@ -1,0 +1,19 @@
+"""What differs between model families, as data, and finding the decoder of a given model.
+
+A new family is one :class:`Family` row in :data:`FAMILIES`; see CONTRIBUTING.md.
+"""
+
+from mata_audio.families.family import Family, Located, PromptStyle
+from mata_audio.families.locating import family_named, follow, locate
+from mata_audio.families.table import FAMILIES, UNSUPPORTED
+
+__all__ = [
+    "FAMILIES",
+    "UNSUPPORTED",
+    "Family",
+    "Located",
+    "PromptStyle",
+    "family_named",
+    "follow",
+    "locate",
+]

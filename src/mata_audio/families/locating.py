@@ -1,0 +1,103 @@
+"""Finding the decoder, its attention and the audio token of a given model."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from torch import nn
+
+from mata_audio.errors import UnsupportedModelError
+from mata_audio.families.family import Family, Located
+from mata_audio.families.table import FAMILIES, UNSUPPORTED
+from mata_audio.families.wrappers import unwrapped
+
+
+def locate(model: nn.Module) -> Located:
+    """Find the decoder and the audio token of ``model``.
+
+    Raises:
+        UnsupportedModelError: the architecture is not in :data:`FAMILIES`, or is built otherwise
+            than the installed Transformers builds it.
+    """
+    model = unwrapped(model)
+    family = _family(model)
+    listener = follow(model, family.listener)
+    found = (follow(listener, path) for path in family.decoders)
+    decoder = next((part for part in found if hasattr(part, "layers")), None)
+    if listener is None or decoder is None:
+        raise UnsupportedModelError(
+            f"{type(model).__name__} is a {family.model_type} model, but its decoder is not at "
+            f"{' or '.join(family.decoders)}: this Transformers version lays it out otherwise"
+        )
+    attentions = tuple(_attention(layer, family) for layer in decoder.layers)
+    known = [module for module in attentions if module is not None]
+    audio_token_id = follow(listener.config, family.audio_token)
+    if not known or audio_token_id is None:
+        missing = f"config.{family.audio_token}" if known else "layer with attention"
+        raise UnsupportedModelError(
+            f"{type(model).__name__} has no {missing}: it cannot be asked about audio"
+        )
+    for module in known:
+        _check_interface(module)
+    heads: Any = known[0].config
+    return Located(
+        family=family,
+        listener=listener,
+        attentions=attentions,
+        heads=heads.num_attention_heads,
+        audio_token_id=audio_token_id,
+    )
+
+
+def _attention(layer: nn.Module, family: Family) -> nn.Module | None:
+    """Return the attention module of a decoder layer, or None where it has none."""
+    if family.attends is not None and getattr(layer, family.attends[0]) != family.attends[1]:
+        return None
+    module: nn.Module = getattr(layer, family.attention)
+    return module
+
+
+def _check_interface(module: nn.Module) -> None:
+    """Refuse attention that never asks Transformers which function to use: it can't be rerouted."""
+    file = sys.modules[type(module).__module__]
+    if not hasattr(file, "ALL_ATTENTION_FUNCTIONS"):
+        raise UnsupportedModelError(
+            f"{type(module).__name__} of {type(module).__module__} computes attention by itself, "
+            "not through Transformers' attention interface (ALL_ATTENTION_FUNCTIONS), so its "
+            "scores cannot be changed: load the model with Transformers' own class for it"
+        )
+
+
+def _family(model: nn.Module) -> Family:
+    model_type = getattr(getattr(model, "config", None), "model_type", None)
+    return family_named(model_type, type(model).__name__)
+
+
+def family_named(model_type: str | None, owner: str) -> Family:
+    """Return the family of ``model_type``; ``owner`` is what has it, for the error message.
+
+    Raises:
+        UnsupportedModelError: the architecture is not in :data:`FAMILIES`.
+    """
+    for family in FAMILIES:
+        if family.model_type == model_type:
+            return family
+    supported = ", ".join(family.model_type for family in FAMILIES)
+    if model_type in UNSUPPORTED:
+        raise UnsupportedModelError(
+            f"{owner} (model_type {model_type!r}) cannot be supported, because "
+            f"{UNSUPPORTED[model_type]}; supported: {supported}"
+        )
+    raise UnsupportedModelError(
+        f"{owner} (model_type {model_type!r}) is not a supported audio language "
+        f"model; supported: {supported}. To register another, add a Family row to "
+        "mata_audio.families.FAMILIES (CONTRIBUTING.md, 'Add a family')"
+    )
+
+
+def follow(start: Any, path: str) -> Any:
+    """Return the attribute of ``start`` at a dotted ``path`` ("" is itself), or None."""
+    for name in path.split(".") if path else []:
+        start = getattr(start, name, None)
+    return start

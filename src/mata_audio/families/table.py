@@ -1,0 +1,99 @@
+"""Facts about each family, as data; see CONTRIBUTING.md, "Add a family"."""
+
+from __future__ import annotations
+
+from mata_audio.families.family import Family, PromptStyle
+
+# What its makers advise for questions that are no dialogue.
+_OMNI_STYLE = PromptStyle(system="You are a helpful assistant.")
+
+# How far each sample's positions are from its slots.
+_ROPE_DELTAS = ("model.rope_deltas", "rope_deltas")
+
+# Of an Omni model only the thinker listens; talker and vocoder turn its answer into speech.
+_THINKERS = ("model.language_model", "model")
+
+FAMILIES: tuple[Family, ...] = (
+    Family(
+        model_type="qwen2_audio",
+        loader="Qwen2AudioForConditionalGeneration",
+        expands_single_tokens=True,
+    ),
+    Family(
+        model_type="qwen2_5_omni",
+        loader="Qwen2_5OmniThinkerForConditionalGeneration",
+        listener="thinker",
+        decoders=_THINKERS,
+        prompt_style=_OMNI_STYLE,
+        row_state=_ROPE_DELTAS,
+    ),
+    Family(
+        model_type="qwen2_5_omni_thinker",
+        loader="Qwen2_5OmniThinkerForConditionalGeneration",
+        decoders=_THINKERS,
+        prompt_style=_OMNI_STYLE,
+        row_state=_ROPE_DELTAS,
+    ),
+    # Experts; query and key norms come before the raw score.
+    Family(
+        model_type="qwen3_omni_moe",
+        loader="Qwen3OmniMoeThinkerForConditionalGeneration",
+        listener="thinker",
+        decoders=_THINKERS,
+        row_state=_ROPE_DELTAS,
+    ),
+    Family(
+        model_type="qwen3_omni_moe_thinker",
+        loader="Qwen3OmniMoeThinkerForConditionalGeneration",
+        decoders=_THINKERS,
+        row_state=_ROPE_DELTAS,
+    ),
+    Family(model_type="audioflamingo3", loader="AudioFlamingo3ForConditionalGeneration"),
+    Family(model_type="musicflamingo", loader="MusicFlamingoForConditionalGeneration"),
+    Family(model_type="voxtral", loader="VoxtralForConditionalGeneration"),
+    # The encoders are inside the decoder's embedding, and so is the audio token.
+    Family(
+        model_type="phi4_multimodal",
+        loader="Phi4MultimodalForCausalLM",
+        decoders=("model",),
+        audio_token="audio_config.audio_token_id",
+    ),
+    # Sliding layers, and last layers that share the keys of earlier ones.
+    Family(model_type="gemma3n", loader="Gemma3nForConditionalGeneration"),
+    Family(model_type="gemma4", loader="Gemma4ForConditionalGeneration"),
+    # With a LoRA adapter in the decoder, which the model puts on where it hears something.
+    Family(model_type="granite_speech", loader="GraniteSpeechForConditionalGeneration"),
+    Family(model_type="granite_speech_plus", loader="GraniteSpeechPlusForConditionalGeneration"),
+    Family(model_type="glmasr", loader="GlmAsrForConditionalGeneration"),
+    Family(model_type="qwen3_asr", loader="Qwen3ASRForConditionalGeneration"),
+    Family(model_type="vibevoice_asr", loader="VibeVoiceAsrForConditionalGeneration"),
+    Family(model_type="fun_asr_nano", loader="FunAsrNanoForConditionalGeneration"),
+    Family(
+        model_type="moss_transcribe_diarize",
+        loader="MossTranscribeDiarizeForConditionalGeneration",
+    ),
+    # A layer is one of Mamba, attention, experts and MLP.
+    Family(
+        model_type="nemotron_h_omni",
+        loader="NemotronH_Omni_Reasoning_V3",
+        decoders=("language_model.model",),
+        attention="mixer",
+        attends=("block_type", "full_attention"),
+    ),
+)
+
+_NO_AUDIO_TOKENS = "no decoder position holds audio alone: "
+
+UNSUPPORTED: dict[str, str] = {
+    "whisper": _NO_AUDIO_TOKENS + "audio is heard through cross-attention",
+    "moonshine": _NO_AUDIO_TOKENS + "audio is heard through cross-attention",
+    "seamless_m4t": _NO_AUDIO_TOKENS + "audio is heard through cross-attention",
+    "seamless_m4t_v2": _NO_AUDIO_TOKENS + "audio is heard through cross-attention",
+    "cohere_asr": _NO_AUDIO_TOKENS + "audio is heard through cross-attention",
+    "voxtral_realtime": _NO_AUDIO_TOKENS + "audio is added to the embedding of every text token",
+    "moshi": _NO_AUDIO_TOKENS + "audio codes are added to the embedding of every text token",
+    "kyutai_speech_to_text": (
+        _NO_AUDIO_TOKENS + "audio codes are added to the embedding of every text token"
+    ),
+}
+"""Families with audio that cannot be supported, and why."""

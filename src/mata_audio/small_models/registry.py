@@ -1,0 +1,52 @@
+"""The small model of each family, built when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from mata_audio.errors import UnsupportedModelError
+from mata_audio.small_models.small_model import SmallModel
+
+_MODULES = {
+    "qwen": (
+        "qwen2_audio",
+        "qwen2_5_omni",
+        "qwen2_5_omni_thinker",
+        "qwen3_omni_moe",
+        "qwen3_omni_moe_thinker",
+        "qwen3_asr",
+    ),
+    "llama_like": (
+        "audioflamingo3",
+        "musicflamingo",
+        "voxtral",
+        "glmasr",
+        "fun_asr_nano",
+        "moss_transcribe_diarize",
+        "vibevoice_asr",
+    ),
+    "granite": ("granite_speech", "granite_speech_plus"),
+    "gemma": ("gemma3n", "gemma4"),
+    "phi": ("phi4_multimodal",),
+    "nemotron": ("nemotron_h_omni",),
+}
+
+MODEL_TYPES: tuple[str, ...] = tuple(name for names in _MODULES.values() for name in names)
+"""Families that have a small model: every supported one."""
+
+
+def small_model(model_type: str) -> SmallModel:
+    """Build the small random model of a family, always the same one.
+
+    Raises:
+        UnsupportedModelError: there is none.
+    """
+    for module, names in _MODULES.items():
+        if model_type in names:
+            file = import_module(f"mata_audio.small_models.{module}")
+            build: Callable[[], SmallModel] = getattr(file, model_type)
+            return build()
+    raise UnsupportedModelError(
+        f"there is no small model of {model_type!r}; there is one of: {', '.join(MODEL_TYPES)}"
+    )

@@ -1,0 +1,31 @@
+"""The small model of each family, built once for the whole run."""
+
+from __future__ import annotations
+
+import pytest
+from torch import Tensor
+
+from families.subjects import Subject, subject_of
+from mata_audio.scaled_keys import ScaledKeys
+from mata_audio.small_models import MODEL_TYPES
+
+
+@pytest.fixture(params=MODEL_TYPES)
+def family(request: pytest.FixtureRequest) -> Subject:
+    """Each supported family in turn."""
+    return subject_of(request.param)
+
+
+@pytest.fixture
+def scaled_layers(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """The layers whose cached keys were scaled."""
+    layers: set[int] = set()
+    original = ScaledKeys.scale
+
+    def scale(keys: ScaledKeys, layer: int, key: Tensor, gain: Tensor) -> None:
+        original(keys, layer, key, gain)
+        if layer in keys:
+            layers.add(layer)
+
+    monkeypatch.setattr(ScaledKeys, "scale", scale)
+    return layers

@@ -1,0 +1,61 @@
+"""A family under test: its small model, and where the reference looks in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from families.full_scores import LAYOUTS, Layout, Setting, double, expected
+from mata_audio.small_models import SmallModel, small_model
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A family under test.
+
+    Args:
+        small: its model and a way of asking it.
+        model: the part of the model that is called and generates.
+        layout: where the reference looks.
+        twin: float64 copy.
+        layers: decoder layers to steer.
+    """
+
+    small: SmallModel
+    model: Any
+    layout: Layout
+    twin: nn.Module
+    layers: list[int]
+
+    @property
+    def decoder(self) -> Any:
+        """The text decoder."""
+        return self.model.get_submodule(self.layout.decoder)
+
+    def expected(self, inputs: dict[str, Any], setting: Setting, **more: Any) -> Tensor:
+        """Logits by the reference."""
+        return expected(
+            self.twin,
+            self.layout,
+            inputs,
+            setting,
+            audio_token_id=self.small.audio_token_id,
+            **more,
+        )
+
+
+@cache
+def subject_of(model_type: str) -> Subject:
+    """Build a family's subject, once."""
+    small = small_model(model_type)
+    model: Any = small.model
+    model = getattr(model, "thinker", model)
+    layers = {"nemotron_h_omni": [1, 3], "gemma3n": [1, 2, 3, 5], "gemma4": [1, 2, 3, 5]}
+    layout = LAYOUTS.get(model_type, Layout())
+    with torch.no_grad():  # once, for what modules note down in their first pass
+        model(**small.inputs(small.questions[:1]))
+    return Subject(small, model, layout, double(model, layout), layers.get(model_type, [1, 2]))

@@ -1,0 +1,133 @@
+"""Every family: each active row, and no other, equals the full-score float64 reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from families.full_scores import Setting, positions
+from families.subjects import Subject
+from families.traces import traces
+from mata_audio import MATA
+
+TOLERANCE = 1e-5
+EFFECT = 1e-3
+NEW_TOKENS = 4
+
+each_formula = pytest.mark.parametrize("formula", ["multiply", "absolute", "add"])
+
+
+def mata(setting: Setting) -> MATA:
+    return MATA(
+        alpha=setting.alpha,
+        layers=setting.layers,
+        heads=setting.heads,
+        formula=setting.formula,
+    )
+
+
+def greedy(**options: Any) -> dict[str, Any]:
+    """Arguments of a greedy ``generate``; a random model would answer with special tokens."""
+    return {
+        "max_new_tokens": NEW_TOKENS,
+        "do_sample": False,
+        "return_dict_in_generate": True,
+        "output_logits": True,
+        "suppress_tokens": [0, 1, 2, *range(96, 128)],
+        **options,
+    }
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@each_formula
+def test_reading_a_prompt(family: Subject, formula: str, side: str) -> None:
+    inputs = family.small.inputs(family.small.questions, side)
+    setting = Setting(family.layers, formula=formula)
+    call = {**inputs, **positions(inputs, family.layout)}
+    before = traces(family.small.model)
+    with torch.no_grad():
+        baseline = family.model(**call).logits
+        with mata(setting)(family.small.model) as applied:
+            steered = family.model(**call).logits
+        again = family.model(**call).logits
+    assert traces(family.small.model) == before
+    assert torch.equal(again, baseline)
+    real = inputs["attention_mask"].bool()
+    assert_close(steered[real], family.expected(inputs, setting)[real])
+    last = torch.zeros_like(real)
+    for sample in range(2):  # the third has no audio
+        last[sample, real[sample].nonzero().flatten()[-1]] = True
+    assert torch.equal(steered[real & ~last], baseline[real & ~last])
+    assert ((steered - baseline).abs().amax(-1)[last] > EFFECT).all()
+    assert applied.receipt.active_rows == 2
+    assert applied.receipt.layers == tuple(family.layers)
+
+
+@each_formula
+def test_cached_generation(family: Subject, formula: str) -> None:
+    setting = Setting(family.layers, formula=formula)
+    inputs = family.small.inputs(family.small.questions)
+    assert_generated_exactly(family, inputs, setting)
+
+
+def test_cached_generation_with_some_heads(family: Subject) -> None:
+    setting = Setting(family.layers, heads=[1, 2])
+    assert_generated_exactly(family, family.small.inputs(family.small.questions), setting)
+
+
+def test_a_sample_is_the_same_alone(family: Subject) -> None:
+    questions = family.small.questions
+    setting = Setting(family.layers)
+    with mata(setting)(family.small.model):
+        together = family.model.generate(**family.small.inputs(questions), **greedy())
+    for sample in range(2):
+        inputs = family.small.inputs(questions[sample : sample + 1])
+        with mata(setting)(family.small.model):
+            alone = family.model.generate(**inputs, **greedy())
+        for batched, single in zip(together.logits, alone.logits, strict=True):
+            assert_close(batched[sample : sample + 1], single)
+
+
+def test_multiply_decodes_on_scaled_keys(family: Subject, scaled_layers: set[int]) -> None:
+    """And every other formula by rewriting rows; so do Gemma's windows and shared keys."""
+    inputs = family.small.inputs(family.small.questions)
+    for formula in ("add", "multiply"):
+        assert not scaled_layers
+        with mata(Setting(family.layers, formula=formula))(family.small.model):
+            family.model.generate(**inputs, **greedy())
+    assert scaled_layers == ({1} if "gemma" in family.small.model_type else set(family.layers))
+
+
+def test_eager_attention(family: Subject) -> None:
+    setting = Setting(family.layers)
+    before = family.decoder.config._attn_implementation
+    family.decoder.set_attn_implementation("eager")
+    try:
+        assert_generated_exactly(family, family.small.inputs(family.small.questions), setting)
+    finally:
+        family.decoder.set_attn_implementation(before)
+
+
+def assert_generated_exactly(family: Subject, inputs: dict[str, Any], setting: Setting) -> None:
+    """Check each step's logits, that the setting had an effect, and that it left no trace."""
+    before = traces(family.small.model)
+    with mata(setting)(family.small.model):
+        output = family.model.generate(**inputs, **greedy())
+    assert traces(family.small.model) == before
+    width = inputs["input_ids"].shape[1]
+    generated = output.sequences[:, width:]
+    assert generated.shape[1] == NEW_TOKENS
+    steered = family.expected(inputs, setting, generated=generated)[:, width - 1 : -1]
+    baseline = family.expected(inputs, Setting([]), generated=generated)[:, width - 1 : -1]
+    assert_close(torch.stack(output.logits, 1), steered)
+    effect = (steered - baseline).abs().amax((1, 2))
+    assert (effect[:2] > EFFECT).all()
+    assert effect[2:].eq(0).all()
+
+
+def assert_close(got: torch.Tensor, expected: torch.Tensor) -> None:
+    """Check that no logit differs by more than the tolerance."""
+    assert got.shape == expected.shape
+    assert (got - expected).abs().max().item() < TOLERANCE

@@ -1,0 +1,110 @@
+"""Finding the decoder, and refusing what cannot be steered."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from torch import nn
+
+from families.subjects import subject_of
+from mata_audio import MATA, UnsupportedModelError
+from mata_audio.families import FAMILIES, UNSUPPORTED, locate
+from mata_audio.small_models import MODEL_TYPES, small_model
+
+
+def test_every_family_has_a_small_model() -> None:
+    assert sorted(MODEL_TYPES) == sorted(row.model_type for row in FAMILIES)
+
+
+def test_the_documentation_lists_every_family() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "families.md").read_text(encoding="utf-8")
+    for row in FAMILIES:
+        assert f"`{row.model_type}`" in text
+        assert f"`{row.loader}`" in text
+    assert all(f"`{model_type}`" in text for model_type in UNSUPPORTED)
+
+
+def test_there_is_no_other_small_model() -> None:
+    with pytest.raises(UnsupportedModelError, match=r"no small model of 'whisper'.*qwen2_audio"):
+        small_model("whisper")
+
+
+@pytest.mark.parametrize("row", FAMILIES, ids=lambda row: row.model_type)
+def test_rows_name_what_transformers_has(row) -> None:
+    loader = getattr(transformers, row.loader)
+    config = type(subject_of(row.model_type).small.model).config_class
+    assert config.model_type == row.model_type
+    assert issubclass(loader, transformers.GenerationMixin)
+
+
+@pytest.mark.parametrize("model_type", sorted(UNSUPPORTED))
+def test_unsupported_families_say_why(model_type: str) -> None:
+    assert model_type in transformers.CONFIG_MAPPING
+    model = nn.Linear(1, 1)
+    model.config = transformers.PreTrainedConfig()
+    model.config.model_type = model_type
+    with pytest.raises(UnsupportedModelError, match="cannot be supported, because no decoder"):
+        locate(model)
+
+
+def test_attention_that_asks_nobody_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = subject_of("voxtral")
+    attention = type(subject.decoder.layers[0].self_attn)
+    monkeypatch.delattr(sys.modules[attention.__module__], "ALL_ATTENTION_FUNCTIONS")
+    with pytest.raises(UnsupportedModelError, match=r"LlamaAttention of .*computes attention by"):
+        MATA().attach(subject.model)
+
+
+@pytest.mark.parametrize("name", ["s_aux", "position_bias"])
+def test_what_else_changes_scores_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    subject = subject_of("voxtral")
+    attention = type(subject.decoder.layers[0].self_attn)
+    original = attention.forward
+
+    def forward(module: Any, *args: Any, **kwargs: Any) -> Any:
+        return original(module, *args, **kwargs, **{name: torch.zeros(4)})
+
+    monkeypatch.setattr(attention, "forward", forward)
+    inputs = subject.small.inputs(subject.small.questions)
+    with (
+        MATA(layers=[0])(subject.model),
+        pytest.raises(UnsupportedModelError, match=f"layer 0 attends with {name}"),
+    ):
+        subject.model(**inputs)
+
+
+def test_a_model_that_adds_tokens_of_its_own_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = subject_of("voxtral")
+    attention = type(subject.decoder.layers[0].self_attn)
+    original = attention.forward
+
+    def forward(module: Any, hidden_states: torch.Tensor, **kwargs: Any) -> Any:
+        longer = torch.cat([hidden_states, hidden_states[:, :1]], dim=1)
+        cos, sin = kwargs.pop("position_embeddings")
+        turned = tuple(torch.cat([part, part[:, :1]], dim=1) for part in (cos, sin))
+        return original(module, longer, **{**kwargs, "position_embeddings": turned})
+
+    monkeypatch.setattr(attention, "forward", forward)
+    inputs = subject.small.inputs(subject.small.questions[:1])
+    with (
+        MATA(layers=[0])(subject.model),
+        pytest.raises(UnsupportedModelError, match="the model adds tokens of its own"),
+    ):
+        subject.model(**inputs)
+
+
+def test_a_model_without_an_audio_token_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = subject_of("voxtral")
+    monkeypatch.setattr(subject.model.config, "audio_token_id", None)
+    with pytest.raises(UnsupportedModelError, match=r"has no config\.audio_token_id"):
+        MATA().attach(subject.model)
+
+
+def test_a_compiled_model_is_looked_into() -> None:
+    model = subject_of("voxtral").model
+    assert locate(torch.compile(model)).listener is model

@@ -1,0 +1,143 @@
+"""Gemma: layers that see a window of keys, layers that take the keys of others, capped scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from families.full_scores import Setting
+from families.subjects import Subject, subject_of
+from families.test_exactness_of_families import (
+    TOLERANCE,
+    assert_close,
+    assert_generated_exactly,
+    greedy,
+    mata,
+)
+from mata_audio.attention import attend_rows
+from mata_audio.formulas import SCORE_CHANGES
+from mata_audio.scaled_keys import key_heads
+
+
+@pytest.fixture(params=["gemma3n", "gemma4"])
+def gemma(request: pytest.FixtureRequest) -> Subject:
+    return subject_of(request.param)
+
+
+@pytest.mark.parametrize("layer", range(6))
+def test_each_layer_alone(gemma: Subject, layer: int, scaled_layers: set[int]) -> None:
+    """Layers 2 and 3 hand their keys to 4 and 5: a gain must stay in the layer that it is for."""
+    inputs = gemma.small.inputs(gemma.small.questions)
+    with mata(Setting([layer]))(gemma.small.model):
+        output = gemma.model.generate(**inputs, **greedy())
+    width = inputs["input_ids"].shape[1]
+    generated = output.sequences[:, width:]
+    steered = gemma.expected(inputs, Setting([layer]), generated=generated)[:, width - 1 : -1]
+    assert_close(torch.stack(output.logits, 1), steered)
+    # Only layer 1 has a whole cache of its own: 0, 2 and 4 slide, and 3 hands its keys to 5.
+    assert scaled_layers == ({1} if layer == 1 else set())
+
+
+def test_audio_outside_the_window_is_out_of_reach(gemma: Subject) -> None:
+    """A sliding layer in which no audio is left in sight: nothing changes, and nothing breaks."""
+    (question, *_) = gemma.small.questions
+    far = question._replace(text=question.text + 12)
+    inputs = gemma.small.inputs([far])
+    plain = gemma.model.generate(**inputs, **greedy())
+    with mata(Setting([0]))(gemma.small.model):
+        steered = gemma.model.generate(**inputs, **greedy())
+    assert_close(torch.stack(steered.logits), torch.stack(plain.logits))
+
+
+@pytest.mark.parametrize("cache", ["static", "dynamic"])
+@pytest.mark.parametrize("formula", ["multiply", "add"])
+def test_answers_longer_than_the_window(gemma: Subject, formula: str, cache: str) -> None:
+    setting = Setting(gemma.layers, formula=formula)
+    inputs = gemma.small.inputs(gemma.small.questions)
+    with mata(setting)(gemma.small.model):
+        options = greedy(max_new_tokens=14, cache_implementation=cache, disable_compile=True)
+        output = gemma.model.generate(**inputs, **options)
+    width = inputs["input_ids"].shape[1]
+    generated = output.sequences[:, width:]
+    steered = gemma.expected(inputs, setting, generated=generated)[:, width - 1 : -1]
+    assert_close(torch.stack(output.logits, 1), steered)
+
+
+def test_heads_that_share_a_key_head_in_some_layers_alone(scaled_layers: set[int]) -> None:
+    """Gemma 4 has one key head in its full layers and two in the others, as its config says."""
+    gemma = subject_of("gemma4")
+    heads = [key_heads(layer.self_attn, 4) for layer in gemma.decoder.layers]
+    assert heads == [2, 1, 2, 1, 2, 1]
+    inputs = gemma.small.inputs(gemma.small.questions)
+    assert_generated_exactly(gemma, inputs, Setting([1], heads=[0, 1]))
+    assert not scaled_layers
+
+
+def test_a_pass_that_wants_the_last_logits_alone(gemma: Subject) -> None:
+    """Gemma 4 then runs the layers that share keys on the last row alone."""
+    setting = Setting([3, 4, 5])
+    inputs = gemma.small.inputs(gemma.small.questions)
+    positions = {"position_ids": (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)}
+    for kept in (1, 2, 0):
+        with torch.no_grad(), mata(setting)(gemma.small.model) as applied:
+            logits = gemma.model(**inputs, **positions, logits_to_keep=kept).logits
+        want = gemma.expected(inputs, setting)[:, -kept:]
+        real = inputs["attention_mask"].bool()[:, -kept:]
+        assert_close(logits[real], want[real])
+        assert applied.receipt.active_rows == 2
+
+
+@pytest.mark.parametrize("formula", ["multiply", "absolute", "add"])
+@pytest.mark.parametrize("model_type", ["qwen2_audio", "gemma3n"])
+def test_capped_scores(monkeypatch: pytest.MonkeyPatch, model_type: str, formula: str) -> None:
+    """The gain is for the raw score; the cap comes after it. SDPA knows no caps, eager does."""
+    subject, cap = subject_of(model_type), 0.5
+    gemma = subject_of("gemma3n")
+    file: Any = __import__(type(gemma.decoder).__module__, fromlist=["eager_attention_forward"])
+    capped_eager = file.eager_attention_forward  # Transformers' own, with a cap
+    attention = type(subject.decoder.layers[0].self_attn)
+    own: Any = __import__(attention.__module__, fromlist=["eager_attention_forward"])
+    monkeypatch.setattr(own, "eager_attention_forward", capped_eager)
+    original = attention.forward
+
+    def forward(module: Any, *args: Any, **kwargs: Any) -> Any:
+        return original(module, *args, **kwargs, softcap=cap)
+
+    setting = Setting([1, 3], formula=formula)
+    inputs = subject.small.inputs(subject.small.questions)
+    before = subject.decoder.config._attn_implementation
+    subject.decoder.set_attn_implementation("eager")
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(attention, "forward", forward)
+            with mata(setting)(subject.small.model):
+                output = subject.model.generate(**inputs, **greedy())
+    finally:
+        subject.decoder.set_attn_implementation(before)
+    width = inputs["input_ids"].shape[1]
+    generated = output.sequences[:, width:]
+    want, uncapped = (
+        subject.expected(inputs, setting, generated=generated, softcap=softcap)[:, width - 1 : -1]
+        for softcap in (cap, None)
+    )
+    assert_close(torch.stack(output.logits, 1), want)
+    assert (want - uncapped).abs().max() > 100 * TOLERANCE
+
+
+def test_a_knocked_out_key_stays_out_under_a_cap() -> None:
+    query, key, value = (torch.randn(1, 2, n, 4) for n in (1, 5, 5))
+    gain = torch.tensor([0.0, 1.0, 1.0, 0.0, 0.0]).expand(1, 2, 1, 5)
+    attended = attend_rows(
+        query,
+        key,
+        value,
+        gain=gain,
+        formula=SCORE_CHANGES["knockout"],
+        mask=None,
+        scaling=0.5,
+        softcap=2.0,
+    )
+    assert attended.weights[..., 1:3].eq(0).all()
+    torch.testing.assert_close(attended.weights.sum(-1), torch.ones(1, 2, 1))
