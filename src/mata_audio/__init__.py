@@ -3,6 +3,8 @@
 Implements MATA, More Attention To Audio (arXiv 2509.18816). Nothing heavy is imported until used.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from mata_audio.errors import (
     AlreadyAttachedError,
     AudioError,
@@ -16,6 +18,9 @@ from mata_audio.errors import (
     UnsupportedModelError,
 )
 from mata_audio.settings import MATA
+
+if TYPE_CHECKING:
+    from mata_audio.families import register_family
 
 __version__ = "0.1.0"
 
@@ -32,4 +37,14 @@ __all__ = [
     "SettingsTypeError",
     "UnsupportedModelError",
     "__version__",
+    "register_family",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs PyTorch when it is first asked for."""
+    if name == "register_family":
+        from mata_audio.families import register_family
+
+        return register_family
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

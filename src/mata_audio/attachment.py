@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any, Self
 from weakref import WeakSet
@@ -88,7 +88,8 @@ class Attachment:
             for i in (steered if observer is None else located.attending)
         ]
         self._parameters = tuple(inspect.signature(located.listener.forward).parameters)
-        self._calls = Calls(located.audio_token_id, prompt_length, target, _checked(audio_mask))
+        told = located.audio_mask if audio_mask is None else _told(audio_mask)
+        self._calls = Calls(located.audio_token_id, prompt_length, target, told)
         self._forward_passes = 0
         self._active_rows = 0
         # The generate() calls of one model take turns: each has its own prompt.
@@ -279,15 +280,13 @@ class Attachment:
             )
 
 
-def _checked(audio_mask: Tensor | None) -> Tensor | None:
-    if audio_mask is None:
-        return None
+def _told(audio_mask: Tensor) -> Callable[[], Tensor]:
     if not isinstance(audio_mask, Tensor) or audio_mask.dim() != 2:
         raise SettingsTypeError(
             "audio_mask must be a bool tensor of shape (batch, tokens), True at audio tokens; got "
             f"{tuple(audio_mask.shape) if isinstance(audio_mask, Tensor) else audio_mask!r}"
         )
-    return audio_mask.bool()
+    return lambda: audio_mask
 
 
 def _put_back(owner: nn.Module, name: str, value: Any) -> None:

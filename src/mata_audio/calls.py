@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -100,8 +100,8 @@ class Calls:
         audio_token_id: token id at audio positions.
         prompt_length: real tokens of the prompt, where it ends before the sequence does.
         target: which rows of a prompt are active.
-        audio_mask: where the audio of the one batch of prompts is, instead of ``audio_token_id``:
-            bool, shape ``(batch, tokens)``.
+        audio_mask: instead of ``audio_token_id``, asked for a mask of the batch of prompts that is
+            about to be read: bool, shape ``(batch, tokens)``.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Calls:
         audio_token_id: int,
         prompt_length: int | Sequence[int] | None,
         target: Target = LAST,
-        audio_mask: Tensor | None = None,
+        audio_mask: Callable[[], Tensor] | None = None,
     ) -> None:
         self._audio_token_id = audio_token_id
         self._audio_mask = audio_mask
@@ -129,7 +129,8 @@ class Calls:
             return False
         self._prompt_is_read = False
         if ids is None and self._audio_mask is not None:
-            ids = torch.full(self._audio_mask.shape, -1, device=self._audio_mask.device)
+            told = self._audio_mask()
+            ids = torch.full(told.shape, -1, device=told.device)
         if ids is None:
             return True
         if mask is not None and mask.shape[1] > ids.shape[1]:
@@ -250,9 +251,9 @@ class Calls:
         Raises:
             SettingsError: ``audio_mask`` is of another prompt.
         """
-        mask = self._audio_mask
-        if mask is None:
+        if self._audio_mask is None:
             return ids == self._audio_token_id
+        mask = self._audio_mask()
         batch, end = ids.shape[0], past + ids.shape[1]
         # A prompt that is fed in pieces is longer than its first pieces.
         fits = mask.shape[1] >= end if self._prompt_length is not None else mask.shape[1] == end
@@ -262,7 +263,7 @@ class Calls:
                 "give a mask over all tokens of this one batch of prompts, padding included"
             )
         mask = mask.to(ids.device).repeat_interleave(batch // mask.shape[0], dim=0)
-        return mask[:, past:end]
+        return mask[:, past:end].bool()
 
     def _built(self, audio: Tensor, real: Tensor) -> Prompt:
         if self._prompt_length is None:

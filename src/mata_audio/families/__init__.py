@@ -5,6 +5,7 @@ A new family is one :class:`Family` row in :data:`FAMILIES`; see CONTRIBUTING.md
 
 from mata_audio.families.family import Family, Located, PromptStyle
 from mata_audio.families.locating import family_named, follow, locate
+from mata_audio.families.registering import register_family
 from mata_audio.families.table import FAMILIES, UNSUPPORTED
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "family_named",
     "follow",
     "locate",
+    "register_family",
 ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,9 @@ class PromptStyle:
 
     audio_first: bool = True
     system: str | None = None
+
+
+Positions = Callable[[Any], Tensor]
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class Family:
         expands_single_tokens: whether the model itself expands a prompt in which no two audio
             tokens are adjacent (the legacy way), so that positions in ``input_ids`` would be wrong.
         prompt_style: how ``mata ask`` puts a question.
+        positions: where ``input_ids`` do not tell where the audio is: asked, with the model, for a
+            mask of the prompt that is about to be read, bool, shape ``(batch, tokens)``.
         row_state: dotted paths from the listener to what the model keeps of its latest prompt
             beside the cache, one row a sample; newest Transformers layout first.
     """
@@ -51,6 +58,7 @@ class Family:
     audio_token: str = "audio_token_id"
     expands_single_tokens: bool = False
     prompt_style: PromptStyle = PromptStyle()
+    positions: Positions | None = None
     row_state: tuple[str, ...] = ()
 
 
@@ -64,7 +72,9 @@ class Located:
         attentions: the attention module of each decoder layer; None where a layer has none (Mamba,
             experts, MLP), so that a layer's number is its place in the decoder.
         heads: query heads of each layer.
-        audio_token_id: token id at audio positions.
+        audio_token_id: token id at audio positions; -1 where no token is.
+        audio_mask: returns the mask of the prompt that is about to be read, where the family tells
+            it so.
     """
 
     family: Family
@@ -72,6 +82,7 @@ class Located:
     attentions: tuple[nn.Module | None, ...]
     heads: int
     audio_token_id: int
+    audio_mask: Callable[[], Tensor] | None = None
 
     @property
     def depth(self) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any
 
 from torch import nn
 
 from mata_audio.errors import UnsupportedModelError
 from mata_audio.families.family import Family, Located
+from mata_audio.families.registering import REGISTERED
 from mata_audio.families.table import FAMILIES, UNSUPPORTED
 from mata_audio.families.wrappers import unwrapped
 
@@ -32,7 +34,11 @@ def locate(model: nn.Module) -> Located:
         )
     attentions = tuple(_attention(layer, family) for layer in decoder.layers)
     known = [module for module in attentions if module is not None]
-    audio_token_id = follow(listener.config, family.audio_token)
+    audio_token_id, audio_mask = -1, None
+    if family.positions is not None:
+        audio_mask = partial(family.positions, model)
+    else:
+        audio_token_id = follow(listener.config, family.audio_token)
     if not known or audio_token_id is None:
         missing = f"config.{family.audio_token}" if known else "layer with attention"
         raise UnsupportedModelError(
@@ -47,6 +53,7 @@ def locate(model: nn.Module) -> Located:
         attentions=attentions,
         heads=heads.num_attention_heads,
         audio_token_id=audio_token_id,
+        audio_mask=audio_mask,
     )
 
 
@@ -70,17 +77,20 @@ def _check_interface(module: nn.Module) -> None:
 
 
 def _family(model: nn.Module) -> Family:
-    model_type = getattr(getattr(model, "config", None), "model_type", None)
-    return family_named(model_type, type(model).__name__)
+    name = type(model).__name__
+    known = REGISTERED.get(name)
+    if known is not None:
+        return known
+    return family_named(getattr(getattr(model, "config", None), "model_type", None), name)
 
 
 def family_named(model_type: str | None, owner: str) -> Family:
     """Return the family of ``model_type``; ``owner`` is what has it, for the error message.
 
     Raises:
-        UnsupportedModelError: the architecture is not in :data:`FAMILIES`.
+        UnsupportedModelError: the architecture is not in :data:`FAMILIES`, and not registered.
     """
-    for family in FAMILIES:
+    for family in (*REGISTERED.values(), *FAMILIES):
         if family.model_type == model_type:
             return family
     supported = ", ".join(family.model_type for family in FAMILIES)
@@ -91,8 +101,8 @@ def family_named(model_type: str | None, owner: str) -> Family:
         )
     raise UnsupportedModelError(
         f"{owner} (model_type {model_type!r}) is not a supported audio language "
-        f"model; supported: {supported}. To register another, add a Family row to "
-        "mata_audio.families.FAMILIES (CONTRIBUTING.md, 'Add a family')"
+        f"model; supported: {supported}. For another, call mata_audio.register_family once "
+        "(docs/families.md, 'Your own model')"
     )
 
 

@@ -1,0 +1,67 @@
+"""Models outside Transformers' own families, told about by their users."""
+
+from __future__ import annotations
+
+from mata_audio.errors import SettingsError
+from mata_audio.families.family import Family, Positions
+from mata_audio.families.table import FAMILIES
+
+REGISTERED: dict[str, Family] = {}
+"""By the name that they were registered under."""
+
+
+def register_family(
+    name: str,
+    *,
+    decoder: str,
+    listener: str = "",
+    attention: str = "self_attn",
+    audio_token: str | None = None,
+    positions: Positions | None = None,
+    loader: str = "",
+) -> Family:
+    """Make a family of models known, for as long as the program runs.
+
+    The decoder's attention must call Transformers' attention interface; what does not is refused
+    when a model is steered. Registering a name again replaces it.
+
+    Args:
+        name: name of the model's class, or its ``config.model_type``.
+        decoder: dotted path from the listener to the text decoder, the module with ``layers``.
+        listener: dotted path from the model to the module whose ``forward`` and ``generate`` read
+            the prompt; "" for the model itself.
+        attention: name of the attention module in a decoder layer.
+        audio_token: dotted path from the listener's config to the id of the token at audio
+            positions, where ``input_ids`` has one.
+        positions: where it has none: asked, with the model, whenever a prompt is about to be read,
+            for a mask of it, bool, shape ``(batch, tokens)``.
+        loader: class in ``transformers`` that loads a checkpoint, for the command line.
+
+    Raises:
+        SettingsError: not exactly one of ``audio_token`` and ``positions``, or a name of ours.
+
+    Example:
+        >>> register_family(
+        ...     "Salmonn",
+        ...     listener="llama",
+        ...     decoder="model",
+        ...     positions=lambda model: model.audio_mask,
+        ... )  # doctest: +SKIP
+    """
+    if (audio_token is None) == (positions is None):
+        raise SettingsError(
+            "say where the audio is: either audio_token, the path to its id in the config, or "
+            "positions, a function from the model to a mask of its prompt"
+        )
+    if any(family.model_type == name for family in FAMILIES):
+        raise SettingsError(f"{name!r} is supported as it is; register under another name")
+    REGISTERED[name] = Family(
+        model_type=name,
+        loader=loader,
+        listener=listener,
+        decoders=(decoder,),
+        attention=attention,
+        audio_token=audio_token or "",
+        positions=positions,
+    )
+    return REGISTERED[name]
