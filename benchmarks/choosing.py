@@ -20,6 +20,7 @@ from scipy.stats import spearmanr
 from mata_audio import MATA
 from mata_audio.cli.quiet import quiet_libraries
 from mata_audio.evaluation import NamedSetting, Options, evaluate
+from mata_audio.evaluation.analysis.tables import signed
 from mata_audio.evaluation.choosing import METHODS, Choice, choose
 from mata_audio.evaluation.choosing.choose import ALPHAS, all_windows, along
 from mata_audio.evaluation.choosing.measuring import Measuring
@@ -180,7 +181,7 @@ def table(lines: list[Line]) -> str:
             ("0.0", "0 / 0", "1")
             if paired is None
             else (
-                f"{100 * paired.difference:+.1f}",
+                signed(paired.difference),
                 f"{paired.gained} / {paired.lost}",
                 f"{paired.p:.2g}",
             )
@@ -188,7 +189,7 @@ def table(lines: list[Line]) -> str:
         correlation = "" if line.correlation is None else f"{line.correlation:.2f}"
         cost = "" if line.cost is None else f"{line.cost:.1f}"
         cells = [line.model, line.name, line.setting, f"{100 * line.accuracy:.1f}", *effect]
-        cells += [f"{100 * line.regret:.1f}", correlation, cost]
+        cells += [signed(line.regret), correlation, cost]
         text.append(f"| {' | '.join(cells)} |")
     return "\n".join(text)
 
