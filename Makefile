@@ -2,13 +2,34 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench bench-choosing train clean
+.PHONY: demo test test-versions test-oldest check bench bench-choosing train clean
 
 demo: .venv/ready
 	$(BIN)/mata demo
 
 test: .venv/ready
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+	$(PYTEST)
+
+# The supported versions of Transformers, oldest and newest (src/mata_audio/versions.py).
+VERSIONS := 5.17.0 5.23.0
+OLDEST := $(firstword $(VERSIONS))
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+
+test-versions: .venv/ready $(VERSIONS:%=build/transformers/%)
+	set -e; for version in $(VERSIONS); do \
+	  PYTHONPATH=build/transformers/$$version $(PYTEST); \
+	done
+
+# The short form: what is most likely to differ, on the oldest version.
+test-oldest: .venv/ready build/transformers/$(OLDEST)
+	PYTHONPATH=build/transformers/$(OLDEST) $(PYTEST) tests/families tests/test_omni.py \
+	  tests/test_exactness.py tests/test_generation.py tests/test_attachment.py
+
+# With what this version wants of its own family; the rest as pinned.
+build/transformers/%:
+	mkdir -p build
+	grep -vE '^(transformers|huggingface_hub|tokenizers)==' constraints.txt > build/others.txt
+	$(BIN)/python -m pip install --quiet --constraint build/others.txt --target $@ transformers==$*
 
 check: .venv/ready
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
@@ -84,7 +85,10 @@ def omni_processor() -> transformers.Qwen2_5OmniProcessor:
         )
     check = "check_argument_for_proper_class"
     with mock.patch.object(transformers.Qwen2_5OmniProcessor, check, return_value=None):
-        return transformers.Qwen2_5OmniProcessor(None, None, **parts)
+        processor = transformers.Qwen2_5OmniProcessor(None, None, **parts)
+    # Transformers 5.17 asks both for this, also where there is nothing to see.
+    processor.image_processor = processor.video_processor = SimpleNamespace(merge_size=2)
+    return processor
 
 
 def _special_ids(names: dict[str, str]) -> dict[str, int]:

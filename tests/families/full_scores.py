@@ -53,6 +53,15 @@ class Layout:
     counts_positions: bool = False
     single: str = ""
 
+    def decoder_in(self, model: nn.Module) -> Any:
+        """The decoder; older Transformers keep an Omni thinker's one level higher."""
+        path = self.decoder
+        if path == "model.language_model" and not hasattr(
+            model.get_submodule("model"), "language_model"
+        ):
+            path = "model"
+        return model.get_submodule(path)
+
 
 _OMNI = Layout(counts_positions=True)
 _WINDOWS = ((0, 12), (2, 12), (4, 12))
@@ -89,7 +98,7 @@ def full_scores(
     softcap: float | None = None,
 ) -> Iterator[list[int]]:
     """Replace the decoder's attention; yields the layers that attended, in the order they did."""
-    layers = twin.get_submodule(layout.decoder).layers
+    layers = layout.decoder_in(twin).layers
     own = {id(getattr(layer, layout.attention, None)): i for i, layer in enumerate(layers)}
     windows = dict(layout.windows)
     attended: list[int] = []
@@ -133,7 +142,7 @@ def full_scores(
 def double(model: nn.Module, layout: Layout) -> nn.Module:
     """A float64 copy of ``model`` whose decoder runs eager attention."""
     twin = copy.deepcopy(model).double()
-    twin.get_submodule(layout.decoder).set_attn_implementation("eager")
+    layout.decoder_in(twin).set_attn_implementation("eager")
     twin.set_experts_implementation("eager")  # the grouped kernels know no float64
     if layout.single:
         _keep_single(twin.get_submodule(layout.single))

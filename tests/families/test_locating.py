@@ -36,8 +36,8 @@ def test_there_is_no_other_small_model() -> None:
 
 @pytest.mark.parametrize("row", FAMILIES, ids=lambda row: row.model_type)
 def test_rows_name_what_transformers_has(row) -> None:
-    loader = getattr(transformers, row.loader)
     config = type(subject_of(row.model_type).small.model).config_class
+    loader = getattr(transformers, row.loader)
     assert config.model_type == row.model_type
     assert issubclass(loader, transformers.GenerationMixin)
 

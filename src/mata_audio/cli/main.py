@@ -14,6 +14,7 @@ from mata_audio.cli import (
     choose,
     compare,
     demo,
+    doctor,
     evaluate,
     info,
     pictures,
@@ -64,6 +65,7 @@ def build_parser() -> Parser:
         rescore,
         reproduce,
         info,
+        doctor,
     ):
         command.add_parser(commands)
     return parser

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from mata_audio.families.family import Family, PromptStyle
+from mata_audio.versions import ROPE_DELTAS, THINKER_DECODERS
 
 # What its makers advise for questions that are no dialogue.
 _OMNI_STYLE = PromptStyle(system="You are a helpful assistant.")
 
-# How far each sample's positions are from its slots.
-_ROPE_DELTAS = ("model.rope_deltas", "rope_deltas")
-
 # Of an Omni model only the thinker listens; talker and vocoder turn its answer into speech.
-_THINKERS = ("model.language_model", "model")
 
 FAMILIES: tuple[Family, ...] = (
     Family(
@@ -23,30 +20,30 @@ FAMILIES: tuple[Family, ...] = (
         model_type="qwen2_5_omni",
         loader="Qwen2_5OmniThinkerForConditionalGeneration",
         listener="thinker",
-        decoders=_THINKERS,
+        decoders=THINKER_DECODERS,
         prompt_style=_OMNI_STYLE,
-        row_state=_ROPE_DELTAS,
+        row_state=ROPE_DELTAS,
     ),
     Family(
         model_type="qwen2_5_omni_thinker",
         loader="Qwen2_5OmniThinkerForConditionalGeneration",
-        decoders=_THINKERS,
+        decoders=THINKER_DECODERS,
         prompt_style=_OMNI_STYLE,
-        row_state=_ROPE_DELTAS,
+        row_state=ROPE_DELTAS,
     ),
     # Experts; query and key norms come before the raw score.
     Family(
         model_type="qwen3_omni_moe",
         loader="Qwen3OmniMoeThinkerForConditionalGeneration",
         listener="thinker",
-        decoders=_THINKERS,
-        row_state=_ROPE_DELTAS,
+        decoders=THINKER_DECODERS,
+        row_state=ROPE_DELTAS,
     ),
     Family(
         model_type="qwen3_omni_moe_thinker",
         loader="Qwen3OmniMoeThinkerForConditionalGeneration",
-        decoders=_THINKERS,
-        row_state=_ROPE_DELTAS,
+        decoders=THINKER_DECODERS,
+        row_state=ROPE_DELTAS,
     ),
     Family(model_type="audioflamingo3", loader="AudioFlamingo3ForConditionalGeneration"),
     Family(model_type="musicflamingo", loader="MusicFlamingoForConditionalGeneration"),

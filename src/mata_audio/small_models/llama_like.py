@@ -131,11 +131,11 @@ def moss_transcribe_diarize() -> SmallModel:
 
 
 def vibevoice_asr() -> SmallModel:
-    """VibeVoice-ASR: sound samples; the model adds noise of its own unless told not to."""
+    """VibeVoice-ASR: sound samples; of the noise that the model adds there is none here."""
     hop = 4
     encoder = {"num_filters": 4, "downsampling_ratios": [2, 2], "depths": [1, 1, 1]}
     config = transformers.VibeVoiceAsrConfig(
-        acoustic_tokenizer_encoder_config={**encoder, "hidden_size": 8},
+        acoustic_tokenizer_encoder_config={**encoder, "hidden_size": 8, "vae_std": 0.0},
         semantic_tokenizer_encoder_config={**encoder, "hidden_size": 8},
         text_config=_QWEN2,
         audio_token_id=AUDIO,
@@ -150,7 +150,7 @@ def vibevoice_asr() -> SmallModel:
         for i, clip in enumerate(clips):
             length = hop * clip.tokens
             values[i, 0, :length], mask[i, :length] = clip.noise(length), True
-        return {"input_values": values, "padding_mask": mask, "sample": False}
+        return {"input_values": values, "padding_mask": mask}
 
     model = built(transformers.VibeVoiceAsrForConditionalGeneration, config)
     return SmallModel("vibevoice_asr", model, features)

@@ -39,7 +39,6 @@ class Processing:
         rate: sampling rate.
         one_clip: whether the processor takes texts with one clip each alone.
         audio_options: further arguments for the sound.
-        model_options: further arguments for the model.
     """
 
     processor: Any
@@ -48,7 +47,6 @@ class Processing:
     rate: int = 16_000
     one_clip: bool = False
     audio_options: dict[str, Any] = field(default_factory=dict)
-    model_options: dict[str, Any] = field(default_factory=dict)
 
     def inputs(self, samples: Sequence[Sample], side: str = "left") -> dict[str, Any]:
         """Return what the processor makes of prompts, all with clips, as one padded batch."""
@@ -67,7 +65,7 @@ class Processing:
             audio_kwargs={"sampling_rate": self.rate, **self.audio_options},
             return_tensors="pt",
         )
-        return {**made, **self.model_options}
+        return dict(made)
 
 
 def tokenizer(audio: str, start: str = "<start>", end: str = "<end>") -> Any:
@@ -147,7 +145,6 @@ def _vibevoice_asr() -> Processing:
         4,
         24_000,
         audio_options={"padding": True, "pad_to_multiple_of": 4},
-        model_options={"sample": False},  # no noise of its own
     )
 
 

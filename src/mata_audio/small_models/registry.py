@@ -6,7 +6,9 @@ from collections.abc import Callable
 from importlib import import_module
 
 from mata_audio.errors import UnsupportedModelError
+from mata_audio.families import FAMILIES
 from mata_audio.small_models.small_model import SmallModel
+from mata_audio.versions import NEWEST, has_class
 
 _MODULES = {
     "qwen": (
@@ -40,8 +42,13 @@ def small_model(model_type: str) -> SmallModel:
     """Build the small random model of a family, always the same one.
 
     Raises:
-        UnsupportedModelError: there is none.
+        UnsupportedModelError: there is none, or the installed Transformers is too old for it.
     """
+    loader = next((own.loader for own in FAMILIES if own.model_type == model_type), None)
+    if loader is not None and not has_class(loader):
+        raise UnsupportedModelError(
+            f"the installed Transformers has no {loader}: install {NEWEST} or later"
+        )
     for module, names in _MODULES.items():
         if model_type in names:
             file = import_module(f"mata_audio.small_models.{module}")

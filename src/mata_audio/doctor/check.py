@@ -1,0 +1,107 @@
+"""What a check found, and the report of all of them."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Outcome = Literal["pass", "fail", "skip", "info"]
+
+_WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Check:
+    """The result of one check.
+
+    Args:
+        name: what was checked.
+        outcome: "pass", "fail", "skip" (nothing could be shown) or "info" (nothing was claimed).
+        figure: what was measured, and against what; or why it was skipped.
+        advice: what to do; "" where nothing has to be done.
+        difference: largest difference of a logit, where logits were compared.
+    """
+
+    name: str
+    outcome: Outcome
+    figure: str
+    advice: str = ""
+    difference: float | None = None
+
+
+class Skipped(Exception):
+    """Raised inside a check that can show nothing here; says why."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All checks of one model.
+
+    Args:
+        model: what it is called.
+        model_class: its class.
+        checks: in the order they ran.
+        seconds: that they took.
+    """
+
+    model: str
+    model_class: str
+    checks: tuple[Check, ...]
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether no check failed."""
+        return not self.failures
+
+    @property
+    def failures(self) -> list[Check]:
+        """The checks that failed."""
+        return [check for check in self.checks if check.outcome == "fail"]
+
+    @property
+    def worst(self) -> float | None:
+        """The largest difference of a logit in any check."""
+        found = [check.difference for check in self.checks if check.difference is not None]
+        return max(found, default=None)
+
+    def count(self, outcome: Outcome) -> int:
+        """Return how many checks ended in ``outcome``."""
+        return Counter(check.outcome for check in self.checks)[outcome]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report for JSON."""
+        return {
+            "model": self.model,
+            "class": self.model_class,
+            "ok": self.ok,
+            "seconds": round(self.seconds, 2),
+            "worst_difference": self.worst,
+            "checks": [asdict(check) for check in self.checks],
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{self.model} ({self.model_class})", ""]
+        lines += [line for check in self.checks for line in check_lines(check)]
+        return "\n".join([*lines, "", summary(self)])
+
+
+def summary(report: Report) -> str:
+    """Return how many checks passed, failed and were skipped, in one line."""
+    return (
+        f"{report.count('pass')} passed, {report.count('fail')} failed, "
+        f"{report.count('skip')} skipped, in {report.seconds:.1f} s"
+    )
+
+
+def check_lines(check: Check) -> list[str]:
+    """Return a check as lines of a table: outcome, name, figure, and advice below."""
+    start = f"{check.outcome:<6}{check.name:<30}"
+    rest = " " * len(start)
+    width = _WIDTH - len(start)
+    lines = textwrap.wrap(check.figure, width) or [""]
+    if check.advice:
+        lines += textwrap.wrap(f"-> {check.advice}", width, subsequent_indent="   ")
+    return [start + lines[0], *(rest + line for line in lines[1:])]

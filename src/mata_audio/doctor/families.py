@@ -1,0 +1,41 @@
+"""The same examination for a small random model of every family."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+
+import torch
+
+from mata_audio.doctor.check import Check, Report
+from mata_audio.doctor.examination import examine
+from mata_audio.doctor.patient import small_patient
+
+
+def family_names() -> tuple[str, ...]:
+    """Return the families that have a small model."""
+    from mata_audio.small_models import MODEL_TYPES
+
+    return MODEL_TYPES
+
+
+def examine_families(
+    names: tuple[str, ...],
+    device: str = "cpu",
+    dtype: torch.dtype | None = None,
+    debug: bool = False,
+) -> Iterator[Report]:
+    """Examine one family after another; one that cannot be built is a failure of its own."""
+    from mata_audio.small_models import small_model
+
+    for name in names:
+        try:
+            patient = small_patient(small_model(name), device, dtype)
+        except Exception as error:
+            if debug:
+                traceback.print_exc()
+            figure = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            advice = "this Transformers version builds the family otherwise; --debug says more"
+            yield Report(name, "-", (Check("small model", "fail", figure, advice),), 0.0)
+            continue
+        yield examine(patient, debug)

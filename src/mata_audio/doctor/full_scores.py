@@ -1,0 +1,126 @@
+"""MATA written out in full: the whole score matrix, changed, capped, masked, softmax.
+
+What the product is held against. It shares nothing with it: which rows are active, where the audio
+is and what a row may see are worked out here from ids and mask. It works on any family, because a
+chosen layer finds this function by the name in its config, as it finds SDPA or eager attention.
+Passes run without a cache, so that every key is there.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AttentionInterface
+
+from mata_audio.families import Located
+
+_NAME = "mata_doctor_full_scores"
+_STATE = "_mata_doctor_state"
+
+
+@dataclass
+class FullScores:
+    """What is changed, and how many of the changed scores were below zero.
+
+    Args:
+        alpha: strength.
+        formula: "multiply", "absolute" or "add".
+        active: query rows that are changed, shape (batch, length).
+        audio: audio keys, same shape.
+        real: slots that are not padding, same shape.
+        narrow: round where eager attention does, instead of computing in float32 or wider: another
+            right answer, which shows how much rounding matters in the model as it is changed.
+    """
+
+    alpha: float
+    formula: str
+    active: Tensor
+    audio: Tensor
+    real: Tensor
+    narrow: bool = False
+    below_zero: int = field(default=0, init=False)
+    seen: int = field(default=0, init=False)
+
+    @classmethod
+    def of_prompts(
+        cls, ids: Tensor, mask: Tensor, audio_id: int, alpha: float, formula: str, answer: int = 0
+    ) -> FullScores:
+        """Make it from ids and mask; the last ``answer`` tokens of each sample are no prompt."""
+        real = mask.bool()
+        left = real.flip(1).cumsum(1).flip(1)  # real tokens from here to the end, this one included
+        return cls(alpha, formula, real & (left <= answer + 1), real & (ids == audio_id), real)
+
+    def attend(
+        self, module: Any, query: Tensor, key: Tensor, value: Tensor, **kwargs: Any
+    ) -> tuple[Tensor, None]:
+        """Return the attention output, shape (batch, rows, heads, head_dim)."""
+        wide = torch.promote_types(query.dtype, torch.float32)
+        inner = query.dtype if self.narrow else wide
+        groups = query.shape[1] // key.shape[1]
+        key = key.to(inner).repeat_interleave(groups, 1)
+        scale = kwargs.get("scaling")
+        scale = query.shape[3] ** -0.5 if scale is None else scale
+        raw = torch.einsum("bhid,bhjd->bhij", query.to(inner), key) * scale
+        rows, keys = raw.shape[2:]
+        place = torch.arange(keys, device=raw.device)
+        from_end = slice(keys - rows, keys)  # Gemma 4 may run the last rows of a pass alone
+        visible = place[from_end, None] >= place
+        window = kwargs.get("sliding_window")
+        if window is not None:
+            visible = visible & (place[from_end, None] - place < window)
+        visible = visible & self.real.to(raw.device)[:, None, None, :]
+        spots = self.active[:, None, from_end, None] & self.audio[:, None, None, :]
+        spots = spots.to(raw.device)
+        counted = (spots & visible).expand_as(raw)
+        self.seen += int(counted.sum())
+        self.below_zero += int((counted & (raw < 0)).sum())
+        scores = torch.where(spots, self._changed(raw), raw).to(wide)
+        cap = kwargs.get("softcap")
+        if cap is not None:
+            scores = cap * torch.tanh(scores / cap)
+        scores = scores.masked_fill(~visible, torch.finfo(wide).min)
+        weights = scores.softmax(-1).to(inner)
+        mixed = weights @ value.to(inner).repeat_interleave(groups, 1)
+        return mixed.to(query.dtype).transpose(1, 2).contiguous(), None
+
+    def _changed(self, raw: Tensor) -> Tensor:
+        """The three formulas, as the paper and its relatives state them."""
+        if self.formula == "multiply":
+            return raw + self.alpha * raw
+        if self.formula == "absolute":
+            return raw + self.alpha * raw.abs()
+        if self.formula == "add":
+            return raw + self.alpha
+        raise ValueError(f"no such formula: {self.formula!r}")
+
+    @contextmanager
+    def instead(self, located: Located, layers: Sequence[int]) -> Iterator[None]:
+        """Let ``layers`` attend by this inside a ``with`` block."""
+        modules: list[Any] = [located.attentions[i] for i in layers]
+        originals = [module.config for module in modules]
+        try:
+            for module, original in zip(modules, originals, strict=True):
+                rerouted = copy.copy(original)
+                rerouted._attn_implementation_internal = _NAME
+                setattr(rerouted, _STATE, self)
+                module.config = rerouted
+            yield
+        finally:
+            for module, original in zip(modules, originals, strict=True):
+                module.config = original
+
+
+def _dispatch(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Any, **kwargs: Any
+) -> tuple[Tensor, None]:
+    state: FullScores = getattr(module.config, _STATE)
+    return state.attend(module, query, key, value, **kwargs)
+
+
+AttentionInterface.register(_NAME, _dispatch)

@@ -1,0 +1,128 @@
+"""What is examined: a model, and short prompts about sound for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from mata_audio.families import Located, locate
+
+if TYPE_CHECKING:
+    from mata_audio.loading import Loaded
+    from mata_audio.small_models import SmallModel
+
+Inputs = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A model and its prompts.
+
+    Args:
+        name: what the model is called in reports.
+        model: as users hold it.
+        located: its parts.
+        clips: number of clips of each prompt; the first has one.
+        make: the model's arguments for some of the prompts, by number, padded on "left" or "right".
+        never: token ids that no answer may hold: special ones stand for sound or pictures, or end
+            the answer early.
+        pad: token id of padding.
+    """
+
+    name: str
+    model: nn.Module
+    located: Located
+    clips: tuple[int, ...]
+    make: Callable[[Sequence[int], str], Inputs]
+    never: tuple[int, ...]
+    pad: int
+
+    @property
+    def listener(self) -> Any:
+        """The part of the model that is called and generates."""
+        return self.located.listener
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model takes its inputs."""
+        found: torch.device = self.listener.device
+        return found
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """In which the model computes."""
+        found: torch.dtype = self.listener.dtype
+        return found
+
+    @property
+    def heard(self) -> list[int]:
+        """Numbers of the prompts with sound."""
+        return [i for i, clips in enumerate(self.clips) if clips]
+
+    def alone(self, prompt: int = 0) -> Inputs:
+        """Return the model's arguments for one prompt, without padding."""
+        return self._placed(self.make([prompt], "left"))
+
+    def batch(self, side: str) -> Inputs:
+        """Return the model's arguments for all prompts, padded on ``side``."""
+        return self._placed(self.make(range(len(self.clips)), side))
+
+    def _placed(self, inputs: Inputs) -> Inputs:
+        return {name: self._value(value) for name, value in inputs.items()}
+
+    def _value(self, value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        return value.to(self.device, self.dtype if value.is_floating_point() else None)
+
+
+def small_patient(
+    small: SmallModel, device: str = "cpu", dtype: torch.dtype | None = None
+) -> Patient:
+    """Return the patient of a small random model (:mod:`mata_audio.small_models`)."""
+    from mata_audio.small_models.small_model import PAD, TEXT, VOCABULARY
+
+    questions = small.questions
+    model = small.model.to(device, dtype)
+    return Patient(
+        name=small.model_type,
+        model=model,
+        located=locate(model),
+        clips=tuple(len(question.clips) for question in questions),
+        make=lambda which, side: small.inputs([questions[i] for i in which], side),
+        never=tuple(i for i in range(VOCABULARY) if i not in TEXT),
+        pad=PAD,
+    )
+
+
+def loaded_patient(loaded: Loaded) -> Patient:
+    """Return the patient of a user's model."""
+    from mata_audio.doctor.prompts import Prompts
+
+    located = locate(loaded.model)
+    prompts = Prompts.of(loaded)
+    tokenizer = loaded.processor.tokenizer
+    never = {located.audio_token_id, *tokenizer.all_special_ids, *_marks(located.listener.config)}
+    pad = tokenizer.pad_token_id
+    return Patient(
+        name=loaded.name,
+        model=loaded.model,
+        located=located,
+        clips=tuple(len(clips) for clips in prompts.clips),
+        make=prompts.make,
+        never=tuple(sorted(never)),
+        pad=0 if pad is None else pad,
+    )
+
+
+def _marks(config: Any) -> set[int]:
+    """Return the ids that a config gives a meaning beyond text (pictures, end of sound, ...)."""
+    return {
+        value
+        for name, value in vars(config).items()
+        if name.endswith(("_token_id", "_token_index")) and isinstance(value, int) and value >= 0
+    }

@@ -1,0 +1,153 @@
+"""Whether all ways to an answer lead to the same one: backends, padding, cache, beams."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.utils import is_flash_attn_2_available
+
+from mata_audio.doctor.check import Check, Skipped
+from mata_audio.doctor.exam import Exam, at_last, largest
+from mata_audio.doctor.passes import (
+    continued,
+    on_backend,
+    read,
+    read_full_scores,
+    write,
+    written_logits,
+)
+from mata_audio.doctor.patient import Inputs
+
+Pair = tuple[Tensor, Tensor]
+
+
+def backend(exam: Exam, name: str) -> Check:
+    """Attention function ``name`` and SDPA agree as far as they do in the model as it is."""
+    patient = exam.patient
+    if name.startswith("flash"):
+        _check_flash(exam)
+    inputs = patient.batch("right")
+
+    def logits(steered: bool) -> Tensor:
+        if not steered:
+            return at_last(read(patient, inputs), inputs)
+        with exam.mata()(patient.model):
+            return at_last(read(patient, inputs), inputs)
+
+    found: dict[str, Pair] = {}
+    for one in ("sdpa", name):
+        with on_backend(patient, one):
+            found[one] = logits(True), logits(False)
+    (steered, baseline), (other, plain) = found["sdpa"], found[name]
+    moved = (other - plain).abs().amax(1)
+    return exam.judge(
+        f"{name} and sdpa",
+        largest(other - steered),
+        largest(plain - baseline),
+        float(moved[patient.heard].min()),
+        "use the backend for which 'full scores' passes (--attention), and report this",
+    )
+
+
+def padding(exam: Exam, side: str) -> Check:
+    """Each prompt has the logits that it has alone, in a batch padded on ``side``."""
+    patient = exam.patient
+    if len(patient.clips) == 1:
+        raise Skipped("this processor takes one prompt at a time")
+    inputs = patient.batch(side)
+    if bool(inputs["attention_mask"].all()):
+        raise Skipped("the prompts have one length, so nothing is padded")
+
+    def first(inputs: Inputs, steered: bool) -> Tensor:
+        """On the left generate() counts positions; a plain pass counts padding on some models."""
+        if steered:
+            with exam.mata()(patient.model):
+                return first(inputs, False)
+        if side == "left":
+            return written_logits(write(patient, inputs, new_tokens=2))[:, 0]
+        return at_last(read(patient, inputs), inputs)
+
+    together, plain = first(inputs, True), first(inputs, False)
+    samples = range(len(patient.clips))
+    alone = torch.cat([first(patient.alone(i), True) for i in samples])
+    single = torch.cat([first(patient.alone(i), False) for i in samples])
+    return exam.judge(
+        f"batch padded on the {side}",
+        largest(together - alone),
+        max(largest(plain - single), *(exam.sensitivity(patient.alone(i)) for i in samples)),
+        float((together - plain).abs().amax(1)[patient.heard].min()),
+        f"ask one prompt at a time, or do not pad on the {side}, and report this",
+    )
+
+
+def cache(exam: Exam) -> Check:
+    """An answer written with a cache has the logits of one written without."""
+    patient, inputs = exam.patient, exam.patient.alone()
+    prompt = inputs["input_ids"].shape[1]
+
+    def both(steered: bool) -> Pair:
+        if steered:
+            with exam.mata()(patient.model):
+                return both(False)
+        cached = write(patient, inputs)
+        uncached = write(patient, inputs, use_cache=False)
+        same = (cached.sequences == uncached.sequences)[:, prompt:].all(0).int().cumprod(0)
+        steps = min(int(same.sum()) + 1, len(cached.logits))  # those that saw the same tokens
+        return written_logits(cached)[:, :steps], written_logits(uncached)[:, :steps]
+
+    (cached, uncached), (plain, plain_uncached) = both(True), both(False)
+    return exam.judge(
+        "cache and no cache",
+        largest(cached - uncached),
+        largest(plain - plain_uncached),
+        largest(cached[:, 0] - plain[:, 0]),
+        "generate with use_cache=False, and report this",
+    )
+
+
+def beams(exam: Exam) -> Check:
+    """The score of each beam, a token, is that of its tokens by the full scores in one pass."""
+    patient, inputs = exam.patient, exam.patient.alone()
+    prompt = inputs["input_ids"].shape[1]
+    sums = {"num_return_sequences": 3, "length_penalty": 0.0, "output_scores": True}
+    options: dict[str, Any] = {"num_beams": 3, "config": sums}
+
+    def difference(steered: bool) -> tuple[float, float]:
+        alpha = exam.alpha if steered else 0.0
+        if steered:
+            with exam.mata()(patient.model):
+                output = write(patient, inputs, **options)
+        else:
+            output = write(patient, inputs, **options)
+        most, moved = 0.0, 0.0
+        for sequence, score in zip(output.sequences, output.sequences_scores, strict=True):
+            answer = sequence[None, prompt:]
+            whole = continued(patient, inputs, answer)
+            found = [_log_likelihood(exam, whole, answer, strength) for strength in (alpha, 0.0)]
+            most = max(most, abs(found[0] - float(score)) / answer.shape[1])
+            moved = max(moved, abs(found[0] - found[1]) / answer.shape[1])
+        return most, moved
+
+    steered, effect = difference(True)
+    own, _ = difference(False)
+    return exam.judge(
+        "beams", steered, own, effect, "generate without beams (num_beams=1), and report this"
+    )
+
+
+def _log_likelihood(exam: Exam, whole: Inputs, answer: Tensor, alpha: float) -> float:
+    new = answer.shape[1]
+    logits, _ = read_full_scores(exam.patient, whole, exam.layers, alpha, "multiply", new)
+    chances = logits[:, -new - 1 : -1].log_softmax(-1)
+    return float(chances.gather(2, answer[..., None].to(chances.device)).sum())
+
+
+def _check_flash(exam: Exam) -> None:
+    if not is_flash_attn_2_available():
+        raise Skipped("flash_attn is not installed")
+    if exam.patient.device.type != "cuda":
+        raise Skipped("flash attention needs a CUDA device")
+    if not exam.half:
+        raise Skipped("flash attention knows float16 and bfloat16 alone")

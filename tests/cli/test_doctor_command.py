@@ -1,0 +1,113 @@
+"""``mata doctor``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import Mata, error_line
+
+from mata_audio.doctor import families
+from mata_audio.doctor.check import Check, Report
+from mata_audio.doctor.examination import CHECKS
+from mata_audio.scaled_keys import ScaledKeys
+
+NAMES = ["decoder and audio tokens", "dtype and device", "a setting that shows", *CHECKS]
+
+
+def test_a_healthy_model(mata: Mata, tmp_path: Path) -> None:
+    path = tmp_path / "doctor.json"
+    outcome = mata("doctor", "tiny", "--json", path)
+    assert outcome.code == 0
+    assert "mata: checking: beams\n" in outcome.err
+    assert "pass  full scores, multiply " in outcome.out
+    assert " 0 failed, " in outcome.out.splitlines()[-1]
+    assert max(map(len, outcome.out.splitlines())) <= 100
+    data = json.loads(path.read_text())
+    assert data["ok"] is True
+    assert set(data["versions"]) == {"mata-audio", "torch", "transformers", "python"}
+    (report,) = data["reports"]
+    assert [check["name"] for check in report["checks"]] == NAMES
+    assert report["class"] == "Qwen2AudioForConditionalGeneration"
+    assert {"outcome", "figure", "advice", "difference"} < set(report["checks"][0])
+    assert report["worst_difference"] == max(
+        check["difference"] for check in report["checks"] if check["difference"] is not None
+    )
+
+
+def test_a_failure_is_exit_code_1(
+    mata: Mata, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, qwen2_audio_folder: Path
+) -> None:
+    monkeypatch.setattr(ScaledKeys, "restore", lambda self: None)
+    path = tmp_path / "doctor.json"
+    outcome = mata("doctor", qwen2_audio_folder, "--json", path)
+    assert outcome.code == 1
+    failed = [line for line in outcome.out.splitlines() if line.startswith("fail")]
+    assert len(failed) == 1
+    assert "cached keys put back" in failed[0]
+    assert "-> do not go on with a cache of steered generation" in outcome.out
+    data = json.loads(path.read_text())
+    assert data["ok"] is data["reports"][0]["ok"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "MODEL or give --all-families"),
+        (["tiny", "--all-families"], "MODEL or give --all-families"),
+        (["--all-families", "--attention", "eager"], "are for a MODEL"),
+        (["--all-families", "--trust-remote-code"], "are for a MODEL"),
+        (["tiny", "--json", "/no/such/folder/x.json"], "there is no folder /no/such/folder"),
+        (["tiny", "--dtype", "int8"], "dtype must be one of"),
+    ],
+)
+def test_wrong_use(mata: Mata, arguments: list[str], words: str) -> None:
+    outcome = mata("doctor", *arguments)
+    assert outcome.code == 2
+    assert words in error_line(outcome)
+
+
+def test_a_model_that_cannot_be_loaded(mata: Mata, tmp_path: Path) -> None:
+    outcome = mata("doctor", tmp_path / "nothing")
+    assert outcome.code == 1
+    assert "no such model folder" in error_line(outcome)
+
+
+def test_all_families(mata: Mata, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One line a family; what failed, in full."""
+    reports = {
+        "good": Report("good", "Good", (Check("beams", "pass", "fine", "", 1e-6),), 1.0),
+        "bad": Report(
+            "bad",
+            "Bad",
+            (Check("beams", "fail", "far off", "do this", 0.5), Check("x", "skip", "why")),
+            1.0,
+        ),
+    }
+
+    def examined(names: Any, *_: Any) -> Any:
+        return iter([reports[name] for name in names])
+
+    monkeypatch.setattr(families, "examine_families", examined)
+    monkeypatch.setattr(families, "family_names", lambda: ("good", "bad"))
+    path = tmp_path / "all.json"
+    outcome = mata("doctor", "--all-families", "--json", path)
+    assert outcome.code == 1
+    lines = outcome.out.splitlines()
+    assert lines[1].split() == ["good", "Good", "1", "0", "0", "1.0e-06"]
+    assert lines[2].split() == ["bad", "Bad", "0", "1", "1", "5.0e-01"]
+    assert lines[3].split() == ["fail", "beams", "far", "off"]
+    assert lines[4].strip() == "-> do this"
+    assert lines[-1] == "1 of 2 families passed"
+    assert [report["model"] for report in json.loads(path.read_text())["reports"]] == [*reports]
+    monkeypatch.setattr(families, "family_names", lambda: ("good",))
+    assert mata("doctor", "--all-families").code == 0
+
+
+def test_help(mata: Mata) -> None:
+    outcome = mata("doctor", "--help")
+    assert outcome.code == 0
+    assert "examples:\n  mata doctor tiny" in outcome.out
+    assert max(map(len, outcome.out.splitlines())) <= 100
