@@ -2,13 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-versions test-oldest check bench bench-choosing train clean
+.PHONY: demo test test-versions test-oldest support-table check bench bench-choosing train clean
 
 demo: .venv/ready
 	$(BIN)/mata demo
 
 test: .venv/ready
 	$(PYTEST)
+
+support-table: .venv/ready
+	WRITE_SUPPORT_TABLE=1 $(BIN)/python -m pytest -q tests/families/test_support_table.py
 
 # The supported versions of Transformers, oldest and newest (src/mata_audio/versions.py).
 VERSIONS := 5.17.0 5.23.0

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
+from packaging.version import Version
 from transformers import DynamicCache, StaticCache
 
 import reference
@@ -25,6 +27,7 @@ from checks import (
     repeated,
 )
 from mata_audio import MATA, PromptLengthError
+from mata_audio.versions import NEWEST
 from reference import reference_logits
 from subject import Subject
 
@@ -116,6 +119,11 @@ def test_cache_by_name(subject: Subject, setting: dict[str, Any], implementation
     assert_generated_exactly(subject, inputs, output, **setting)
 
 
+old = Version(transformers.__version__) < Version(NEWEST)
+in_pieces = pytest.mark.skipif(old, reason="old versions read prompts in pieces wrongly, unsteered")
+
+
+@pytest.mark.skipif(old, reason="old versions have no fp8 cache")
 @each_setting
 def test_quantised_cache(qwen2_audio: Subject, setting: dict[str, Any]) -> None:
     """An fp8 cache is lossy by itself, so the reference reads its keys from one as well."""
@@ -138,6 +146,7 @@ def test_quantised_cache(qwen2_audio: Subject, setting: dict[str, Any]) -> None:
     assert (output.logits[-1] - lossless[:, -1]).abs().max() > 1e-3, "the cache was quantised"
 
 
+@in_pieces
 def test_prefill_in_chunks_with_raw_audio_is_refused(subject: Subject) -> None:
     """By Transformers: it cannot split the audio features among the pieces."""
     inputs = subject.inputs(QUESTIONS[:1])
@@ -145,6 +154,7 @@ def test_prefill_in_chunks_with_raw_audio_is_refused(subject: Subject) -> None:
         subject.model.generate(**inputs, **greedy(subject, prefill_chunk_size=7))
 
 
+@in_pieces
 @each_setting
 def test_prefill_in_chunks_after_the_audio(subject: Subject, setting: dict[str, Any]) -> None:
     """In pieces, from a cache that holds the audio: only the last piece ends the prompt."""

@@ -132,7 +132,7 @@ def test_a_spoilt_folder_is_refused(folder: Path, how: str, words: str) -> None:
     ("config", "words"),
     [
         ({"model_type": "qwen2"}, "without audio"),
-        ({"model_type": "newcomer", "audio_config": {}}, "supported: qwen2_audio, .*register_family"),
+        ({"model_type": "newcomer", "audio_config": {}}, "qwen2_audio, .*register_family"),
         ({"architectures": ["X"], "audio_token_id": 3}, "model_type None"),
     ],
 )

@@ -89,17 +89,23 @@ def test_layers_on_disk(subject: Subject, tmp_path: Path) -> None:
     """accelerate loads a layer only while it runs; masks and gains follow its device."""
     subject.model.save_pretrained(tmp_path)
     model = subject.model
-    parts = [name for name, child in model.model.named_children() if name != "language_model"]
-    decoder = model.model.language_model
-    device_map = {f"model.{name}": "cpu" for name in parts} | {"lm_head": "cpu"}
-    device_map |= {f"model.language_model.{name}": "cpu" for name, _ in decoder.named_children()}
-    device_map.pop("model.language_model.layers")
+    newest = hasattr(model.model, "language_model")
+    path = "model.language_model" if newest else "model"
+    parts = [name for name, child in model.named_children() if name != "model"]
+    device_map = dict.fromkeys(parts, "cpu")
+    if newest:
+        beside = [name for name, _ in model.model.named_children() if name != "language_model"]
+        device_map |= {f"model.{name}": "cpu" for name in beside}
+    decoder = model.get_submodule(path)
+    device_map |= {f"{path}.{name}": "cpu" for name, _ in decoder.named_children()}
+    device_map.pop(f"{path}.layers")
     for layer in range(len(decoder.layers)):
-        device_map[f"model.language_model.layers.{layer}"] = "disk" if layer < 2 else "cpu"
+        device_map[f"{path}.layers.{layer}"] = "disk" if layer < 2 else "cpu"
     placed = type(model).from_pretrained(
         tmp_path, device_map=device_map, offload_folder=tmp_path / "offloaded"
     )
-    assert next(placed.model.language_model.layers[0].parameters()).device.type == "meta"
+    first = placed.get_submodule(path).layers[0]
+    assert next(first.parameters()).device.type == "meta"
     inputs = subject.inputs(QUESTIONS)
     with MATA(**SETTING)(placed):
         output = placed.generate(**inputs, **greedy(subject))
