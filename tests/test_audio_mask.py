@@ -117,7 +117,7 @@ def test_wrong_masks(qwen2_audio: Subject) -> None:
     ):
         pass
     with (
-        pytest.raises(NoAudioError),
+        pytest.raises(NoAudioError, match="the mask of its prompts says"),
         MATA(**SETTING)(qwen2_audio.model, audio_mask=torch.zeros_like(audio)),
     ):
         qwen2_audio.model(**inputs)

@@ -132,6 +132,11 @@ def test_a_spoilt_folder_is_refused(folder: Path, how: str, words: str) -> None:
     ("config", "words"),
     [
         ({"model_type": "qwen2"}, "without audio"),
+        ({"model_type": "llava"}, r'without audio.*tokens of image alone.*MATA\(tokens="image"\)'),
+        (
+            {"model_type": "llava", "text_config": {"_name_or_path": "audio"}},
+            r'llava model has tokens of image alone.*MATA\(tokens="image"\)',
+        ),
         ({"model_type": "newcomer", "audio_config": {}}, "qwen2_audio, .*register_family"),
         ({"architectures": ["X"], "audio_token_id": 3}, "model_type None"),
     ],

@@ -63,7 +63,11 @@ def test_layers_are_read(layers: Any, expected: Any) -> None:
         ("gains", [[2000]], SettingsError, "from -1000 to 1000"),
         ("formula", "divide", SettingsError, "'multiply', 'absolute', 'add'"),
         ("formula", 3, SettingsTypeError, "formula must be one of"),
-        ("tokens", "image", SettingsError, "tokens must be one of 'audio'"),
+        ("tokens", "images", SettingsError, 'tokens must be "audio", "image", "video", or several'),
+        ("tokens", "", SettingsError, "as in \"audio,image\"; got ''"),
+        ("tokens", "audio,", SettingsError, "tokens must be"),
+        ("tokens", "Audio", SettingsError, "tokens must be"),
+        ("tokens", ["audio"], SettingsTypeError, "tokens must be"),
         ("on_no_audio", "warn", SettingsError, "'raise', 'ignore'"),
         ("layers", "", SettingsError, "layers='' cannot be read"),
         ("layers", "a-b", SettingsError, "inclusive"),
@@ -86,6 +90,22 @@ def test_wrong_values_name_the_field(field: str, value: Any, error: type, words:
     assert isinstance(raised.value, MataError)
     assert isinstance(raised.value, ValueError if error is SettingsError else TypeError)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("image", "image"),
+        ("image,audio", "audio,image"),
+        (" video , audio,image,audio", "audio,image,video"),
+    ],
+)
+def test_tokens_are_named_once_and_in_order(written: str, kept: str, tmp_path: Path) -> None:
+    mata = MATA(tokens=written)
+    assert mata.tokens == kept
+    mata.save(tmp_path / "mata.json")
+    assert json.loads((tmp_path / "mata.json").read_text())["tokens"] == kept
+    assert MATA.load(tmp_path / "mata.json") == mata
 
 
 def test_settings_do_not_change() -> None:

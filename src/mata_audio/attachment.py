@@ -30,6 +30,7 @@ from mata_audio.observation import Observer
 from mata_audio.receipt import Receipt
 from mata_audio.steered_layer import SteeredLayer
 from mata_audio.targets import LAST, Target
+from mata_audio.tokens import in_words
 
 _attached: WeakSet[nn.Module] = WeakSet()
 _lock = threading.Lock()
@@ -51,11 +52,12 @@ class Attachment:
             nothing that the model computes is changed by it.
         target: which rows of a prompt are active.
         audio_mask: see :meth:`mata_audio.MATA.__call__`.
+        tokens: which keys are changed, as :func:`mata_audio.tokens.read_tokens` returns it.
 
     Raises:
         AlreadyAttachedError: the model is steered already.
         PromptLengthError: ``prompt_length`` is impossible.
-        SettingsError: the gains do not fit the model.
+        SettingsError: the gains do not fit the model, or it has no tokens of a kind.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Attachment:
         observer: Observer | None = None,
         target: Target = LAST,
         audio_mask: Tensor | None = None,
+        tokens: str = "audio",
     ) -> None:
         if gains.dim() != 3 or gains.shape[::2] != (located.depth, located.heads):
             raise SettingsError(
@@ -89,7 +92,9 @@ class Attachment:
         ]
         self._parameters = tuple(inspect.signature(located.listener.forward).parameters)
         told = located.audio_mask if audio_mask is None else _told(audio_mask)
-        self._calls = Calls(located.audio_token_id, prompt_length, target, told)
+        self._tokens = tokens
+        self._token_ids = located.ids_of(tokens) if told is None else ()
+        self._calls = Calls(self._token_ids, prompt_length, target, told)
         self._forward_passes = 0
         self._active_rows = 0
         # The generate() calls of one model take turns: each has its own prompt.
@@ -114,6 +119,7 @@ class Attachment:
             depth=self._located.depth,
             audio_tokens=tuple(n for prompt in self._calls.audio_tokens for n in prompt),
             negative_share=self._calls.negatives.value,
+            tokens=self._tokens,
         )
 
     @property
@@ -148,7 +154,7 @@ class Attachment:
         """Raise when the model ran and nothing was changed.
 
         Raises:
-            NoAudioError: no audio token was seen, and ``on_no_audio`` is ``"raise"``.
+            NoAudioError: none of the chosen tokens was seen, and ``on_no_audio`` is ``"raise"``.
             PromptLengthError: audio was seen, but ``prompt_length`` lies beyond every sequence.
         """
         heard = any(any(prompt) for prompt in self._calls.audio_tokens)
@@ -158,11 +164,20 @@ class Attachment:
                 "the chosen rows was read"
             )
         if self._forward_passes and not heard and on_no_audio == "raise":
+            what = in_words(self._tokens)
+            if not self._token_ids:
+                raise NoAudioError(
+                    f"the model ran ({self._forward_passes} forward passes), and the mask of its "
+                    "prompts says that they hold no audio, so nothing was changed. To allow that: "
+                    'MATA(..., on_no_audio="ignore")'
+                )
+            never = f"never saw {'a' if what.startswith('video') else 'an'} {what} token"
+            ids = " or ".join(map(str, self._token_ids))
             raise NoAudioError(
-                f"the model ran ({self._forward_passes} forward passes) and never saw an audio "
-                f"token (id {self._located.audio_token_id}) in input_ids, so nothing was changed. "
-                "Was the audio given to the processor, and the processor's whole output to the "
-                'model? To allow prompts without audio: MATA(..., on_no_audio="ignore")'
+                f"the model ran ({self._forward_passes} forward passes) and {never} "
+                f"(id {ids}) in input_ids, so nothing was changed. "
+                f"Was the {what} given to the processor, and the processor's whole output to the "
+                f'model? To allow prompts without {what}: MATA(..., on_no_audio="ignore")'
             )
 
     def _attach(self, undo: ExitStack) -> None:

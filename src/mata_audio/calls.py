@@ -97,21 +97,22 @@ class Calls:
     """Follows the forward passes of one model: new prompts, cached steps, ``generate``.
 
     Args:
-        audio_token_id: token id at audio positions.
+        token_ids: at the keys that are changed: the audio token's, or those of other tokens. What
+            has them is called audio here, whatever it is.
         prompt_length: real tokens of the prompt, where it ends before the sequence does.
         target: which rows of a prompt are active.
-        audio_mask: instead of ``audio_token_id``, asked for a mask of the batch of prompts that is
+        audio_mask: instead of ``token_ids``, asked for a mask of the batch of prompts that is
             about to be read: bool, shape ``(batch, tokens)``.
     """
 
     def __init__(
         self,
-        audio_token_id: int,
+        token_ids: Sequence[int],
         prompt_length: int | Sequence[int] | None,
         target: Target = LAST,
         audio_mask: Callable[[], Tensor] | None = None,
     ) -> None:
-        self._audio_token_id = audio_token_id
+        self._token_ids = tuple(token_ids)
         self._audio_mask = audio_mask
         self._target = target
         self._prompt_length = _checked(prompt_length)
@@ -252,7 +253,11 @@ class Calls:
             SettingsError: ``audio_mask`` is of another prompt.
         """
         if self._audio_mask is None:
-            return ids == self._audio_token_id
+            first, *others = self._token_ids
+            audio = ids == first
+            for other in others:
+                audio |= ids == other
+            return audio
         mask = self._audio_mask()
         batch, end = ids.shape[0], past + ids.shape[1]
         # A prompt that is fed in pieces is longer than its first pieces.

@@ -12,6 +12,7 @@ from mata_audio.attention_free import with_attention
 from mata_audio.errors import SettingsError
 from mata_audio.gain_table import GainTable, describe_gains, steered
 from mata_audio.layers import format_indices, parse_indices, resolve, scaled_paper_layers
+from mata_audio.tokens import in_words
 
 if TYPE_CHECKING:
     from mata_audio.settings import MATA
@@ -76,6 +77,7 @@ def describe(
     rows = "" if settings.rows == "last" else f", rows {settings.rows}"
     if settings.rows.startswith("random"):
         rows += f" (seed {settings.seed})"
+    rows += "" if settings.tokens == "audio" else f", {in_words(settings.tokens)} tokens"
     if settings.gains is not None:
         scale = "" if settings.alpha == 1 else f", alpha {settings.alpha:g} times"
         return f"{settings.formula}{scale}, {describe_gains(settings.gains)}{rows}"

@@ -229,7 +229,13 @@ def _check_source(source: str) -> None:
 
 def _family(config: dict[str, Any], name: str) -> Family:
     try:
-        return family_named(config.get("model_type"), name)
+        family = family_named(config.get("model_type"), name)
+        if "audio" in family.tokens:
+            return family
+        raise UnsupportedModelError(
+            f"a {family.model_type} model has tokens of {' and '.join(family.tokens)} alone: from "
+            f'Python it can be steered with MATA(tokens="{next(iter(family.tokens))}")'
+        )
     except UnsupportedModelError as error:
         if "audio" in str(config).lower():
             raise

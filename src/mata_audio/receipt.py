@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mata_audio.layers import format_indices
+from mata_audio.tokens import in_words
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Receipt:
         negative_share: share of raw audio scores below zero, over steered layers and heads, in the
             active rows of the passes that read a prompt; None when there were none. ``multiply``
             lowers attention to these.
+        tokens: which tokens those in ``audio_tokens`` and ``negative_share`` are: ``"audio"``, or
+            what the setting named.
     """
 
     forward_passes: int
@@ -28,18 +31,23 @@ class Receipt:
     depth: int
     audio_tokens: tuple[int, ...]
     negative_share: float | None
+    tokens: str = "audio"
 
     def __str__(self) -> str:
-        share = "-" if self.negative_share is None else f"{self.negative_share:.1%} of audio scores"
+        kind = in_words(self.tokens)
+        known = self.negative_share is not None
+        share = f"{self.negative_share:.1%} of {kind} scores" if known else "-"
         layers = f"{format_indices(self.layers) or 'none'} ({len(self.layers)} of {self.depth})"
         rows = {
             "forward passes": f"{self.forward_passes:,}",
             "active rows": f"{self.active_rows:,}",
             "layers": layers,
-            "audio tokens": _audio_tokens(self.audio_tokens),
+            f"{kind} tokens": _audio_tokens(self.audio_tokens),
             "below zero": share,
         }
-        return "\n".join(["MATA receipt", *(f"  {name:<15}{row}" for name, row in rows.items())])
+        width = max(len(name) for name in rows) + 1
+        lines = [f"  {name:<{width}}{row}" for name, row in rows.items()]
+        return "\n".join(["MATA receipt", *lines])
 
 
 def _audio_tokens(counts: tuple[int, ...]) -> str:

@@ -16,6 +16,7 @@ from mata_audio.formulas import FORMULAS
 from mata_audio.gain_table import GainTable, read_gains
 from mata_audio.layers import parse_indices
 from mata_audio.targets import read_target
+from mata_audio.tokens import read_tokens
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -30,7 +31,6 @@ MAX_ALPHA = 1000
 
 _CHOICES = {
     "formula": tuple(FORMULAS),
-    "tokens": ("audio",),
     "on_no_audio": ("raise", "ignore"),
 }
 
@@ -55,8 +55,10 @@ class MATA:
         rows: which query rows of the prompt are changed, beside all later ones: ``"last"`` (the
             paper), ``"all"``, ``"after-audio"``, ``"last-8"`` or ``"random-8"``, with any number.
         seed: of the random rows.
-        tokens: which keys are scaled; ``"audio"``.
-        on_no_audio: ``"raise"`` or ``"ignore"``, when the model ran and no audio token was seen.
+        tokens: which keys are changed: ``"audio"`` (the paper), ``"image"``, ``"video"``, or
+            several with commas, such as ``"audio,image"``. Where ``rows`` say audio they mean
+            these.
+        on_no_audio: ``"raise"`` or ``"ignore"``, when the model ran and saw none of ``tokens``.
 
     Raises:
         SettingsError: a value that is not allowed (also a ``ValueError``).
@@ -102,6 +104,7 @@ class MATA:
         object.__setattr__(self, "alpha", float(self.alpha))
         object.__setattr__(self, "layers", parse_indices("layers", self.layers))
         object.__setattr__(self, "heads", parse_indices("heads", self.heads))
+        object.__setattr__(self, "tokens", read_tokens(self.tokens))
         read_target(self.rows, self.seed)
 
     @contextmanager
@@ -114,23 +117,23 @@ class MATA:
         """Steer ``model`` inside a ``with`` block and leave it exactly as it was.
 
         Args:
-            model: a supported audio language model; it is not copied.
+            model: a supported audio or vision language model; it is not copied.
             prompt_length: number of prompt tokens, padding not counted (an int, or one for each
                 sample), where the prompt ends before the sequence does: teacher-forced scoring, or
                 a prompt fed in pieces. None: the prompt is what ``generate`` or the first forward
                 pass is given.
             audio_mask: where the audio is, where ``input_ids`` cannot tell (a prompt given as
                 ``inputs_embeds``): bool, shape ``(batch, tokens)``, of the one batch of prompts
-                that the block is for. None: wherever the audio token is.
+                that the block is for. None: wherever the token ids are that ``tokens`` names.
 
         Yields:
             The attachment; its ``receipt`` says what really happened.
 
         Raises:
-            SettingsError: a layer or head the model does not have.
+            SettingsError: a layer, head or kind of token the model does not have.
             UnsupportedModelError: an architecture that is not known.
             AlreadyAttachedError: the model is steered already.
-            NoAudioError: the model ran and no audio token was ever seen.
+            NoAudioError: the model ran and none of ``tokens`` was ever seen.
             PromptLengthError: ``prompt_length`` is impossible.
             SettingsTypeError: ``audio_mask`` is not a mask.
         """
@@ -162,7 +165,13 @@ class MATA:
         )
         target = read_target(self.rows, self.seed)
         return Attachment(
-            located, gains, self.formula, prompt_length, target=target, audio_mask=audio_mask
+            located,
+            gains,
+            self.formula,
+            prompt_length,
+            target=target,
+            audio_mask=audio_mask,
+            tokens=self.tokens,
         )
 
     @staticmethod

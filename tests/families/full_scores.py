@@ -2,7 +2,8 @@
 
 It shares no code with the product. The model is a float64 copy that reads the whole sequence at
 once, without a cache. Its eager attention is replaced by one that builds the whole score matrix,
-changes the chosen entries, and hides keys by rules written here: padding, causality, windows.
+changes the chosen entries, and hides keys by rules written here: padding, causality, windows, and
+that the tokens of one image see each other.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
+from mata_audio.small_models.small_model import AUDIO, IMAGE, VIDEO
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -27,12 +30,16 @@ class Setting:
         layers: decoder layers.
         heads: query heads; None for all.
         alpha, formula: strength, and "multiply", "absolute" or "add".
+        tokens: whose keys: "audio", "image", "video", or several with commas.
+        rows: "last" or "all" rows of the prompt.
     """
 
     layers: Sequence[int]
     alpha: float = 0.7
     formula: str = "multiply"
     heads: Sequence[int] | None = None
+    tokens: str = "audio"
+    rows: str = "last"
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class Layout:
         windows: keys that each sliding layer sees; a layer that is not here sees all.
         counts_positions: whether the model works positions out from the mask by itself.
         single: path to an encoder that runs in float32 alone; "" where there is none.
+        mutual: layers in which the tokens of one image see each other.
     """
 
     decoder: str = "model.language_model"
@@ -52,6 +60,7 @@ class Layout:
     windows: tuple[tuple[int, int], ...] = ()
     counts_positions: bool = False
     single: str = ""
+    mutual: tuple[int, ...] = ()
 
     def decoder_in(self, model: nn.Module) -> Any:
         """The decoder; older Transformers keep an Omni thinker's one level higher."""
@@ -63,6 +72,7 @@ class Layout:
         return model.get_submodule(path)
 
 
+TOKEN_IDS = {"audio": AUDIO, "image": IMAGE, "video": VIDEO}
 _OMNI = Layout(counts_positions=True)
 _WINDOWS = ((0, 12), (2, 12), (4, 12))
 LAYOUTS = {
@@ -73,6 +83,9 @@ LAYOUTS = {
     "phi4_multimodal": Layout(decoder="model"),
     "gemma3n": Layout(windows=_WINDOWS),
     "gemma4": Layout(windows=_WINDOWS, single="model.audio_tower"),
+    "qwen2_5_vl": Layout(counts_positions=True),
+    "qwen3_vl": Layout(counts_positions=True),
+    "gemma3": Layout(windows=((0, 12), (2, 12)), mutual=(0, 1, 2, 3)),
     "nemotron_h_omni": Layout(decoder="language_model.model", attention="mixer"),
 }
 
@@ -87,6 +100,13 @@ def changed(scores: Tensor, alpha: float, formula: str) -> Tensor:
     return scores + alpha
 
 
+def _same_image(ids: Tensor) -> Tensor:
+    """Which pairs of slots belong to one image: no slot from one to the other is anything else."""
+    others = (ids != IMAGE).int().cumsum(1)
+    images = ids == IMAGE
+    return images[:, :, None] & images[:, None] & (others[:, :, None] == others[:, None])
+
+
 @contextmanager
 def full_scores(
     twin: nn.Module,
@@ -96,8 +116,13 @@ def full_scores(
     audio: Tensor,
     real: Tensor,
     softcap: float | None = None,
+    mutual: Tensor | None = None,
 ) -> Iterator[list[int]]:
-    """Replace the decoder's attention; yields the layers that attended, in the order they did."""
+    """Replace the decoder's attention; yields the layers that attended, in the order they did.
+
+    ``mutual`` is True at pairs of slots that see each other in ``layout.mutual`` whatever their
+    order, shape ``(batch, length, length)``.
+    """
     layers = layout.decoder_in(twin).layers
     own = {id(getattr(layer, layout.attention, None)): i for i, layer in enumerate(layers)}
     windows = dict(layout.windows)
@@ -131,6 +156,8 @@ def full_scores(
         seen = causal & real[:, None, None, :]
         if layer in windows:
             seen = seen & (slots[:, None] - slots[None, :] < windows[layer])
+        if mutual is not None and layer in layout.mutual:
+            seen = seen | mutual[:, None]
         scores = scores.masked_fill(~seen, torch.finfo(scores.dtype).min)
         weights = scores.softmax(-1)
         return torch.einsum("bhij,bhjd->bihd", weights, v), weights
@@ -142,7 +169,8 @@ def full_scores(
 def double(model: nn.Module, layout: Layout) -> nn.Module:
     """A float64 copy of ``model`` whose decoder runs eager attention."""
     twin = copy.deepcopy(model).double()
-    layout.decoder_in(twin).set_attn_implementation("eager")
+    # Encoders inside keep theirs: the eye of Phi-4 looks ahead in eager attention and not in SDPA.
+    layout.decoder_in(twin).set_attn_implementation({"": "eager"})
     twin.set_experts_implementation("eager")  # the grouped kernels know no float64
     if layout.single:
         _keep_single(twin.get_submodule(layout.single))
@@ -176,7 +204,6 @@ def expected(
     inputs: dict[str, Any],
     setting: Setting,
     *,
-    audio_token_id: int,
     generated: Tensor | None = None,
     softcap: float | None = None,
 ) -> Tensor:
@@ -187,27 +214,31 @@ def expected(
         layout: of its family.
         inputs: the model's arguments; each prompt's last token and later ones are active.
         setting: the intervention.
-        audio_token_id: id at audio positions.
         generated: tokens after each (left-padded) prompt, shape (batch, new).
         softcap: cap of the scores.
     """
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
-    audio = ids == audio_token_id
+    audio = torch.isin(ids, torch.tensor([TOKEN_IDS[name] for name in setting.tokens.split(",")]))
     last = torch.where(mask.bool(), torch.arange(ids.shape[1]), -1).amax(1)
     if generated is not None:
         ids = torch.cat([ids, generated], 1)
         mask = torch.cat([mask, torch.ones_like(generated)], 1)
         audio = torch.cat([audio, torch.zeros_like(generated, dtype=torch.bool)], 1)
-    active = mask.bool() & (torch.arange(ids.shape[1]) >= last[:, None])
+    active = mask.bool()
+    if setting.rows == "last":
+        active = active & (torch.arange(ids.shape[1]) >= last[:, None])
     rest = {
         name: value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
         for name, value in inputs.items()
         if name not in ("input_ids", "attention_mask")
     }
+    for name in rest.keys() & {"token_type_ids", "mm_token_type_ids"}:
+        rest[name] = (ids == IMAGE).long() + 2 * (ids == VIDEO).long()
     call = {"input_ids": ids, "attention_mask": mask}
+    same = _same_image(ids) if layout.mutual else None
     with (
         torch.no_grad(),
-        full_scores(twin, layout, setting, active, audio, mask.bool(), softcap) as attended,
+        full_scores(twin, layout, setting, active, audio, mask.bool(), softcap, same) as attended,
     ):
         logits: Tensor = twin(**call, **positions(call, layout), **rest, use_cache=False).logits
     assert set(setting.layers) <= set(attended)

@@ -43,14 +43,7 @@ class Subject:
 
     def expected(self, inputs: dict[str, Any], setting: Setting, **more: Any) -> Tensor:
         """Logits by the reference."""
-        return expected(
-            self.twin,
-            self.layout,
-            inputs,
-            setting,
-            audio_token_id=self.small.audio_token_id,
-            **more,
-        )
+        return expected(self.twin, self.layout, inputs, setting, **more)
 
 
 @cache
@@ -65,5 +58,6 @@ def subject_of(model_type: str) -> Subject:
     layers = {"nemotron_h_omni": [1, 3], "gemma3n": [1, 2, 3, 5], "gemma4": [1, 2, 3, 5]}
     layout = LAYOUTS.get(model_type, Layout())
     with torch.no_grad():  # once, for what modules note down in their first pass
-        model(**small.inputs(small.questions[:1]))
+        for tokens in small.tokens:
+            model(**small.inputs(small.questions_about(tokens)[:1]))
     return Subject(small, model, layout, double(model, layout), layers.get(model_type, [1, 2]))

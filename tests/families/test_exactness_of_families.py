@@ -25,6 +25,8 @@ def mata(setting: Setting) -> MATA:
         layers=setting.layers,
         heads=setting.heads,
         formula=setting.formula,
+        tokens=setting.tokens,
+        rows=setting.rows,
     )
 
 

@@ -14,7 +14,7 @@ import torch
 from families.full_scores import Setting, positions
 from families.subjects import Subject, subject_of
 from families.test_exactness_of_families import TOLERANCE, greedy, mata
-from mata_audio.families import FAMILIES
+from mata_audio.families import FAMILIES, Family
 from mata_audio.formulas import FORMULAS
 from mata_audio.versions import NEWEST
 
@@ -23,8 +23,8 @@ START = "<!-- support table: written by make support-table -->\n"
 END = "<!-- /support table -->"
 
 HEAD = (
-    "| `model_type` | class | exact | `multiply` decodes on | tested with | notes |\n"
-    "| --- | --- | --- | --- | --- | --- |\n"
+    "| `model_type` | class | tokens | exact | `multiply` decodes on | tested with | notes |\n"
+    "| --- | --- | --- | --- | --- | --- | --- |\n"
 )
 PROCESSOR = "its real processor"
 MADE = "tokens and features made here"
@@ -36,7 +36,7 @@ NOTES = {
     "qwen3_omni_moe_thinker": "experts; query and key norms",
     "voxtral": "every clip is a whole number of 30 s pieces",
     "phi4_multimodal": "encoders in the decoder's embedding; one projection for query, key, value",
-    "gemma3n": "sliding windows; shared keys; query, key and value norms",
+    "gemma3n": "sliding windows; shared keys; query, key, value norms; no eye in the test (timm)",
     "gemma4": "as Gemma 3n; other key heads in full layers; shared layers read the last row alone",
     "granite_speech": "its own LoRA adapter (needs PEFT), on where it hears something",
     "granite_speech_plus": "its own LoRA adapter (needs PEFT), on where it hears something",
@@ -45,14 +45,20 @@ NOTES = {
     "fun_asr_nano": "query and key norms",
     "moss_transcribe_diarize": "query and key norms",
     "nemotron_h_omni": "most layers have no attention (Mamba, experts, MLP)",
+    "qwen2_5_vl": "positions in three dimensions",
+    "qwen3_vl": "query and key norms; the eye is added to the first layers' output too",
+    "llava": "the processor writes one image token a patch",
+    "llava_onevision": "tiles with a token at each line end, which is an image token",
+    "internvl": "a video is given as images",
+    "gemma3": "sliding windows; the tokens of one image see each other",
 }
 """What a user of the family should know, and a model cannot say by itself."""
 
 
-def exact(subject: Subject, formula: str) -> bool:
-    """Whether every row of a padded batch equals the float64 reference under ``formula``."""
-    inputs = subject.small.inputs(subject.small.questions)
-    setting = Setting(subject.layers, formula=formula)
+def exact(subject: Subject, formula: str, tokens: str) -> bool:
+    """Whether every row of a padded batch equals the float64 reference."""
+    inputs = subject.small.inputs(subject.small.questions_about(tokens))
+    setting = Setting(subject.layers, formula=formula, tokens=tokens)
     call = {**inputs, **positions(inputs, subject.layout)}
     with torch.no_grad(), mata(setting)(subject.small.model):
         found = subject.model(**call).logits
@@ -60,25 +66,32 @@ def exact(subject: Subject, formula: str) -> bool:
     return bool((found[real] - subject.expected(inputs, setting)[real]).abs().max() < TOLERANCE)
 
 
-def decodes_on(subject: Subject, scaled: set[int]) -> str:
+def decodes_on(subject: Subject, tokens: str, scaled: set[int]) -> str:
     """How ``multiply`` decodes, as seen while it does."""
     scaled.clear()
-    with mata(Setting(subject.layers))(subject.small.model):
-        subject.model.generate(**subject.small.inputs(subject.small.questions), **greedy())
+    inputs = subject.small.inputs(subject.small.questions_about(tokens))
+    with mata(Setting(subject.layers, tokens=tokens))(subject.small.model):
+        subject.model.generate(**inputs, **greedy())
     if scaled == set(subject.layers):
         return "scaled keys"
     return "scaled keys or rows, by layer" if scaled else "rows"
 
 
-def row(model_type: str, scaled: set[int]) -> str:
-    subject = subject_of(model_type)
+def row(family: Family, scaled: set[int]) -> str:
+    subject = subject_of(family.model_type)
+    formulas = [
+        f"`{formula}`"
+        for formula in FORMULAS
+        if all(exact(subject, formula, tokens) for tokens in family.tokens)
+    ]
     cells = [
-        f"`{model_type}`",
+        f"`{family.model_type}`",
         f"`{type(subject.small.model).__name__}`",
-        ", ".join(f"`{formula}`" for formula in FORMULAS if exact(subject, formula)),
-        decodes_on(subject, scaled),
+        ", ".join(family.tokens),
+        ", ".join(formulas),
+        decodes_on(subject, next(iter(family.tokens)), scaled),
         MADE if subject.small.processing is None else PROCESSOR,
-        NOTES.get(model_type, ""),
+        NOTES.get(family.model_type, ""),
     ]
     return f"| {' | '.join(cells)} |".replace("|  |", "| |")
 
@@ -88,7 +101,7 @@ def test_the_table_is_what_the_models_do(scaled_layers: set[int]) -> None:
 
     if transformers.__version__ != NEWEST:
         pytest.skip(f"the table is that of Transformers {NEWEST}")
-    rows = [row(family.model_type, scaled_layers) for family in FAMILIES]
+    rows = [row(family, scaled_layers) for family in FAMILIES]
     assert all(name in {family.model_type for family in FAMILIES} for name in NOTES)
     table = HEAD + "\n".join(rows) + "\n"
     text = DOCS.read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ from mata_audio.settings import MATA
 if TYPE_CHECKING:
     from mata_audio.families import Located
 
-OPTIONS = ("alpha", "layers", "heads", "formula", "rows")
+OPTIONS = ("alpha", "layers", "heads", "formula", "rows", "tokens")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Setting:
 
 
 def add_setting_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--settings``, ``--alpha``, ``--layers``, ``--heads``, ``--formula`` and ``--rows``."""
+    """Add ``--settings``, ``--alpha`` and the other fields of a setting."""
     group = parser.add_argument_group("setting")
     group.add_argument(
         "--settings",
@@ -52,6 +52,12 @@ def add_setting_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="query rows of the prompt that are changed: last (the paper's), all, after-audio, "
         "last-8 or random-8, with any number",
+    )
+    group.add_argument(
+        "--tokens",
+        metavar="NAME",
+        help="tokens whose keys are changed: audio (the paper's), image, video, or several with "
+        "commas, such as audio,image",
     )
 
 

@@ -82,6 +82,7 @@ def short_name(mata: MATA) -> str:
     parts += [] if mata.gains is None else [describe_gains(mata.gains)]
     parts += [] if mata.formula == "multiply" else [mata.formula]
     parts += [] if mata.rows == "last" else [f"rows {mata.rows}"]
+    parts += [] if mata.tokens == "audio" else [f"tokens {mata.tokens}"]
     parts += [] if not mata.seed else [f"seed {mata.seed}"]
     return ", ".join(parts)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
+
+from mata_audio.errors import SettingsError, UnsupportedModelError
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,14 @@ class Family:
         model_type: ``config.model_type`` of the model as users hold it.
         loader: class in ``transformers`` that loads a checkpoint for question answering.
         listener: dotted path from that model to the module whose ``forward`` takes ``input_ids``
-            with audio tokens ("" for the model itself).
+            with audio or image tokens ("" for the model itself).
         decoders: dotted paths from the listener to the text decoder (the module with ``layers``),
             newest Transformers layout first.
         attention: name of the attention module in a decoder layer.
         attends: attribute of a decoder layer and the value that it has where that module is
             attention; None where every layer attends.
-        audio_token: dotted path from the listener's config to the audio token id.
+        tokens: dotted paths from the listener's config to the token ids, by what is at them
+            (:data:`mata_audio.tokens.TOKENS`).
         expands_single_tokens: whether the model itself expands a prompt in which no two audio
             tokens are adjacent (the legacy way), so that positions in ``input_ids`` would be wrong.
         prompt_style: how ``mata ask`` puts a question.
@@ -55,7 +58,9 @@ class Family:
     decoders: tuple[str, ...] = ("model.language_model",)
     attention: str = "self_attn"
     attends: tuple[str, str] | None = None
-    audio_token: str = "audio_token_id"
+    tokens: Mapping[str, str] = field(
+        default_factory=lambda: {"audio": "audio_token_id"}, hash=False
+    )
     expands_single_tokens: bool = False
     prompt_style: PromptStyle = PromptStyle()
     positions: Positions | None = None
@@ -68,11 +73,12 @@ class Located:
 
     Args:
         family: its row in :data:`mata_audio.families.FAMILIES`.
-        listener: the module whose ``forward`` takes ``input_ids`` with audio tokens.
+        listener: the module whose ``forward`` takes ``input_ids`` with audio or image tokens.
         attentions: the attention module of each decoder layer; None where a layer has none (Mamba,
             experts, MLP), so that a layer's number is its place in the decoder.
         heads: query heads of each layer.
-        audio_token_id: token id at audio positions; -1 where no token is.
+        token_ids: by what is at them, for what this model has; at least one, but where
+            ``audio_mask`` is.
         audio_mask: returns the mask of the prompt that is about to be read, where the family tells
             it so.
     """
@@ -81,8 +87,37 @@ class Located:
     listener: nn.Module
     attentions: tuple[nn.Module | None, ...]
     heads: int
-    audio_token_id: int
+    token_ids: Mapping[str, int]
     audio_mask: Callable[[], Tensor] | None = None
+
+    @property
+    def audio_token_id(self) -> int:
+        """Token id at audio positions.
+
+        Raises:
+            UnsupportedModelError: the model has none.
+        """
+        if "audio" not in self.token_ids:
+            raise UnsupportedModelError(
+                f"a {self.family.model_type} model has no audio tokens, only those of "
+                f"{' and '.join(self.token_ids)}: it cannot be asked about audio"
+            )
+        return self.token_ids["audio"]
+
+    def ids_of(self, tokens: str) -> tuple[int, ...]:
+        """Return the ids of ``tokens``, as :func:`mata_audio.tokens.read_tokens` returns it.
+
+        Raises:
+            SettingsError: the model has no tokens of a kind that is named.
+        """
+        missing = [name for name in tokens.split(",") if name not in self.token_ids]
+        if missing:
+            raise SettingsError(
+                f"a {self.family.model_type} model has no {' and no '.join(missing)} tokens, which "
+                f'tokens="{tokens}" asks for; it has: '
+                + ", ".join(f'tokens="{name}"' for name in self.token_ids)
+            )
+        return tuple(self.token_ids[name] for name in tokens.split(","))
 
     @property
     def depth(self) -> int:

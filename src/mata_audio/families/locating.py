@@ -1,4 +1,4 @@
-"""Finding the decoder, its attention and the audio token of a given model."""
+"""Finding the decoder, its attention and the audio and image tokens of a given model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mata_audio.families.wrappers import unwrapped
 
 
 def locate(model: nn.Module) -> Located:
-    """Find the decoder and the audio token of ``model``.
+    """Find the decoder and the audio and image tokens of ``model``.
 
     Raises:
         UnsupportedModelError: the architecture is not in :data:`FAMILIES`, or is built otherwise
@@ -34,15 +34,15 @@ def locate(model: nn.Module) -> Located:
         )
     attentions = tuple(_attention(layer, family) for layer in decoder.layers)
     known = [module for module in attentions if module is not None]
-    audio_token_id, audio_mask = -1, None
-    if family.positions is not None:
-        audio_mask = partial(family.positions, model)
-    else:
-        audio_token_id = follow(listener.config, family.audio_token)
-    if not known or audio_token_id is None:
-        missing = f"config.{family.audio_token}" if known else "layer with attention"
+    found_ids = {name: follow(listener.config, path) for name, path in family.tokens.items()}
+    token_ids = {name: value for name, value in found_ids.items() if value is not None}
+    audio_mask = None if family.positions is None else partial(family.positions, model)
+    if not known or not (token_ids or audio_mask):
+        paths = " or ".join(f"config.{path}" for path in family.tokens.values())
+        missing = paths if known else "layer with attention"
         raise UnsupportedModelError(
-            f"{type(model).__name__} has no {missing}: it cannot be asked about audio"
+            f"{type(model).__name__} has no {missing}: it cannot be asked about "
+            f"{' or '.join(family.tokens)}"
         )
     for module in known:
         _check_interface(module)
@@ -52,7 +52,7 @@ def locate(model: nn.Module) -> Located:
         listener=listener,
         attentions=attentions,
         heads=heads.num_attention_heads,
-        audio_token_id=audio_token_id,
+        token_ids=token_ids,
         audio_mask=audio_mask,
     )
 
@@ -100,8 +100,8 @@ def family_named(model_type: str | None, owner: str) -> Family:
             f"{UNSUPPORTED[model_type]}; supported: {supported}"
         )
     raise UnsupportedModelError(
-        f"{owner} (model_type {model_type!r}) is not a supported audio language "
-        f"model; supported: {supported}. For another, call mata_audio.register_family once "
+        f"{owner} (model_type {model_type!r}) is not a supported audio or vision language model; "
+        f"supported: {supported}. For another, call mata_audio.register_family once "
         "(docs/families.md, 'Your own model')"
     )
 

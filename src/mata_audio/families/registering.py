@@ -61,7 +61,7 @@ def register_family(
         listener=listener,
         decoders=(decoder,),
         attention=attention,
-        audio_token=audio_token or "",
+        tokens={} if audio_token is None else {"audio": audio_token},
         positions=positions,
     )
     return REGISTERED[name]

@@ -8,6 +8,10 @@ from mata_audio.versions import ROPE_DELTAS, THINKER_DECODERS
 # What its makers advise for questions that are no dialogue.
 _OMNI_STYLE = PromptStyle(system="You are a helpful assistant.")
 
+_IMAGE = {"image": "image_token_id"}
+_VISION = {**_IMAGE, "video": "video_token_id"}
+_EVERY = {"audio": "audio_token_id", **_VISION}
+
 # Of an Omni model only the thinker listens; talker and vocoder turn its answer into speech.
 
 FAMILIES: tuple[Family, ...] = (
@@ -22,6 +26,7 @@ FAMILIES: tuple[Family, ...] = (
         listener="thinker",
         decoders=THINKER_DECODERS,
         prompt_style=_OMNI_STYLE,
+        tokens=_EVERY,
         row_state=ROPE_DELTAS,
     ),
     Family(
@@ -29,6 +34,7 @@ FAMILIES: tuple[Family, ...] = (
         loader="Qwen2_5OmniThinkerForConditionalGeneration",
         decoders=THINKER_DECODERS,
         prompt_style=_OMNI_STYLE,
+        tokens=_EVERY,
         row_state=ROPE_DELTAS,
     ),
     # Experts; query and key norms come before the raw score.
@@ -37,12 +43,14 @@ FAMILIES: tuple[Family, ...] = (
         loader="Qwen3OmniMoeThinkerForConditionalGeneration",
         listener="thinker",
         decoders=THINKER_DECODERS,
+        tokens=_EVERY,
         row_state=ROPE_DELTAS,
     ),
     Family(
         model_type="qwen3_omni_moe_thinker",
         loader="Qwen3OmniMoeThinkerForConditionalGeneration",
         decoders=THINKER_DECODERS,
+        tokens=_EVERY,
         row_state=ROPE_DELTAS,
     ),
     Family(model_type="audioflamingo3", loader="AudioFlamingo3ForConditionalGeneration"),
@@ -53,11 +61,18 @@ FAMILIES: tuple[Family, ...] = (
         model_type="phi4_multimodal",
         loader="Phi4MultimodalForCausalLM",
         decoders=("model",),
-        audio_token="audio_config.audio_token_id",
+        tokens={
+            "audio": "audio_config.audio_token_id",
+            "image": "vision_config.image_token_id",
+        },
     ),
     # Sliding layers, and last layers that share the keys of earlier ones.
-    Family(model_type="gemma3n", loader="Gemma3nForConditionalGeneration"),
-    Family(model_type="gemma4", loader="Gemma4ForConditionalGeneration"),
+    Family(
+        model_type="gemma3n",
+        loader="Gemma3nForConditionalGeneration",
+        tokens={"audio": "audio_token_id", **_IMAGE},
+    ),
+    Family(model_type="gemma4", loader="Gemma4ForConditionalGeneration", tokens=_EVERY),
     # With a LoRA adapter in the decoder, which the model puts on where it hears something.
     Family(model_type="granite_speech", loader="GraniteSpeechForConditionalGeneration"),
     Family(model_type="granite_speech_plus", loader="GraniteSpeechPlusForConditionalGeneration"),
@@ -77,6 +92,30 @@ FAMILIES: tuple[Family, ...] = (
         attention="mixer",
         attends=("block_type", "full_attention"),
     ),
+    # From here on: pictures alone.
+    Family(
+        model_type="qwen2_5_vl",
+        loader="Qwen2_5_VLForConditionalGeneration",
+        tokens=_VISION,
+        row_state=ROPE_DELTAS,
+    ),
+    # Query and key norms; what its eye saw is also added to the output of the first layers.
+    Family(
+        model_type="qwen3_vl",
+        loader="Qwen3VLForConditionalGeneration",
+        tokens=_VISION,
+        row_state=ROPE_DELTAS,
+    ),
+    Family(model_type="llava", loader="LlavaForConditionalGeneration", tokens=_IMAGE),
+    Family(
+        model_type="llava_onevision",
+        loader="LlavaOnevisionForConditionalGeneration",
+        tokens=_VISION,
+    ),
+    # A video is given as images.
+    Family(model_type="internvl", loader="InternVLForConditionalGeneration", tokens=_IMAGE),
+    # Sliding layers; the tokens of one image see each other.
+    Family(model_type="gemma3", loader="Gemma3ForConditionalGeneration", tokens=_IMAGE),
 )
 
 _NO_AUDIO_TOKENS = "no decoder position holds audio alone: "

@@ -153,7 +153,7 @@ def generation(located: Located, tokenizer: Any, new_tokens: int) -> tuple[Any, 
 
 
 def check_settings(located: Located, settings: Sequence[NamedSetting]) -> None:
-    """Refuse a layer or head that the model does not have, and rows other than the last.
+    """Refuse a layer or head that the model lacks, rows but the last and tokens but audio.
 
     Raises:
         SettingsError: a setting has one of these.
@@ -164,6 +164,11 @@ def check_settings(located: Located, settings: Sequence[NamedSetting]) -> None:
                 raise SettingsError(
                     f"a profile is of the last prompt token's attention; {setting.name} changes "
                     f'other rows (rows="{setting.mata.rows}"): leave rows out'
+                )
+            if setting.mata.tokens != "audio":
+                raise SettingsError(
+                    f"a profile is of attention to audio; {setting.name} changes that to other "
+                    f'tokens (tokens="{setting.mata.tokens}"): leave tokens out'
                 )
             settings_gains(
                 setting.mata,

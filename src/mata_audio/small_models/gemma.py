@@ -11,6 +11,7 @@ import transformers
 
 from mata_audio.small_models.configs import DECODER, HEADS, HIDDEN, MELS, SOUND_HIDDEN
 from mata_audio.small_models.mel_features import mel_features
+from mata_audio.small_models.pixels import MERGED, PATCH, placed_patches
 from mata_audio.small_models.small_model import (
     AUDIO,
     AUDIO_END,
@@ -20,6 +21,7 @@ from mata_audio.small_models.small_model import (
     VISION_END,
     VISION_START,
     VOCABULARY,
+    Pictures,
     SmallModel,
     built,
 )
@@ -81,7 +83,13 @@ def gemma3n() -> SmallModel:
     )
     model = built(transformers.Gemma3nForConditionalGeneration, config)
     features = mel_features(lambda n: 16 * n, time_first=True, bool_mask=True)
-    return SmallModel("gemma3n", model, features, clip_tokens=(_GEMMA3N_TOKENS, _GEMMA3N_TOKENS))
+    return SmallModel(
+        "gemma3n",
+        model,
+        features,
+        clip_tokens=(_GEMMA3N_TOKENS, _GEMMA3N_TOKENS),
+        images=Pictures(lambda clips: {}, (3, 5)),  # without an eye: the image tokens alone
+    )
 
 
 def gemma4() -> SmallModel:
@@ -105,6 +113,8 @@ def gemma4() -> SmallModel:
             "num_key_value_heads": 2,
             "head_dim": 16,
             "position_embedding_size": 16,
+            "patch_size": PATCH,
+            "pooling_kernel_size": MERGED,
         },
         text_config={
             **_TEXT,
@@ -122,4 +132,10 @@ def gemma4() -> SmallModel:
     for layer in model.model.language_model.layers:
         layer.self_attn.q_norm.weight.data.fill_(0.2)
     features = mel_features(lambda n: 4 * n, time_first=True, bool_mask=True)
-    return SmallModel("gemma4", model, features)
+    return SmallModel(
+        "gemma4",
+        model,
+        features,
+        images=Pictures(placed_patches("image"), (3, 5)),
+        videos=Pictures(placed_patches("video"), (4, 6)),
+    )

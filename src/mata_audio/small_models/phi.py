@@ -8,7 +8,14 @@ from torch import Tensor
 
 from mata_audio.small_models.configs import DECODER, MELS, SOUND_HIDDEN
 from mata_audio.small_models.mel_features import mel_features
-from mata_audio.small_models.small_model import AUDIO, IMAGE, Clip, SmallModel, built
+from mata_audio.small_models.small_model import (
+    AUDIO,
+    IMAGE,
+    Clip,
+    Pictures,
+    SmallModel,
+    built,
+)
 
 _mels = mel_features(
     lambda n: 8 * n,
@@ -16,6 +23,10 @@ _mels = mel_features(
     time_first=True,
     bool_mask=True,
 )
+
+
+_SIDE = 28  # pixels: two patches, which make one token
+_IMAGE_TOKENS = 5  # the image as one tile and as a whole, each with a line end, and one between
 
 
 def phi4_multimodal() -> SmallModel:
@@ -39,15 +50,25 @@ def phi4_multimodal() -> SmallModel:
             "intermediate_size": 32,
             "num_hidden_layers": 2,
             "num_attention_heads": 2,
-            "image_size": 28,
-            "crop_size": 28,
+            "image_size": _SIDE,
+            "crop_size": _SIDE,
             "image_token_id": IMAGE,
         },
     )
-    return SmallModel(
-        "phi4_multimodal", built(transformers.Phi4MultimodalForCausalLM, config), _features
-    )
+    model = built(transformers.Phi4MultimodalForCausalLM, config)
+    images = Pictures(_pixels, (_IMAGE_TOKENS, _IMAGE_TOKENS))
+    return SmallModel("phi4_multimodal", model, _features, images=images)
 
 
 def _features(clips: list[Clip]) -> dict[str, Tensor]:
     return {**_mels(clips), "audio_embed_sizes": torch.tensor([clip.tokens for clip in clips])}
+
+
+def _pixels(clips: list[Clip]) -> dict[str, Tensor]:
+    return {
+        "image_pixel_values": torch.stack(
+            [0.05 * clip.noise(2, 3, _SIDE, _SIDE) for clip in clips]
+        ),
+        "image_sizes": torch.tensor([[_SIDE, _SIDE]] * len(clips)),
+        "image_attention_mask": torch.ones(len(clips), 2, 2, 2),
+    }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import transformers
 
 from mata_audio.small_models.configs import DECODER, ENCODER, HIDDEN, TOKENS
 from mata_audio.small_models.mel_features import mel_features
+from mata_audio.small_models.pixels import patches
 from mata_audio.small_models.small_model import (
     AUDIO,
     AUDIO_END,
@@ -17,6 +19,7 @@ from mata_audio.small_models.small_model import (
     VIDEO,
     VISION_END,
     VISION_START,
+    Pictures,
     SmallModel,
     built,
 )
@@ -59,7 +62,7 @@ def qwen2_audio() -> SmallModel:
 def qwen2_5_omni_thinker() -> SmallModel:
     """The part of Qwen2.5-Omni that listens and answers in text."""
     model = built(transformers.Qwen2_5OmniThinkerForConditionalGeneration, _omni_thinker())
-    return SmallModel("qwen2_5_omni_thinker", model, mel_features(_by_four, names=_NAMES))
+    return _omni("qwen2_5_omni_thinker", model, _by_four)
 
 
 def qwen2_5_omni() -> SmallModel:
@@ -68,13 +71,13 @@ def qwen2_5_omni() -> SmallModel:
         thinker_config=_omni_thinker().to_dict(), enable_audio_output=False
     )
     model = built(transformers.Qwen2_5OmniForConditionalGeneration, config)
-    return SmallModel("qwen2_5_omni", model, mel_features(_by_four, names=_NAMES))
+    return _omni("qwen2_5_omni", model, _by_four)
 
 
 def qwen3_omni_moe_thinker() -> SmallModel:
     """The part of Qwen3-Omni that listens and answers in text: experts, query and key norms."""
     model = built(transformers.Qwen3OmniMoeThinkerForConditionalGeneration, _moe_thinker())
-    return SmallModel("qwen3_omni_moe_thinker", model, mel_features(_by_eight, names=_NAMES))
+    return _omni("qwen3_omni_moe_thinker", model, _by_eight)
 
 
 def qwen3_omni_moe() -> SmallModel:
@@ -83,7 +86,7 @@ def qwen3_omni_moe() -> SmallModel:
         thinker_config=_moe_thinker().to_dict(), enable_audio_output=False
     )
     model = built(transformers.Qwen3OmniMoeForConditionalGeneration, config)
-    return SmallModel("qwen3_omni_moe", model, mel_features(_by_eight, names=_NAMES))
+    return _omni("qwen3_omni_moe", model, _by_eight)
 
 
 def qwen3_asr() -> SmallModel:
@@ -96,6 +99,19 @@ def qwen3_asr() -> SmallModel:
     )
     model = built(transformers.Qwen3ASRForConditionalGeneration, config)
     return SmallModel("qwen3_asr", model, mel_features(_by_eight, width=_FRAMES))
+
+
+def _omni(name: str, model: Any, frames: Callable[[int], int]) -> SmallModel:
+    """Make the small model of one that hears and sees."""
+    patch = getattr(model, "thinker", model).config.vision_config.patch_size
+    videos = patches("video", steps=2, seconds="video_second_per_grid", patch=patch)
+    return SmallModel(
+        name,
+        model,
+        mel_features(frames, names=_NAMES),
+        images=Pictures(patches("image", patch=patch), (3, 6)),
+        videos=Pictures(videos, (4, 6)),
+    )
 
 
 def _by_four(tokens: int) -> int:

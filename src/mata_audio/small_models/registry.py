@@ -34,8 +34,19 @@ _MODULES = {
     "nemotron": ("nemotron_h_omni",),
 }
 
+_VISION_MODULES = {
+    "qwen_vision": ("qwen2_5_vl", "qwen3_vl"),
+    "llava": ("llava", "llava_onevision", "internvl"),
+    "gemma_vision": ("gemma3",),
+}
+
 MODEL_TYPES: tuple[str, ...] = tuple(name for names in _MODULES.values() for name in names)
-"""Families that have a small model: every supported one."""
+"""Families that hear: each has a small model."""
+
+VISION_MODEL_TYPES: tuple[str, ...] = tuple(
+    name for names in _VISION_MODULES.values() for name in names
+)
+"""Families that see alone: each has a small model."""
 
 
 def small_model(model_type: str) -> SmallModel:
@@ -49,11 +60,12 @@ def small_model(model_type: str) -> SmallModel:
         raise UnsupportedModelError(
             f"the installed Transformers has no {loader}: install {NEWEST} or later"
         )
-    for module, names in _MODULES.items():
+    for module, names in {**_MODULES, **_VISION_MODULES}.items():
         if model_type in names:
             file = import_module(f"mata_audio.small_models.{module}")
             build: Callable[[], SmallModel] = getattr(file, model_type)
             return build()
     raise UnsupportedModelError(
-        f"there is no small model of {model_type!r}; there is one of: {', '.join(MODEL_TYPES)}"
+        f"there is no small model of {model_type!r}; there is one of: "
+        f"{', '.join(MODEL_TYPES + VISION_MODEL_TYPES)}"
     )

@@ -20,15 +20,17 @@ VOCABULARY = 128
 
 
 class Sample(NamedTuple):
-    """A prompt: how many text tokens it has, and how many audio tokens each of its clips."""
+    """A prompt: how many text tokens it has, and how many tokens each clip, image and video."""
 
     text: int
     clips: Sequence[int] = ()
     seed: int = 0
+    images: Sequence[int] = ()
+    videos: Sequence[int] = ()
 
 
 class Clip(NamedTuple):
-    """A clip of a batch: how many audio tokens it has, and what its noise starts from."""
+    """A clip or picture of a batch: how many tokens it has, and what its noise starts from."""
 
     tokens: int
     seed: int
@@ -39,27 +41,46 @@ class Clip(NamedTuple):
 
 
 Features = Callable[[list[Clip]], dict[str, Any]]
-"""The clips of a batch, in order, to the audio arguments of the model."""
+"""The clips (or pictures) of a batch, in order, to the arguments of the model for them."""
+
+
+class Pictures(NamedTuple):
+    """How a small model is shown images or videos.
+
+    Args:
+        features: makes the model's arguments.
+        tokens: a small and a large number of tokens that a picture can have; the same twice where
+            the family knows one size alone.
+    """
+
+    features: Features
+    tokens: tuple[int, int]
 
 
 @dataclass(frozen=True)
 class SmallModel:
-    """A random model of a family's real class, and a way of asking it about clips.
+    """A random model of a family's real class, and a way of asking it about clips and pictures.
 
     Args:
         model_type: the family.
         model: as users hold it, in ``eval`` mode.
-        features: makes the model's audio arguments.
+        features: makes the model's audio arguments; None where it hears nothing.
         clip_tokens: a small and a large number of audio tokens that a clip can have; the same
             twice where the family knows one length alone.
         audio_token_id: token id at audio positions.
+        images, videos: how it is shown these; None where it is not.
+        types: name of the model's argument that marks the tokens of images (1) and videos (2); ""
+            where there is none.
     """
 
     model_type: str
     model: nn.Module
-    features: Features
+    features: Features | None
     clip_tokens: tuple[int, int] = (5, 8)
     audio_token_id: int = AUDIO
+    images: Pictures | None = None
+    videos: Pictures | None = None
+    types: str = ""
 
     @property
     def processing(self) -> Processing | None:
@@ -74,9 +95,28 @@ class SmallModel:
 
     @property
     def questions(self) -> list[Sample]:
-        """Prompts of unequal lengths: with one clip, with two, and without audio."""
-        few, many = self.clip_tokens
-        return [Sample(6, [many], seed=1), Sample(11, [few, many], seed=2), Sample(8, seed=3)]
+        """Prompts of unequal lengths: with one clip, with two, and without audio.
+
+        With images where the model hears nothing.
+        """
+        return self.questions_about(self.tokens[0])
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """What it can be asked about: audio, images, videos."""
+        kinds = {"audio": self.features, "image": self.images, "video": self.videos}
+        return tuple(name for name, known in kinds.items() if known is not None)
+
+    def questions_about(self, tokens: str) -> list[Sample]:
+        """Return prompts as :attr:`questions`, about clips, images or videos."""
+        if tokens == "audio":
+            field, (few, many) = "clips", self.clip_tokens
+        else:
+            pictures = self.images if tokens == "image" else self.videos
+            assert pictures is not None
+            field, (few, many) = f"{tokens}s", pictures.tokens
+        one, two = {field: [many]}, {field: [few, many]}
+        return [Sample(6, seed=1, **one), Sample(11, seed=2, **two), Sample(8, seed=3)]
 
     def inputs(self, samples: Sequence[Sample], side: str = "left") -> dict[str, Any]:
         """Return the arguments of the model for one batch, padded on the ``side`` given."""
@@ -88,22 +128,41 @@ class SmallModel:
             part = slice(width - len(row), width) if side == "left" else slice(len(row))
             ids[i, part], mask[i, part] = row, 1
         inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
-        clips = [
-            Clip(tokens, 100 * sample.seed + i)
-            for sample in samples
-            for i, tokens in enumerate(sample.clips)
+        if self.types:
+            inputs[self.types] = (ids == IMAGE).long() + 2 * (ids == VIDEO).long()
+        for field, features in self._features:
+            clips = [
+                Clip(tokens, 100 * sample.seed + i)
+                for sample in samples
+                for i, tokens in enumerate(getattr(sample, field))
+            ]
+            if clips:
+                inputs |= features(clips)
+        return inputs
+
+    @property
+    def _features(self) -> list[tuple[str, Features]]:
+        known = [
+            ("clips", self.features),
+            ("images", self.images and self.images.features),
+            ("videos", self.videos and self.videos.features),
         ]
-        return inputs | (self.features(clips) if clips else {})
+        return [(field, features) for field, features in known if features is not None]
 
     def _ids(self, sample: Sample) -> Tensor:
-        """Text, each clip between its marks, text."""
+        """Text, each clip and picture between its marks, text."""
         random = torch.Generator().manual_seed(sample.seed)
         text = torch.randint(TEXT.start, TEXT.stop, (sample.text,), generator=random)
-        clips = [
-            torch.tensor([AUDIO_START, *[self.audio_token_id] * tokens, AUDIO_END])
-            for tokens in sample.clips
+        parts = [
+            torch.tensor([start, *[token] * tokens, end])
+            for start, token, end, all_tokens in (
+                (AUDIO_START, self.audio_token_id, AUDIO_END, sample.clips),
+                (VISION_START, IMAGE, VISION_END, sample.images),
+                (VISION_START, VIDEO, VISION_END, sample.videos),
+            )
+            for tokens in all_tokens
         ]
-        return torch.cat([text[:2], *clips, text[2:]])
+        return torch.cat([text[:2], *parts, text[2:]])
 
 
 def built(model_class: Any, config: Any, seed: int = 0) -> Any:

@@ -137,13 +137,13 @@ def _cache_of(listener: Any, inputs: Inputs) -> Cache:
 
 
 def _together(settings: Sequence[NamedSetting], at_once: int) -> Iterator[list[NamedSetting]]:
-    """Split settings into parts of one formula each; the baseline goes with the first."""
-    by_formula: dict[str, list[NamedSetting]] = {}
+    """Split settings into parts of one formula and kind of token; the baseline is in the first."""
+    alike: dict[tuple[str, str], list[NamedSetting]] = {}
     for setting in settings:
         if setting.mata is not None:
-            by_formula.setdefault(setting.mata.formula, []).append(setting)
+            alike.setdefault((setting.mata.formula, setting.mata.tokens), []).append(setting)
     baseline = [setting for setting in settings if setting.mata is None]
-    groups = list(by_formula.values()) or [[]]
+    groups = list(alike.values()) or [[]]
     groups[0] = baseline + groups[0]
     for group in groups:
         for start in range(0, len(group), at_once):
@@ -209,10 +209,11 @@ def _steered(
     gains = torch.cat(
         [zeros if s.mata is None else settings_gains(s.mata, **shape) for s in part], dim=1
     )
-    first = steered[0]  # the others have its formula and target
+    first = steered[0]  # the others have its formula, target and tokens
     target = read_target(first.rows, first.seed)
     gains = gains.repeat(1, batch, 1)
-    with Attachment(located, gains, first.formula, target=target) as attachment:
+    how: Any = {"target": target, "tokens": first.tokens}
+    with Attachment(located, gains, first.formula, **how) as attachment:
         yield attachment
     attachment.check()
 
