@@ -20,7 +20,6 @@ from mata_audio.calls import Calls
 from mata_audio.errors import (
     AlreadyAttachedError,
     LegacyAudioTokenError,
-    NoAudioError,
     PromptLengthError,
     SettingsError,
     SettingsTypeError,
@@ -30,7 +29,7 @@ from mata_audio.observation import Observer
 from mata_audio.receipt import Receipt
 from mata_audio.steered_layer import SteeredLayer
 from mata_audio.targets import LAST, Target
-from mata_audio.tokens import in_words
+from mata_audio.tokens import never_seen
 
 _attached: WeakSet[nn.Module] = WeakSet()
 _lock = threading.Lock()
@@ -93,8 +92,8 @@ class Attachment:
         self._parameters = tuple(inspect.signature(located.listener.forward).parameters)
         told = located.audio_mask if audio_mask is None else _told(audio_mask)
         self._tokens = tokens
-        self._token_ids = located.ids_of(tokens) if told is None else ()
-        self._calls = Calls(self._token_ids, prompt_length, target, told)
+        ids = located.ids_of(tokens) if told is None else ()
+        self._calls = Calls(ids, prompt_length, target, told)
         self._forward_passes = 0
         self._active_rows = 0
         # The generate() calls of one model take turns: each has its own prompt.
@@ -164,21 +163,7 @@ class Attachment:
                 "the chosen rows was read"
             )
         if self._forward_passes and not heard and on_no_audio == "raise":
-            what = in_words(self._tokens)
-            if not self._token_ids:
-                raise NoAudioError(
-                    f"the model ran ({self._forward_passes} forward passes), and the mask of its "
-                    "prompts says that they hold no audio, so nothing was changed. To allow that: "
-                    'MATA(..., on_no_audio="ignore")'
-                )
-            never = f"never saw {'a' if what.startswith('video') else 'an'} {what} token"
-            ids = " or ".join(map(str, self._token_ids))
-            raise NoAudioError(
-                f"the model ran ({self._forward_passes} forward passes) and {never} "
-                f"(id {ids}) in input_ids, so nothing was changed. "
-                f"Was the {what} given to the processor, and the processor's whole output to the "
-                f'model? To allow prompts without {what}: MATA(..., on_no_audio="ignore")'
-            )
+            raise never_seen(self._tokens, self._calls.token_ids, self._forward_passes)
 
     def _attach(self, undo: ExitStack) -> None:
         """Change the model, noting in ``undo`` how to take each change back."""

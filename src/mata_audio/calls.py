@@ -97,8 +97,7 @@ class Calls:
     """Follows the forward passes of one model: new prompts, cached steps, ``generate``.
 
     Args:
-        token_ids: at the keys that are changed: the audio token's, or those of other tokens. What
-            has them is called audio here, whatever it is.
+        token_ids: of the keys that are changed, which are called audio here whatever they are.
         prompt_length: real tokens of the prompt, where it ends before the sequence does.
         target: which rows of a prompt are active.
         audio_mask: instead of ``token_ids``, asked for a mask of the batch of prompts that is
@@ -112,7 +111,7 @@ class Calls:
         target: Target = LAST,
         audio_mask: Callable[[], Tensor] | None = None,
     ) -> None:
-        self._token_ids = tuple(token_ids)
+        self.token_ids = tuple(token_ids)
         self._audio_mask = audio_mask
         self._target = target
         self._prompt_length = _checked(prompt_length)
@@ -253,11 +252,7 @@ class Calls:
             SettingsError: ``audio_mask`` is of another prompt.
         """
         if self._audio_mask is None:
-            first, *others = self._token_ids
-            audio = ids == first
-            for other in others:
-                audio |= ids == other
-            return audio
+            return torch.stack([ids == token_id for token_id in self.token_ids]).any(dim=0)
         mask = self._audio_mask()
         batch, end = ids.shape[0], past + ids.shape[1]
         # A prompt that is fed in pieces is longer than its first pieces.

@@ -25,7 +25,7 @@ class AlreadyAttachedError(MataError, RuntimeError):
 
 
 class NoAudioError(MataError, RuntimeError):
-    """The model ran, but no audio token was ever seen, so nothing was changed."""
+    """The model ran and saw no audio token (or none of ``tokens``), so nothing was changed."""
 
 
 class PromptLengthError(MataError, ValueError):

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -110,3 +111,33 @@ def test_a_model_without_an_audio_token_is_refused(monkeypatch: pytest.MonkeyPat
 def test_a_compiled_model_is_looked_into() -> None:
     model = subject_of("voxtral").model
     assert locate(torch.compile(model)).listener is model
+
+
+def test_a_pipeline(qwen2_audio: Any) -> None:
+    """The model inside ``transformers.pipeline``, which generates as it always does."""
+    pipeline = transformers.pipeline(
+        "any-to-any", model=qwen2_audio.model, processor=qwen2_audio.processor
+    )
+    clip = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
+    content = [{"type": "audio", "audio": clip}, {"type": "text", "text": "What is this?"}]
+    suppressed = list(range(256, len(qwen2_audio.processor.tokenizer)))
+    options = {"max_new_tokens": 4, "do_sample": False, "suppress_tokens": suppressed}
+    asked = {
+        "text": [{"role": "user", "content": content}],
+        "return_full_text": False,
+        "generate_kwargs": options,
+    }
+    baseline = pipeline(**asked)[0]["generated_text"]
+    with MATA(alpha=2.0, layers=[1, 2])(pipeline) as applied:
+        steered = pipeline(**asked)[0]["generated_text"]
+    with MATA(alpha=2.0, layers=[1, 2])(qwen2_audio.model):
+        direct = pipeline(**asked)[0]["generated_text"]
+    assert steered == direct != baseline
+    assert applied.receipt.audio_tokens == (25,)
+    assert pipeline(**asked)[0]["generated_text"] == baseline
+
+
+@pytest.mark.parametrize("thing", ["Qwen/Qwen2-Audio-7B-Instruct", None, {"model": 1}])
+def test_what_is_no_model(thing: Any) -> None:
+    with pytest.raises(UnsupportedModelError, match=r"is no model.*from_pretrained"):
+        MATA()(thing).__enter__()
