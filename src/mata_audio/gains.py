@@ -15,7 +15,13 @@ from mata_audio.layers import format_indices, parse_indices, resolve, scaled_pap
 from mata_audio.tokens import in_words
 
 if TYPE_CHECKING:
+    from mata_audio.families import Located
     from mata_audio.settings import MATA
+
+
+def gains_on(settings: MATA, located: Located) -> Tensor:
+    """Return the gains of ``settings`` on a model; shape and errors of :func:`settings_gains`."""
+    return settings_gains(settings, located.depth, located.heads, located.attending)
 
 
 def settings_gains(

@@ -157,12 +157,10 @@ class MATA:
         """
         from mata_audio.attachment import Attachment
         from mata_audio.families import locate
-        from mata_audio.gains import settings_gains
+        from mata_audio.gains import gains_on
 
         located = locate(model)
-        gains = settings_gains(
-            self, layers=located.depth, heads=located.heads, attending=located.attending
-        )
+        gains = gains_on(self, located)
         target = read_target(self.rows, self.seed)
         return Attachment(
             located,

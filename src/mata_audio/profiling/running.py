@@ -16,7 +16,7 @@ from mata_audio.evaluation.running.forgetting import forgets
 from mata_audio.evaluation.running.one_prefill import greedy, prefill
 from mata_audio.evaluation.settings import NamedSetting
 from mata_audio.families import Located
-from mata_audio.gains import settings_gains
+from mata_audio.gains import gains_on
 from mata_audio.observation import Observer
 from mata_audio.profiling.gathering import Speaking
 from mata_audio.targets import read_target
@@ -108,12 +108,7 @@ class Reader:
         gains = torch.zeros(located.depth, 1, located.heads)
         formula = "multiply"
         if setting.mata is not None:
-            gains = settings_gains(
-                setting.mata,
-                layers=located.depth,
-                heads=located.heads,
-                attending=located.attending,
-            )
+            gains = gains_on(setting.mata, located)
             formula = setting.mata.formula
         listener: Any = located.listener
         attachment = Attachment(located, gains, formula, observer=observer)
@@ -170,12 +165,7 @@ def check_settings(located: Located, settings: Sequence[NamedSetting]) -> None:
                     f"a profile is of attention to audio; {setting.name} changes that to other "
                     f'tokens (tokens="{setting.mata.tokens}"): leave tokens out'
                 )
-            settings_gains(
-                setting.mata,
-                layers=located.depth,
-                heads=located.heads,
-                attending=located.attending,
-            )
+            gains_on(setting.mata, located)
 
 
 def _described(inputs: object) -> str:

@@ -25,7 +25,7 @@ from mata_audio.evaluation.running.forgetting import can_be_repeated, forgets
 from mata_audio.evaluation.running.row_state import repeated, row_state, using_row_state
 from mata_audio.evaluation.settings import NamedSetting
 from mata_audio.families import Located, locate
-from mata_audio.gains import settings_gains
+from mata_audio.gains import gains_on
 from mata_audio.targets import read_target
 
 ROWS_AT_ONCE = 64
@@ -200,15 +200,8 @@ def _steered(
     if not steered:
         yield None
         return
-    shape: Any = {
-        "layers": located.depth,
-        "heads": located.heads,
-        "attending": located.attending,
-    }
     zeros = torch.zeros(located.depth, 1, located.heads)
-    gains = torch.cat(
-        [zeros if s.mata is None else settings_gains(s.mata, **shape) for s in part], dim=1
-    )
+    gains = torch.cat([zeros if s.mata is None else gains_on(s.mata, located) for s in part], dim=1)
     first = steered[0]  # the others have its formula, target and tokens
     target = read_target(first.rows, first.seed)
     gains = gains.repeat(1, batch, 1)

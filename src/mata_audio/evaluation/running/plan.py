@@ -15,7 +15,7 @@ from mata_audio.evaluation.settings import NamedSetting, with_baseline
 from mata_audio.evaluation.task import Task
 from mata_audio.evaluation.tasks import task_named
 from mata_audio.families import locate
-from mata_audio.gains import settings_gains
+from mata_audio.gains import gains_on
 from mata_audio.loading import DTYPES, Found, Loaded, find_model, skeleton
 from mata_audio.settings import MATA
 
@@ -157,12 +157,7 @@ def make_plan(
         located = locate(skeleton(found))
     for setting in named:
         if setting.mata is not None:
-            settings_gains(
-                setting.mata,
-                layers=located.depth,
-                heads=located.heads,
-                attending=located.attending,
-            )
+            gains_on(setting.mata, located)
     template = (
         default_template(found.family.model_type, found.name, chosen)
         if options.template is None
