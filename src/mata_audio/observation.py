@@ -11,7 +11,7 @@ from torch import Tensor
 from mata_audio.rows import Rows
 
 if TYPE_CHECKING:
-    from mata_audio.calls import Call
+    from mata_audio.call import Call
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from mata_audio.rows import Rows
 from mata_audio.scaled_keys import key_heads, shared_by_groups, shares_keys
 
 if TYPE_CHECKING:
-    from mata_audio.calls import Call
+    from mata_audio.call import Call
 
 MAX_SCORES = 2**23
 """Scores held at once (batch x heads x rows x keys): many active rows are worked off in chunks."""
