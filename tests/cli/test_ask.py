@@ -171,7 +171,7 @@ def test_unsupported_model(mata: Mata, clip: Path, tmp_path: Path) -> None:
     outcome = mata("ask", tmp_path, "What?", "--audio", clip)
     assert outcome.code == 1
     assert "supported: qwen2_audio" in error_line(outcome)
-    assert "add a Family row" in error_line(outcome)
+    assert "mata_audio.register_family" in error_line(outcome)
 
 
 def test_an_omni_thinker_answers(omni_thinker_folder: Path, clip: Path) -> None:
