@@ -12,6 +12,15 @@ ROPE_DELTAS = ("model.rope_deltas", "rope_deltas")
 """Where a thinker keeps how far each sample's positions are from its slots, newest first."""
 
 
+def gemma4_lists_frames() -> bool:
+    """Whether Gemma 4 takes the frames of all videos in one list; else videos with their frames."""
+    import inspect
+
+    from transformers import Gemma4Model
+
+    return "num_frames_per_video" in inspect.signature(Gemma4Model.get_video_features).parameters
+
+
 def has_class(name: str) -> bool:
     """Whether the installed Transformers has a model class; some came after :data:`OLDEST`."""
     import transformers

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from packaging.version import Version
 from torch import nn
 
 from families.subjects import subject_of
 from mata_audio import MATA, UnsupportedModelError
 from mata_audio.families import FAMILIES, UNSUPPORTED, locate
 from mata_audio.small_models import MODEL_TYPES, VISION_MODEL_TYPES, small_model
+from mata_audio.versions import NEWEST
 
 
 def test_every_family_has_a_small_model() -> None:
@@ -115,9 +117,13 @@ def test_a_compiled_model_is_looked_into() -> None:
 
 def test_a_pipeline(qwen2_audio: Any) -> None:
     """The model inside ``transformers.pipeline``, which generates as it always does."""
-    pipeline = transformers.pipeline(
-        "any-to-any", model=qwen2_audio.model, processor=qwen2_audio.processor
-    )
+    try:
+        pipeline = transformers.pipeline(
+            "any-to-any", model=qwen2_audio.model, processor=qwen2_audio.processor
+        )
+    except ImportError as error:
+        assert Version(transformers.__version__) < Version(NEWEST)
+        pytest.skip(f"this version's pipeline wants more: {' '.join(str(error).split())}")
     clip = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
     content = [{"type": "audio", "audio": clip}, {"type": "text", "text": "What is this?"}]
     suppressed = list(range(256, len(qwen2_audio.processor.tokenizer)))

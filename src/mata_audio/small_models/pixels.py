@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from mata_audio.small_models.small_model import Clip, Features
+from mata_audio.versions import gemma4_lists_frames
 
 PATCH, FRAMES, MERGED = 4, 2, 2
 """Pixels of a patch's side, frames of a patch, and patches of a token's side."""
@@ -78,9 +79,11 @@ def placed_patches(kind: str) -> Features:
             across, down = MERGED * clip.tokens, MERGED
             rows, columns = torch.arange(down), torch.arange(across)
             places[i, :count] = torch.cartesian_prod(rows, columns).flip(1)
-        made = {pixels: values, f"{kind}_position_ids": places}
-        if kind == "video":
-            made["num_frames_per_video"] = torch.ones(len(clips), dtype=torch.long)
-        return made
+        if kind == "image":
+            return {pixels: values, "image_position_ids": places}
+        if not gemma4_lists_frames():
+            return {pixels: values[:, None], "video_position_ids": places[:, None]}
+        frames = torch.ones(len(clips), dtype=torch.long)
+        return {pixels: values, "video_position_ids": places, "num_frames_per_video": frames}
 
     return features

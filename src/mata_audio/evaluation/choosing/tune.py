@@ -96,7 +96,7 @@ def measure(measuring: Measuring, fitting: Fitting | None = None) -> Evidence:
     seen = [item for item in plan.items if item.id not in kept_back]
     unseen = [item for item in plan.items if item.id in kept_back]
     fitted = fit(model, _read(measuring, seen), _read(measuring, unseen), fitting)
-    gains = torch.round(fitted.gains, decimals=4).double()
+    gains = torch.round(fitted.gains.double(), decimals=4)
     return Evidence(
         method="tune",
         unit=UNIT,
