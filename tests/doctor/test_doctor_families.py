@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import pytest
+import transformers
 
 from mata_audio import small_models
 from mata_audio.doctor.families import examine_families, family_names
+from mata_audio.versions import NEWEST
+
+
+def test_every_family_that_hears_is_examined() -> None:
+    if transformers.__version__ == NEWEST:
+        assert family_names() == small_models.MODEL_TYPES
 
 
 @pytest.mark.parametrize("name", family_names())
@@ -13,7 +20,8 @@ def test_a_family(name: str) -> None:
     (report,) = examine_families((name,))
     assert report.failures == []
     skipped = [check.name for check in report.checks if check.outcome == "skip"]
-    assert skipped in ([], ["flash_attention_2 and sdpa"])
+    if transformers.__version__ == NEWEST:  # an old VibeVoice is not the same without its cache
+        assert skipped in ([], ["flash_attention_2 and sdpa"])
     assert report.model == name
     assert report.worst is not None
     assert report.worst < 1e-5

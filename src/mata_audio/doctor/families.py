@@ -13,10 +13,13 @@ from mata_audio.doctor.patient import small_patient
 
 
 def family_names() -> tuple[str, ...]:
-    """Return the families that have a small model."""
+    """Return the families that hear, as far as the installed Transformers has their classes."""
+    from mata_audio.families import FAMILIES
     from mata_audio.small_models import MODEL_TYPES
+    from mata_audio.versions import has_class
 
-    return MODEL_TYPES
+    loaders = {family.model_type: family.loader for family in FAMILIES}
+    return tuple(name for name in MODEL_TYPES if has_class(loaders[name]))
 
 
 def examine_families(
