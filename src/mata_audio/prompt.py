@@ -29,15 +29,12 @@ class Prompt:
         audio_tokens: number of audio tokens of each sample.
         start: first active slot, where every sample has audio and the same active slots, from there
             to the end; None otherwise.
-        only_last: whether no row before the last prompt token is active: every active row then sees
-            all of the prompt's audio.
     """
 
     audio: Tensor
     active: Tensor
     audio_tokens: tuple[int, ...]
     start: int | None
-    only_last: bool
 
     @classmethod
     def build(
@@ -62,7 +59,7 @@ class Prompt:
         facts = torch.stack([audio.sum(dim=1), first, active.sum(dim=1)]).tolist()
         alike = len(set(facts[1])) == 1 and set(facts[2]) == {audio.shape[1] - facts[1][0]}
         start = facts[1][0] if all(facts[0]) and alike else None
-        return cls(audio, active, tuple(facts[0]), start, target.is_last)
+        return cls(audio, active, tuple(facts[0]), start)
 
     @property
     def width(self) -> int:
@@ -84,7 +81,6 @@ class Prompt:
             self.active.repeat_interleave(times, dim=0),
             tuple(count for count in self.audio_tokens for _ in range(times)),
             self.start,
-            self.only_last,
         )
 
     def rows(self, past: int, queries: int) -> Rows | None:

@@ -165,9 +165,7 @@ class SteeredLayer:
             dropout=kwargs.get("dropout", 0.0),
         )
         if call.reads_prompt and self._steers:
-            # A row of the prompt that is not its last may not see all of the audio.
-            seen = gain if call.prompt.only_last else _where_visible(gain, visible)
-            call.negatives.add(attended.raw, seen, rows)
+            call.negatives.add(attended.raw, _where_visible(gain, visible), rows)
         if self._observer is not None:
             self._show(attended, rows, call, query.shape[2])
         return attended
@@ -191,7 +189,10 @@ class SteeredLayer:
 
 
 def _where_visible(gain: Tensor, visible: Tensor | None) -> Tensor:
-    """Return ``gain`` with 0 where a row does not see the key, ``(batch, heads, rows, keys)``."""
+    """Return ``gain`` with 0 where a row does not see the key, ``(batch, heads, rows, keys)``.
+
+    A row within the prompt may not see all of the audio, nor any row of a sliding window.
+    """
     if visible is None:
         return gain
     return torch.where(visible if visible.dtype == torch.bool else visible >= 0, gain, 0.0)

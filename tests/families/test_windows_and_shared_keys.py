@@ -46,9 +46,10 @@ def test_audio_outside_the_window_is_out_of_reach(gemma: Subject) -> None:
     far = question._replace(text=question.text + 12)
     inputs = gemma.small.inputs([far])
     plain = gemma.model.generate(**inputs, **greedy())
-    with mata(Setting([0]))(gemma.small.model):
+    with mata(Setting([0]))(gemma.small.model) as applied:
         steered = gemma.model.generate(**inputs, **greedy())
     assert_close(torch.stack(steered.logits), torch.stack(plain.logits))
+    assert applied.receipt.negative_share is None  # of scores that no row sees there is no share
 
 
 @pytest.mark.parametrize("cache", ["static", "dynamic"])
