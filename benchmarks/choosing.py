@@ -22,7 +22,7 @@ from mata_audio.cli.quiet import quiet_libraries
 from mata_audio.evaluation import NamedSetting, Options, evaluate
 from mata_audio.evaluation.analysis.tables import signed
 from mata_audio.evaluation.choosing import METHODS, Choice, choose
-from mata_audio.evaluation.choosing.choose import ALPHAS, all_windows, along
+from mata_audio.evaluation.choosing.choose import ALPHAS, all_windows, along, tuning_plan
 from mata_audio.evaluation.choosing.measuring import Measuring
 from mata_audio.evaluation.results import Paired, Results
 from mata_audio.evaluation.running.one_prefill import prefill
@@ -68,11 +68,9 @@ def arguments() -> argparse.Namespace:
 def prefill_seconds(model: Loaded, items: int) -> float:
     """Seconds to read the items that are chosen on once, without answering."""
     plan = make_plan(model, "tiny", None, (), Options(split="tune", limit=items))
-    chosen_on = set(tuning_part(plan.task, plan.items, 0.5, 0))
-    plan = replace(plan, items=tuple(item for item in plan.items if item.id in chosen_on))
     start = time.perf_counter()
     with torch.inference_mode():
-        for batch in Measuring(plan, model).batches():
+        for batch in Measuring(tuning_plan(plan, 0.5, 0), model).batches():
             prefill(locate(model.model).listener, batch.inputs)
     return time.perf_counter() - start
 

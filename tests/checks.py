@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import strategies as st
 from torch import Tensor
 
+from mata_audio.prompt import Prompt
 from reference import reference_logits
 from subject import Subject
 
@@ -43,6 +45,22 @@ def greedy(subject: Subject, **options: Any) -> dict[str, Any]:
         "suppress_tokens": list(range(256, len(subject.processor.tokenizer))),
         **options,
     }
+
+
+def rows_in_pieces(prompt: Prompt, total: int, data: st.DataObject) -> Tensor:
+    """The active rows of a prompt and what follows it, read in drawn pieces, (batch, total)."""
+    got = torch.zeros(prompt.batch, total, dtype=torch.bool)
+    past = 0
+    while past < total:
+        queries = data.draw(st.integers(1, total - past), label="piece")
+        rows = prompt.rows(past, queries)
+        if rows is not None:
+            where = torch.zeros(prompt.batch, 1, queries, 1, dtype=torch.bool)
+            count = rows.places(torch.device("cpu")).shape[1]
+            rows.put(where, torch.ones(prompt.batch, 1, count, 1, dtype=torch.bool))
+            got[:, past : past + queries] = where[:, 0, :, 0]
+        past += queries
+    return got
 
 
 def prompt_tokens(inputs: dict[str, Tensor]) -> list[int]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.attention.flex_attention import create_block_mask
 
+from checks import rows_in_pieces
 from mata_audio.attention import attend_rows
 from mata_audio.formulas import FORMULAS
 from mata_audio.masks import rows_mask
@@ -160,17 +161,7 @@ def test_active_rows_follow_the_rule(
     prompt = Prompt.build(audio, real, torch.tensor(prompt_lengths) if given_length else None)
 
     total = width + 3  # three generated tokens
-    got = torch.zeros(len(samples), total, dtype=torch.bool)
-    past = 0
-    while past < total:
-        queries = data.draw(st.integers(1, total - past), label="piece")
-        rows = prompt.rows(past, queries)
-        if rows is not None:
-            where = torch.zeros(len(samples), 1, queries, 1, dtype=torch.bool)
-            changed_rows = torch.ones(len(samples), 1, rows.places(CPU).shape[1], 1).bool()
-            rows.put(where, changed_rows)
-            got[:, past : past + queries] = where[:, 0, :, 0]
-        past += queries
+    got = rows_in_pieces(prompt, total, data)
 
     for row, ((clip, _, _), end) in enumerate(zip(samples, ends, strict=True)):
         seen = 0

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from checks import QUESTIONS, assert_close, greedy, prompt_tokens
+from checks import QUESTIONS, assert_close, greedy, prompt_tokens, rows_in_pieces
 from mata_audio import MATA, SettingsError, SettingsTypeError
 from mata_audio.attachment import Attachment
 from mata_audio.evaluation.running.one_prefill import prefill
@@ -59,16 +59,7 @@ def test_rows_whatever_the_padding_and_the_pieces(
     prompt = Prompt.build(audio, real, target=target)
 
     total = width + 2  # two generated tokens
-    got = torch.zeros(len(samples), total, dtype=torch.bool)
-    past = 0
-    while past < total:
-        queries = data.draw(st.integers(1, total - past), label="piece")
-        rows = prompt.rows(past, queries)
-        if rows is not None:
-            where = torch.zeros(len(samples), 1, queries, 1, dtype=torch.bool)
-            rows.put(where, torch.ones(len(samples), 1, rows.places(CPU).shape[1], 1).bool())
-            got[:, past : past + queries] = where[:, 0, :, 0]
-        past += queries
+    got = rows_in_pieces(prompt, total, data)
 
     for row, tokens in enumerate(samples):
         if not any(tokens):

@@ -58,3 +58,8 @@ class ScoringError(MataError, ValueError):
 
 class RunError(MataError, RuntimeError):
     """An evaluation run cannot be started, continued, read or compared as asked."""
+
+
+def one_line(error: Exception) -> str:
+    """Return an error in one line, with its kind."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -6,12 +6,16 @@ import os
 from pathlib import Path
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write ``text`` (UTF-8) beside ``path``, flush it to disk, and move it into place."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write ``content`` beside ``path``, flush it to disk, and move it into place.
+
+    Text is written as UTF-8, with the line ends of the system.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8") as stream:
-            stream.write(text)
+        text = isinstance(content, str)
+        with temporary.open("w" if text else "wb", encoding="utf-8" if text else None) as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)

@@ -37,8 +37,8 @@ def test_answers_under_gains_equal_whole_passes(subject: Subject) -> None:
     located = locate(subject.model)
     table = torch.randn(located.depth, located.heads, generator=torch.Generator().manual_seed(0))
     with torch.no_grad(), Attachment(located, table[:, None], "multiply") as attachment:
-        log_p = prompts.log_p(subject.model, attachment)
-        again = prompts.log_p(subject.model, attachment)
+        log_p = prompts.log_p(attachment)
+        again = prompts.log_p(attachment)
     assert torch.equal(log_p, again)  # the cache is as it was
     inputs = subject.inputs(SHORT)
     width = inputs["input_ids"].shape[1]
@@ -65,7 +65,7 @@ def test_an_answer_is_right_where_greedy_decoding_gives_it(subject: Subject) -> 
     prompts = read_prompts(subject.model, inputs, answers)
     gains = torch.zeros(located.depth, 1, located.heads)
     with torch.no_grad(), Attachment(located, gains, "multiply") as attachment:
-        log_p = prompts.log_p(subject.model, attachment)
+        log_p = prompts.log_p(attachment)
     log_p[:, :, 256:] = -torch.inf
     assert prompts.right(log_p).tolist() == [True, False]
 
@@ -82,7 +82,7 @@ def likelier(subject: Subject, sign: int) -> list[list[int]]:
 
 def losses(subject: Subject, prompts: ReadPrompts, gains: Tensor) -> float:
     with torch.no_grad(), Attachment(locate(subject.model), gains[:, None], "multiply") as attached:
-        return -float(prompts.of_answer(prompts.log_p(subject.model, attached)).mean())
+        return -float(prompts.of_answer(prompts.log_p(attached)).mean())
 
 
 def test_fitting_finds_what_helps_and_touches_no_weight(subject: Subject) -> None:
@@ -174,7 +174,7 @@ def test_nothing_is_measured_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def measured(_: object) -> None:
         raise AssertionError("measured again")
 
-    monkeypatch.setitem(METHODS, "tune", METHODS["tune"].__class__("", measured, True, (0.5, 1)))
+    monkeypatch.setitem(METHODS, "tune", METHODS["tune"].__class__("", measured, (0.5, 1)))
     again = choose("tiny", "tiny", tmp_path, "tune", **options)
     assert again.evidence == first.evidence
     assert again.sweep.tuning == first.sweep.tuning

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mata_audio.cli.progress import note
 from mata_audio.cli.run_options import add_benchmark_options, add_run_options, options_from
-from mata_audio.cli.setting_options import add_setting_options
+from mata_audio.cli.setting_options import add_settings_options
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.results import Results
@@ -40,22 +40,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="show the prompts of three items and run nothing"
     )
-    _add_settings(parser)
+    add_settings_options(parser)
     add_run_options(parser)
     parser.set_defaults(run=run)
-
-
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    add_setting_options(parser)
-    parser.add_argument(
-        "--setting",
-        action="append",
-        default=[],
-        metavar="SPEC",
-        help='a setting to compare, such as "alpha=0.1 layers=10-20", "NAME: alpha=0.1", "paper" '
-        "or a JSON file; give it again for several",
-    )
-    parser.add_argument("--baseline-only", action="store_true", help="no setting at all")
 
 
 def run(args: argparse.Namespace) -> int:

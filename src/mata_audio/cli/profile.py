@@ -13,14 +13,14 @@ from mata_audio.cli.run_options import (
     add_loading_options,
     loading_options,
 )
-from mata_audio.cli.setting_options import add_setting_options
+from mata_audio.cli.setting_options import add_settings_options
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from mata_audio.evaluation.item import Item
     from mata_audio.evaluation.running.plan import Plan
-    from mata_audio.evaluation.running.prepare import Failed, Prepared, Preparer
+    from mata_audio.evaluation.running.prepare import Failed, Prepared
     from mata_audio.loading import Loaded
     from mata_audio.profiling import Profile
 
@@ -75,16 +75,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--batch-size", type=int, default=8, metavar="N", help="prompts at once (default: 8)"
     )
-    add_setting_options(parser)
-    parser.add_argument(
-        "--setting",
-        action="append",
-        default=[],
-        metavar="SPEC",
-        help='a setting, such as "alpha=0.1 layers=10-20", "NAME: alpha=0.1", "paper" or a JSON '
-        "file; give it again for several",
-    )
-    parser.add_argument("--baseline-only", action="store_true", help="no setting at all")
+    add_settings_options(parser)
     add_loading_options(parser)
     parser.set_defaults(run=run)
 
@@ -193,9 +184,9 @@ def _draw(plan: Plan, loaded: Loaded, made: Profile, item: Item, folder: Path) -
     """
     from mata_audio.cli.profile_pictures import attention_pictures, listening_pictures, save_all
     from mata_audio.errors import RunError
-    from mata_audio.evaluation.running.prepare import Failed, stacked
+    from mata_audio.evaluation.running.prepare import Failed, preparer_of, stacked
 
-    prepared = _preparer(plan, loaded)(item)
+    prepared = preparer_of(plan, loaded)(item)
     if isinstance(prepared, Failed):
         raise RunError(f"{item.id} cannot be drawn: {prepared.error}")
     inputs = stacked([prepared], loaded.model)
@@ -205,25 +196,17 @@ def _draw(plan: Plan, loaded: Loaded, made: Profile, item: Item, folder: Path) -
     return save_all(figures, folder)
 
 
-def _preparer(plan: Plan, loaded: Loaded) -> Preparer:
-    from mata_audio.asking import prompt_style
-    from mata_audio.evaluation.running.prepare import Preparer
-
-    style = prompt_style(loaded)
-    return Preparer(loaded.processor, plan.template, style, plan.options.cut_long_audio)
-
-
 def _batches(
     plan: Plan, loaded: Loaded, read: list[Item], failed: list[Failed]
 ) -> Iterator[dict[str, Tensor]]:
     """Yield model inputs; what could and could not be read is noted in ``read`` and ``failed``."""
     from mata_audio.errors import RunError
-    from mata_audio.evaluation.running.prepare import ahead, batches, stacked
+    from mata_audio.evaluation.running.prepare import ahead, batches, preparer_of, stacked
     from mata_audio.evaluation.running.runner import HELD_BYTES
 
     options = plan.options
     size = int(options.batch_size)
-    prepared = ahead(_preparer(plan, loaded), plan.items, options.workers, window=2 * size + 4)
+    prepared = ahead(preparer_of(plan, loaded), plan.items, options.workers, window=2 * size + 4)
     with Progress("profiling", len(plan.items)) as progress:
         for batch in batches(_sorted(prepared, read, failed), lambda: size, HELD_BYTES):
             yield stacked(batch, loaded.model)

@@ -61,6 +61,20 @@ def add_setting_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_settings_options(parser: argparse.ArgumentParser) -> None:
+    """Add the same, and ``--setting`` and ``--baseline-only``, for commands that take several."""
+    add_setting_options(parser)
+    parser.add_argument(
+        "--setting",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help='a setting, such as "alpha=0.1 layers=10-20", "NAME: alpha=0.1", "paper" or a JSON '
+        "file; give it again for several",
+    )
+    parser.add_argument("--baseline-only", action="store_true", help="no setting at all")
+
+
 def setting_from(args: argparse.Namespace, model_folder: Path | None) -> Setting:
     """Return the setting: options, over ``--settings``, else the folder's ``mata.json``, else MATA.
 

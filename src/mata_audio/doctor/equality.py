@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import torch
-
 from mata_audio import MATA
 from mata_audio.doctor.check import Check
 from mata_audio.doctor.exam import Exam, at_last, largest
-from mata_audio.doctor.passes import continued, read, read_full_scores, write, written_logits
+from mata_audio.doctor.passes import (
+    agreeing,
+    continued,
+    read,
+    read_full_scores,
+    write,
+    written_logits,
+)
 
 REPORT = "a bug of MATA on this model: do not use it here, and report this with --json and --debug"
 
@@ -80,7 +85,7 @@ def writing(exam: Exam, formula: str) -> Check:
     wanted, _ = read_full_scores(patient, whole, exam.layers, exam.alpha, formula, new)
     plain, _ = read_full_scores(patient, whole, exam.layers, 0.0, formula, new)
     baseline = write(patient, inputs)
-    same = _agreeing(baseline.sequences[:, prompt:], answer)
+    same = agreeing(baseline.sequences[:, prompt:], answer)
     own = (written_logits(baseline) - plain[:, rows])[:, :same]
     return exam.judge(
         f"generate, {formula}",
@@ -89,9 +94,3 @@ def writing(exam: Exam, formula: str) -> Check:
         largest(wanted[:, rows] - plain[:, rows]),
         REPORT,
     )
-
-
-def _agreeing(one: torch.Tensor, other: torch.Tensor) -> int:
-    """Return how many steps of two answers saw the same tokens before them; at least one."""
-    same = (one == other).all(0).int().cumprod(0)
-    return min(int(same.sum()) + 1, one.shape[1])

@@ -127,9 +127,9 @@ def choose_setting(patient: Patient) -> Exam:
 
 def chosen_layers(patient: Patient) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the layers that MATA takes by itself, and all that attend."""
-    attentions = patient.located.attentions
-    attending = tuple(i for i, module in enumerate(attentions) if module is not None)
-    middle = tuple(i for i in scaled_paper_layers(len(attentions)) if i in attending)
+    located = patient.located
+    attending = located.attending
+    middle = tuple(i for i in scaled_paper_layers(located.depth) if i in attending)
     return middle or attending, attending
 
 

@@ -6,12 +6,12 @@ import time
 import traceback
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from mata_audio.doctor import cost, equality, facts, restoration, ways
 from mata_audio.doctor.check import Check, Report, Skipped
 from mata_audio.doctor.exam import FORMULAS, Exam, choose_setting
 from mata_audio.doctor.patient import Patient
+from mata_audio.errors import one_line
 
 CHECKS: dict[str, Callable[[Exam], Check]] = {
     "alpha 0 is the baseline": equality.alpha_zero,
@@ -83,8 +83,4 @@ def _result(name: str, check: Callable[[], Check], debug: bool) -> Check:
     except Exception as error:
         if debug:
             traceback.print_exc()
-        return Check(name, "fail", _one_line(error), UNKNOWN)
-
-
-def _one_line(error: Any) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return Check(name, "fail", one_line(error), UNKNOWN)

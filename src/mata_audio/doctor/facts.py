@@ -16,10 +16,9 @@ def parts(patient: Patient) -> Check:
     """The decoder, its attention and the audio tokens of every prompt with sound were found."""
     located, inputs = patient.located, patient.batch("left")
     tokens = (inputs["input_ids"] == located.audio_token_id).sum(1).tolist()
-    attending = sum(module is not None for module in located.attentions)
     figure = (
-        f"{located.depth} layers ({attending} with attention), {located.heads} heads; audio token "
-        f"id {located.audio_token_id}: {', '.join(map(str, tokens))} in prompts with "
+        f"{located.depth} layers ({len(located.attending)} with attention), {located.heads} heads; "
+        f"audio token id {located.audio_token_id}: {', '.join(map(str, tokens))} in prompts with "
         f"{', '.join(map(str, patient.clips))} clips"
     )
     good = all(
@@ -31,7 +30,7 @@ def parts(patient: Patient) -> Check:
 
 def precision(patient: Patient) -> Check:
     """The decoder is of one dtype, and its logits are numbers."""
-    modules = [module for module in patient.located.attentions if module is not None]
+    modules = [patient.located.attention(layer) for layer in patient.located.attending]
     config = modules[0].config
     weights = [weight for module in modules for weight in module.parameters()]
     dtypes = {str(weight.dtype).removeprefix("torch.") for weight in weights}

@@ -10,6 +10,7 @@ import torch
 from mata_audio.doctor.check import Check, Report
 from mata_audio.doctor.examination import examine
 from mata_audio.doctor.patient import small_patient
+from mata_audio.errors import one_line
 
 
 def family_names() -> tuple[str, ...]:
@@ -37,8 +38,7 @@ def examine_families(
         except Exception as error:
             if debug:
                 traceback.print_exc()
-            figure = f"{type(error).__name__}: {' '.join(str(error).split())}"
             advice = "this Transformers version builds the family otherwise; --debug says more"
-            yield Report(name, "-", (Check("small model", "fail", figure, advice),), 0.0)
+            yield Report(name, "-", (Check("small model", "fail", one_line(error), advice),), 0.0)
             continue
         yield examine(patient, debug)

@@ -89,7 +89,7 @@ def on_backend(patient: Patient, name: str) -> Iterator[None]:
     """
     if getattr(patient.listener, f"_supports_{_FLAGS[name]}", True) is False:
         raise Skipped(f"{type(patient.listener).__name__} has no {name} attention")
-    modules = [module for module in patient.located.attentions if module is not None]
+    modules = [patient.located.attention(layer) for layer in patient.located.attending]
     configs: dict[int, Any] = {id(module.config): module.config for module in modules}
     before = [config._attn_implementation_internal for config in configs.values()]
     for config in configs.values():
@@ -110,3 +110,9 @@ def _seeded() -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         yield
+
+
+def agreeing(one: Tensor, other: Tensor) -> int:
+    """Return how many steps of two answers saw the same tokens before them; at least one."""
+    same = (one == other).all(0).int().cumprod(0)
+    return min(int(same.sum()) + 1, one.shape[1])

@@ -111,7 +111,7 @@ def _raise() -> None:
 
 
 def _read_until_a_layer(exam: Exam) -> None:
-    module: Any = exam.patient.located.attentions[exam.layers[-1]]
+    module = exam.patient.located.attention(exam.layers[-1])
     hook = module.register_forward_pre_hook(lambda *_: _raise())
     try:
         read(exam.patient, exam.patient.alone())

@@ -11,6 +11,7 @@ from transformers.utils import is_flash_attn_2_available
 from mata_audio.doctor.check import Check, Skipped
 from mata_audio.doctor.exam import Exam, at_last, largest
 from mata_audio.doctor.passes import (
+    agreeing,
     continued,
     on_backend,
     read,
@@ -93,8 +94,7 @@ def cache(exam: Exam) -> Check:
                 return both(False)
         cached = write(patient, inputs)
         uncached = write(patient, inputs, use_cache=False)
-        same = (cached.sequences == uncached.sequences)[:, prompt:].all(0).int().cumprod(0)
-        steps = min(int(same.sum()) + 1, len(cached.logits))  # those that saw the same tokens
+        steps = agreeing(cached.sequences[:, prompt:], uncached.sequences[:, prompt:])
         return written_logits(cached)[:, :steps], written_logits(uncached)[:, :steps]
 
     (cached, uncached), (plain, plain_uncached) = both(True), both(False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mata_audio.errors import MataError
+from mata_audio.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -177,7 +177,7 @@ def save(figure: Figure, path: str | Path) -> list[Path]:
     written = []
     for form in _METADATA:
         target = stem.with_name(f"{stem.name}.{form}")
-        _write_atomically(target, content(figure, form))
+        write_atomically(target, content(figure, form))
         written.append(target)
     return written
 
@@ -188,15 +188,3 @@ def content(figure: Figure, form: str = "svg") -> bytes:
     with drawing():
         figure.savefig(stream, format=form, dpi=DPI, metadata=_METADATA[form])
     return stream.getvalue()
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -111,18 +111,14 @@ class Reader:
             gains = gains_on(setting.mata, located)
             formula = setting.mata.formula
         listener: Any = located.listener
-        attachment = Attachment(located, gains, formula, observer=observer)
-        try:
-            with torch.inference_mode():
-                listener.generate(
-                    **self._inputs,
-                    generation_config=self._config,
-                    stopping_criteria=StoppingCriteriaList([speaking]),
-                )
-                if self._cache is not None:
-                    self._cache.crop(self._kept - self._cache.get_seq_length())
-        finally:
-            attachment.detach()
+        with Attachment(located, gains, formula, observer=observer), torch.inference_mode():
+            listener.generate(
+                **self._inputs,
+                generation_config=self._config,
+                stopping_criteria=StoppingCriteriaList([speaking]),
+            )
+            if self._cache is not None:
+                self._cache.crop(self._kept - self._cache.get_seq_length())
 
 
 def generation(located: Located, tokenizer: Any, new_tokens: int) -> tuple[Any, frozenset[int]]:

@@ -15,7 +15,7 @@ from transformers.cache_utils import Cache
 from mata_audio.attachment import Attachment
 from mata_audio.evaluation.running.one_prefill import Inputs, prefill
 from mata_audio.evaluation.running.row_state import row_state, using_row_state
-from mata_audio.families import locate
+from mata_audio.families import Located, locate
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class ReadPrompts:
     """A batch of prompts of one length with their cache, and what should be answered.
 
     Args:
+        located: the parts of the model that read them.
         ids: shape ``(batch, tokens)``.
         mask: same shape.
         cache: keys and values of every prompt token but the last.
@@ -31,6 +32,7 @@ class ReadPrompts:
         state: what the model keeps of these prompts beside the cache.
     """
 
+    located: Located
     ids: Tensor
     mask: Tensor
     cache: Cache
@@ -38,24 +40,22 @@ class ReadPrompts:
     counted: Tensor
     state: Tensor | None
 
-    def log_p(self, model: Any, attachment: Attachment, last_use: bool = False) -> Tensor:
+    def log_p(self, attachment: Attachment, last_use: bool = False) -> Tensor:
         """Return log-probabilities over the vocabulary at each answer token, float32.
 
         Args:
-            model: whose gains ``attachment`` holds; the result is differentiable in them.
-            attachment: of ``model``.
+            attachment: of the model; the result is differentiable in its gains.
             last_use: use the cache up, instead of a copy of it.
 
         Returns:
             Shape ``(batch, longest answer, vocabulary)``, of the model that is told the answer's
             earlier tokens.
         """
-        located = locate(model)
-        listener: Any = located.listener
+        listener: Any = self.located.listener
         cache = self.cache if last_use else copy.deepcopy(self.cache)
         attachment.adopt(cache, self.ids, self.mask)
         read = torch.cat([self.ids[:, -1:], self.target[:, :-1]], dim=1)
-        with using_row_state(located, self.state):
+        with using_row_state(self.located, self.state):
             logits: Tensor = listener(input_ids=read, past_key_values=cache).logits
         return logits.float().log_softmax(dim=-1)
 
@@ -88,7 +88,7 @@ def read_prompts(model: Any, inputs: Inputs, answers: Sequence[Sequence[int]]) -
     located = locate(model)
     cache = prefill(located.listener, inputs)
     target, counted = target.to(ids.device), counted.to(ids.device)
-    return ReadPrompts(ids, mask, cache, target, counted, row_state(located))
+    return ReadPrompts(located, ids, mask, cache, target, counted, row_state(located))
 
 
 @contextmanager

@@ -35,32 +35,28 @@ class Method:
     Args:
         summary: what it goes by.
         measure: returns the evidence; None for the search, which measures no layer.
-        needs_answers: whether it needs the right answers itself. All methods need them afterwards,
-            for alpha.
         alphas: tried along what it chooses, where nothing else is asked for.
     """
 
     summary: str
     measure: Callable[[Measuring], Evidence] | None
-    needs_answers: bool
     alphas: tuple[float, ...] = ALPHAS
 
 
 METHODS = {
     "knockout": Method(
-        "layers in which the answer moves most when audio cannot be heard", knockout.measure, False
+        "layers in which the answer moves most when audio cannot be heard", knockout.measure
     ),
     "profile": Method(
-        "layers in which words get most attention, and audio least", imbalance.measure, False
+        "layers in which words get most attention, and audio least", imbalance.measure
     ),
     "gradient": Method(
         "layers in which the right answer grows likelier with more attention to audio",
         gradient.measure,
-        True,
     ),
-    "gradient-heads": Method("heads, in any layer, in which it does", gradient.measure_heads, True),
-    "tune": Method("a gain for each layer and head, fitted", tune.measure, True, alphas=(0.5, 1.0)),
-    "search": Method("every window of layers, as a sweep: the yardstick", None, False),
+    "gradient-heads": Method("heads, in any layer, in which it does", gradient.measure_heads),
+    "tune": Method("a gain for each layer and head, fitted", tune.measure, alphas=(0.5, 1.0)),
+    "search": Method("every window of layers, as a sweep: the yardstick", None),
 }
 """How layers can be chosen, by name."""
 
@@ -145,15 +141,20 @@ def choose_plan(
     if METHODS[method].measure is None:
         settings = grid(alphas=tried, layers=all_windows(locate(loaded.model).depth))
     else:
-        chosen_on = set(tuning_part(plan.task, plan.items, tuning_share, split_seed))
-        items = tuple(item for item in plan.items if item.id in chosen_on)
-        evidence = _evidence(Measuring(replace(plan, items=items), loaded), method, folder)
+        measured = tuning_plan(plan, tuning_share, split_seed)
+        evidence = _evidence(Measuring(measured, loaded), method, folder)
         settings = along(evidence.setting, tried)
     swept = replace(plan, model=loaded, settings=with_baseline(settings))
     how = {"method": method} if evidence is None else how_chosen(evidence)
     found = sweep_plan(swept, folder, tuning_share, split_seed, report, how)
     winner = next((setting for setting in settings if setting.name == found.winner), None)
     return Choice(evidence, found, winner)
+
+
+def tuning_plan(plan: Plan, share: float, seed: int) -> Plan:
+    """Return the plan with the items alone that are chosen on."""
+    chosen_on = set(tuning_part(plan.task, plan.items, share, seed))
+    return replace(plan, items=tuple(item for item in plan.items if item.id in chosen_on))
 
 
 def along(mata: MATA, alphas: Sequence[float]) -> list[NamedSetting]:

@@ -7,6 +7,7 @@ answer gives the derivative for every layer and head at once, at a gain of 0.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,15 +48,8 @@ def measure_heads(measuring: Measuring) -> Evidence:
     helps = low > 0
     if not helps.any():
         helps[np.argmax(mean)] = True
-    by_layer, low_layer, high_layer = bootstrap(derivatives.sum(axis=2))
-    return Evidence(
-        method="gradient-heads",
-        unit=UNIT,
-        spread="95 % interval",
-        scores=tuple(by_layer.tolist()),
-        low=tuple(low_layer.tolist()),
-        high=tuple(high_layer.tolist()),
-        items=items,
+    return replace(
+        window_evidence("gradient-heads", UNIT, derivatives.sum(axis=2)),
         setting=MATA(gains=helps.reshape(layers, heads).astype(float).tolist()),
         facts={
             "heads": {
@@ -96,6 +90,6 @@ def gradient(
     )
     with frozen(model), torch.enable_grad():
         with Attachment(located, gains, formula) as attachment:
-            log_p = prompts.log_p(model, attachment, last_use=True)
+            log_p = prompts.log_p(attachment, last_use=True)
         (derivative,) = torch.autograd.grad(prompts.of_answer(log_p).sum(), gains)
     return derivative.transpose(0, 1).double().cpu().numpy()

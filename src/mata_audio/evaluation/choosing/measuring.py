@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mata_audio.asking import prompt_style
 from mata_audio.errors import DataError
 from mata_audio.evaluation.choosing.replies import expected_reply
 from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.running.plan import Plan
-from mata_audio.evaluation.running.prepare import Prepared, Preparer, ahead, batches, stacked
+from mata_audio.evaluation.running.prepare import Prepared, ahead, batches, preparer_of, stacked
 from mata_audio.evaluation.running.runner import HELD_BYTES, auto_batch
 from mata_audio.loading import Loaded
 
@@ -46,11 +45,8 @@ class Measuring:
             DataError: not one can be read.
         """
         plan, loaded = self.plan, self.loaded
-        preparer = Preparer(
-            loaded.processor, plan.template, prompt_style(loaded), plan.options.cut_long_audio
-        )
         wanted = plan.items if items is None else items
-        made = ahead(preparer, wanted, plan.options.workers, window=16)
+        made = ahead(preparer_of(plan, loaded), wanted, plan.options.workers, window=16)
         prepared = (item for item in made if isinstance(item, Prepared))
         size = auto_batch(loaded.model)
         found = False

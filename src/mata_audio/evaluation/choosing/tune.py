@@ -142,19 +142,19 @@ def fit(
     optimizer = torch.optim.Adam([gains], lr=fitting.rate, betas=(0.9, 0.95))
     with frozen(model), Attachment(located, gains, formula) as attachment:
         items = sum(len(prompts.ids) for prompts in seen)
-        before = [_Before(prompts, model, attachment) for prompts in (*seen, *unseen)]
+        before = [_Before(prompts, attachment) for prompts in (*seen, *unseen)]
         to_fit, to_stop = before[: len(seen)], before[len(seen) :]
-        path = [_point(to_stop, model, attachment, fitting.keep)]
+        path = [_point(to_stop, attachment, fitting.keep)]
         best, kept = gains.detach().clone(), 0
         for step in range(1, fitting.steps + 1):
             optimizer.zero_grad()
             with torch.enable_grad():
                 for part in to_fit:
-                    log_p = part.prompts.log_p(model, attachment)
+                    log_p = part.prompts.log_p(attachment)
                     (part.loss(log_p, fitting.keep).sum() / items).backward()
                 (fitting.penalty * gains.square().mean()).backward()
             optimizer.step()
-            path.append(_point(to_stop, model, attachment, fitting.keep))
+            path.append(_point(to_stop, attachment, fitting.keep))
             if path[step].loss < path[kept].loss:
                 best, kept = gains.detach().clone(), step
             elif step - kept >= fitting.patience:
@@ -165,10 +165,10 @@ def fit(
 class _Before:
     """What the unsteered model makes of a batch; ``attachment`` has gains of 0 still."""
 
-    def __init__(self, prompts: ReadPrompts, model: Any, attachment: Attachment) -> None:
+    def __init__(self, prompts: ReadPrompts, attachment: Attachment) -> None:
         self.prompts = prompts
         with torch.no_grad():
-            self._log_p = prompts.log_p(model, attachment)
+            self._log_p = prompts.log_p(attachment)
         self.right = prompts.right(self._log_p)
 
     def loss(self, log_p: Tensor, keep: float) -> Tensor:
@@ -178,11 +178,11 @@ class _Before:
         return keep * moved * self.right - self.prompts.of_answer(log_p)
 
 
-def _point(parts: Sequence[_Before], model: Any, attachment: Attachment, keep: float) -> Point:
+def _point(parts: Sequence[_Before], attachment: Attachment, keep: float) -> Point:
     loss, gained, lost, items = 0.0, 0, 0, 0
     with torch.no_grad():
         for part in parts:
-            log_p = part.prompts.log_p(model, attachment)
+            log_p = part.prompts.log_p(attachment)
             right = part.prompts.right(log_p)
             loss += float(part.loss(log_p, keep).sum())
             gained += int((right & ~part.right).sum())

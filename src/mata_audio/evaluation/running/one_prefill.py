@@ -108,6 +108,7 @@ def generate_all(
     located = locate(model)
     results: list[dict[str, Generated]] = [{} for _ in inputs["input_ids"]]
     shared = [setting for setting in settings if _can_share(setting)]
+    alone = [setting for setting in settings if not _can_share(setting)]
     if shared:
         cache = prefill(located.listener, inputs)
         at_once = max(1, ROWS_AT_ONCE // len(results)) if can_be_repeated(cache) else 1
@@ -115,9 +116,8 @@ def generate_all(
         for number, part in enumerate(parts):
             own = cache if number == len(parts) - 1 else copy.deepcopy(cache)
             _generate_part(located, inputs, part, config, results, own)
-    for setting in settings:
-        if setting not in shared:
-            _generate_part(located, inputs, [setting], config, results)
+    for setting in alone:
+        _generate_part(located, inputs, [setting], config, results)
     return [{s.name: found[s.name] for s in settings} for found in results]
 
 

@@ -7,17 +7,22 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from mata_audio.asking import build_inputs, clip_limits
+from mata_audio.asking import build_inputs, clip_limits, prompt_style
 from mata_audio.audio import decode_audio
+from mata_audio.errors import one_line
 from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.prompts.templates import Template
 from mata_audio.evaluation.results import ClipHeard
 from mata_audio.families import PromptStyle
+
+if TYPE_CHECKING:
+    from mata_audio.evaluation.running.plan import Plan
+    from mata_audio.loading import Loaded
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -101,12 +106,18 @@ class Preparer:
                     self._processor, self._style, question, [clip.samples for clip in clips]
                 )
         except Exception as error:
-            return Failed(item, reason(error))
+            return Failed(item, one_line(error))
         heard = tuple(
             ClipHeard(source.name, clip.seconds, clip.heard)
             for source, clip in zip(item.audio, clips, strict=True)
         )
         return Prepared(item, inputs, heard)
+
+
+def preparer_of(plan: Plan, loaded: Loaded) -> Preparer:
+    """Return what makes the model inputs of a plan's items."""
+    style = prompt_style(loaded)
+    return Preparer(loaded.processor, plan.template, style, plan.options.cut_long_audio)
 
 
 def style_of(template: Template, style: PromptStyle) -> PromptStyle:
@@ -115,11 +126,6 @@ def style_of(template: Template, style: PromptStyle) -> PromptStyle:
         audio_first=style.audio_first if template.audio_first is None else template.audio_first,
         system=style.system if template.system is None else template.system,
     )
-
-
-def reason(error: Exception) -> str:
-    """Return an error in one line, with its kind."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def ahead(

@@ -9,18 +9,16 @@ from typing import Any
 
 import torch
 
-from mata_audio.asking import prompt_style
-from mata_audio.errors import RunError
+from mata_audio.errors import RunError, one_line
 from mata_audio.evaluation.analysis.outcome import correct_alone
 from mata_audio.evaluation.running.one_prefill import Generated, generate_all
 from mata_audio.evaluation.running.plan import AUTO, Plan
 from mata_audio.evaluation.running.prepare import (
     Failed,
     Prepared,
-    Preparer,
     ahead,
     batches,
-    reason,
+    preparer_of,
     stacked,
 )
 from mata_audio.evaluation.running.store import ItemStore, Line
@@ -108,12 +106,7 @@ class Runner:
                 self._count(self._store.lines[item.id])
         self.progress.resumed = self.progress.done
         self.progress.started = time.monotonic()
-        preparer = Preparer(
-            self._loaded.processor,
-            plan.template,
-            prompt_style(self._loaded),
-            plan.options.cut_long_audio,
-        )
+        preparer = preparer_of(plan, self._loaded)
         prepared = ahead(preparer, self._pending, plan.options.workers, window=2 * self._size + 4)
         for batch in batches(self._without_failed(prepared), lambda: self._size, HELD_BYTES):
             for finished in self._answers(batch):
@@ -159,7 +152,7 @@ class Runner:
             yield self._generate(batch)
             return
         except Exception as error:
-            failed = _line(batch[0], error=reason(error))
+            failed = _line(batch[0], error=one_line(error))
             out_of_memory = is_out_of_memory(error)
         if len(batch) == 1:
             yield [failed]
