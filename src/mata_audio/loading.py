@@ -137,14 +137,20 @@ def load_processor(found: Found) -> Any:
         raise ModelLoadError(
             f"cannot load the processor of {found.name}: {reason(error)}"
         ) from error
-    if not isinstance(processor, ProcessorMixin) or not hasattr(processor, "feature_extractor"):
+    if not isinstance(processor, ProcessorMixin) or sound_extractor(processor) is None:
         raise ModelLoadError(
             f"{found.name} has a {type(processor).__name__} where a processor for audio and text "
             "is needed: is 'processor_class' missing in its preprocessor_config.json?"
         )
-    if not processor.chat_template:
+    if not processor.chat_template and not processor.tokenizer.chat_template:
         raise ModelLoadError(f"{found.name} has no chat template (chat_template.jinja)")
     return processor
+
+
+def sound_extractor(processor: Any) -> Any:
+    """Return the part of a processor that turns sound into features; None where it has none."""
+    found = getattr(processor, "feature_extractor", None)
+    return getattr(processor, "audio_processor", None) if found is None else found
 
 
 def load_weights(

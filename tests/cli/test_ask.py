@@ -14,7 +14,9 @@ from running import Mata, error_line
 import models
 from mata_audio import MATA, asking, loading
 from mata_audio.cli.ask import side_by_side
+from mata_audio.families import PromptStyle
 from mata_audio.loading import Loaded, find_model, load, load_weights
+from mata_audio.prompting import Prompter
 
 SHORT = ("--max-new-tokens", "4")
 
@@ -31,8 +33,9 @@ def test_both_answers_and_the_receipt(mata: Mata, qwen2_audio_folder: Path, clip
 
 def test_the_answers_are_those_of_generate(qwen2_audio_folder: Path, clip: Path) -> None:
     loaded = load(qwen2_audio_folder)
-    sound = asking.load_clip(loaded.processor, clip)
-    prompt = asking.build_inputs(loaded.processor, asking.PromptStyle(), "What?", [sound])
+    prompter = Prompter.of(loaded)
+    sound = prompter.load_clip(clip)
+    prompt = prompter.inputs(["What?"], [[sound]])
     inputs = loaded.processor(text=models.prompt("What?"), audio=[sound], return_tensors="pt")
     assert prompt["input_ids"].tolist() == inputs["input_ids"].tolist()
     for alpha in (0.0, 5.0):
@@ -151,8 +154,8 @@ def test_the_shortest_clip_has_two_audio_tokens(qwen2_audio_folder: Path, tmp_pa
     loaded = load(qwen2_audio_folder)
     token = loaded.model.config.audio_token_id
     soundfile.write(tmp_path / "a.wav", 0.1 * np.ones(961), 16_000)
-    sound = asking.load_clip(loaded.processor, tmp_path / "a.wav")
-    prompt = asking.build_inputs(loaded.processor, asking.PromptStyle(), "What?", [sound])
+    prompter = Prompter.of(loaded)
+    prompt = prompter.inputs(["What?"], [[prompter.load_clip(tmp_path / "a.wav")]])
     assert (prompt["input_ids"] == token).sum() == 2
     assert isinstance(asking.answer(loaded, [prompt], 2)[0], str)
 
@@ -178,9 +181,9 @@ def test_an_omni_thinker_answers(omni_thinker_folder: Path, clip: Path) -> None:
     found = find_model(omni_thinker_folder)
     processor = models.omni_processor()
     loaded = Loaded(load_weights(found), processor, found.name, found.family)
-    style = asking.prompt_style(loaded)
-    assert style == asking.PromptStyle(audio_first=True, system="You are a helpful assistant.")
-    prompt = asking.build_inputs(processor, style, "What?", [asking.load_clip(processor, clip)] * 2)
+    prompter = Prompter.of(loaded)
+    assert prompter.style == PromptStyle(audio_first=True, system="You are a helpful assistant.")
+    prompt = prompter.inputs(["What?"], [[prompter.load_clip(clip)] * 2])
     text = processor.tokenizer.decode(prompt["input_ids"][0])
     assert text.startswith("<|im_start|>system\nYou are a helpful assistant.<|im_end|>")
     assert text.index("<|AUDIO|>") < text.index("What?")
@@ -194,7 +197,7 @@ def test_batches_have_one_length_and_change_no_answer(
 ) -> None:
     loaded = load(qwen2_audio_folder)
     prompts = [
-        asking.build_inputs(loaded.processor, asking.PromptStyle(), question, [sound])
+        Prompter.of(loaded).inputs([question], [[sound]])
         for question in ("What?", "Where is it?")
         for sound in models.clips([0.5, 0.5, 1.0])
     ]

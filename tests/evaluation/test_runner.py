@@ -13,11 +13,12 @@ import torch
 from small_runs import ITEMS, SETTINGS, edit_records
 
 from mata_audio import MATA, MataError, SettingsError
-from mata_audio.asking import answer, build_inputs, prompt_style
+from mata_audio.asking import answer
 from mata_audio.errors import DataError, RunError
 from mata_audio.evaluation import NamedSetting, Progress, Results, evaluate, load_results
 from mata_audio.evaluation.running import runner
 from mata_audio.loading import load
+from mata_audio.prompting import Prompter
 from mata_audio.tiny import make_items
 
 Run = tuple[Path, Results]
@@ -38,10 +39,7 @@ def test_answers_are_those_of_separate_plain_runs(tiny_run: Run) -> None:
     """Asked one by one with generate(), without and with MATA, outside the evaluation."""
     loaded = load("tiny", device="cpu")
     items = make_items("test", ITEMS)
-    prompts = [
-        build_inputs(loaded.processor, prompt_style(loaded), item.question, [_as_read(item)])
-        for item in items
-    ]
+    prompts = [Prompter.of(loaded).inputs([item.question], [[_as_read(item)]]) for item in items]
     baseline = [answer(loaded, [prompt], 8)[0] for prompt in prompts]
     with MATA(alpha=2, layers="3-7")(loaded.model):
         steered = [answer(loaded, [prompt], 8)[0] for prompt in prompts]
@@ -279,7 +277,7 @@ def test_an_item_that_breaks_the_model_does_not_take_its_batch_along(
 def _ids_of(id: str) -> torch.Tensor:
     loaded = load("tiny", device="cpu")
     item = next(item for item in make_items("test", ITEMS) if item.id == id)
-    inputs = build_inputs(loaded.processor, prompt_style(loaded), item.question, [_as_read(item)])
+    inputs = Prompter.of(loaded).inputs([item.question], [[_as_read(item)]])
     return inputs["input_ids"][0]
 
 

@@ -67,30 +67,23 @@ def run(args: argparse.Namespace) -> int:
 
     from mata_audio import asking
     from mata_audio.families import locate
-    from mata_audio.loading import (
-        TINY,
-        Loaded,
-        find_model,
-        load_processor,
-        load_weights,
-        skeleton,
-    )
+    from mata_audio.loading import TINY, Loaded, find_model, load_weights, skeleton
+    from mata_audio.prompting import Prompter
 
     found = find_model(args.model, trust_remote_code=args.trust_remote_code)
     setting = setting_from(args, found.folder)
     description = describe(setting.mata, locate(skeleton(found)))
-    processor = load_processor(found)
-    clips = [asking.load_clip(processor, path) for path in args.audio]
-    style = asking.prompt_style(found)
-    prompt = asking.build_inputs(processor, style, args.question, clips)
-    _warn_of_unknown_words(found.name, asking.unknown_words(processor, args.question))
+    prompter = Prompter.of(found)
+    clips = [prompter.load_clip(path) for path in args.audio]
+    prompt = prompter.inputs([args.question], [clips])
+    _warn_of_unknown_words(found.name, prompter.unknown_words(args.question))
     note(f"loading {found.name}")
     if found.name == TINY:
         use_one_thread()
     model = load_weights(
         found, device=args.device, dtype=args.dtype, attn_implementation=args.attention
     )
-    loaded = Loaded(model, processor, found.name, found.family)
+    loaded = Loaded(model, prompter.processor, found.name, found.family)
     answers: dict[str, str] = {}
     if not args.no_compare:
         note("answering without MATA")
@@ -99,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     with setting.mata(model) as applied:
         answers["MATA"] = asking.answer(loaded, [prompt], args.max_new_tokens)[0]
 
-    rate = processor.feature_extractor.sampling_rate
+    rate = prompter.limits.sampling_rate
     print(f"model      {found.name} ({found.family.model_type})")
     print(f"setting    {description}")
     print(f"           ({setting.origin})")

@@ -13,11 +13,12 @@ from typing import Any
 
 from torch import Tensor
 
-from mata_audio.asking import answer, build_inputs, load_clip, prompt_style, same_length_batches
+from mata_audio.asking import answer, same_length_batches
 from mata_audio.cli.progress import Progress
 from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.results import BASELINE
 from mata_audio.loading import Loaded
+from mata_audio.prompting import Prompter
 from mata_audio.receipt import Receipt
 from mata_audio.settings import MATA
 
@@ -53,12 +54,11 @@ def run_benchmark(loaded: Loaded, mata: MATA, items: Sequence[Item], clips: Sequ
     Raises:
         AudioError: a clip cannot be used.
     """
-    style = prompt_style(loaded)
+    prompter = Prompter.of(loaded)
     prompts: list[dict[str, Tensor]] = []
     with Progress("reading clips", len(clips)) as progress:
         for item, path in zip(items, clips, strict=True):
-            clip = load_clip(loaded.processor, path)
-            prompts.append(build_inputs(loaded.processor, style, item.question, [clip]))
+            prompts.append(prompter.inputs([item.question], [[prompter.load_clip(path)]]))
             progress.advance(1)
     baseline = _answers("without MATA", loaded, prompts)
     with mata(loaded.model) as applied:

@@ -89,17 +89,14 @@ def summary(plan: Plan) -> list[str]:
 
 def dry_run(plan: Plan) -> str:
     """Return the prompts of three items, as the model would read them."""
-    from mata_audio.asking import chat_prompt, prompt_style
-    from mata_audio.evaluation.running.prepare import style_of
-    from mata_audio.loading import Loaded, load_processor
+    from mata_audio.evaluation.running.prepare import styled
+    from mata_audio.prompting import Prompter
 
-    model = plan.model
-    processor = model.processor if isinstance(model, Loaded) else load_processor(model)
-    style = style_of(plan.template, prompt_style(plan.model))
+    prompter = styled(Prompter.of(plan.model), plan.template)
     parts = list(summary(plan))
     for item in plan.items[:3]:
         question = plan.template.render(item.question, item.choices)
-        prompt = chat_prompt(processor, style, question, len(item.audio))
+        prompt = prompter.text(question, len(item.audio))
         clips = ", ".join(clip.name for clip in item.audio)
         answer = "hidden" if item.answer is None else item.answer
         parts += [f"\n--- {item.id} ({clips}; answer: {answer})", prompt.rstrip("\n")]

@@ -47,12 +47,12 @@ def run(args: argparse.Namespace) -> int:
     from mata_audio.settings import MATA
 
     quiet_libraries(getattr(args, "debug", False))
-    from mata_audio.asking import clip_limits
     from mata_audio.families import locate
-    from mata_audio.loading import find_model, load_processor, skeleton
+    from mata_audio.loading import find_model, skeleton
+    from mata_audio.prompting import Prompter
 
     found = find_model(args.model, trust_remote_code=args.trust_remote_code)
-    limits = clip_limits(load_processor(found))
+    limits = Prompter.of(found).limits
     located = locate(skeleton(found))
     attention: Any = located.first_attention.config
     rows = {
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         "decoder": f"{located.depth} layers, numbered 0-{located.depth - 1}",
         "heads": f"{located.heads} query heads, {attention.num_key_value_heads} key/value heads",
         "audio token": f"id {located.audio_token_id}",
-        "clips": f"{limits.shortest * 1000:.0f} ms to {limits.longest:g} s each, "
+        "clips": f"{limits.shortest * 1000:.0f} ms {_up_to(limits.longest)} each, "
         f"heard at {limits.sampling_rate:,} Hz",
         "backend": attention._attn_implementation,
         "MATA takes": f"{describe(MATA(), located)} (the paper's)",
@@ -78,3 +78,7 @@ def run(args: argparse.Namespace) -> int:
     for name, value in rows.items():
         print(f"{name:<12} {value}")
     return 0
+
+
+def _up_to(longest: float | None) -> str:
+    return "or more" if longest is None else f"to {longest:g} s"

@@ -43,13 +43,13 @@ def listening_pictures(
         AudioError: a clip cannot be read.
         SettingsError: the prompt's audio tokens do not fit its clips.
     """
-    from mata_audio.asking import clip_limits
     from mata_audio.audio import decode_audio
     from mata_audio.pictures import listening
     from mata_audio.pictures.profile import steered_layers
     from mata_audio.profiling import timeline
+    from mata_audio.prompting import Prompter
 
-    limits = clip_limits(loaded.processor)
+    limits = Prompter.of(loaded).limits
     rate, shortest, longest = limits.sampling_rate, limits.shortest, limits.longest
     clips = [
         decode_audio(source.read(), source.name, rate, shortest, longest, cut=True)

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mata_audio import asking
-from mata_audio.asking import Clip, ClipLimits
-from mata_audio.families import PromptStyle
+from mata_audio.prompting import Clip, ClipLimits, Prompter
 
 if TYPE_CHECKING:
     from mata_audio.loading import Loaded
@@ -32,13 +30,11 @@ class Prompts:
     """Questions about clips for one model.
 
     Args:
-        processor: the model's own.
-        style: how questions are put to it.
+        prompter: puts them.
         clips: of each prompt.
     """
 
-    processor: Any
-    style: PromptStyle
+    prompter: Prompter
     clips: tuple[tuple[Clip, ...], ...]
 
     @classmethod
@@ -48,10 +44,11 @@ class Prompts:
         Raises:
             Exception: of the processor, which does not even take one question about one clip.
         """
-        limits = asking.clip_limits(loaded.processor)
+        prompter = Prompter.of(loaded)
+        limits = prompter.limits
         for lengths in _LENGTHS:
             clips = tuple(tuple(_clip(limits, s, i) for s in own) for i, own in enumerate(lengths))
-            made = cls(loaded.processor, asking.prompt_style(loaded), clips)
+            made = cls(prompter, clips)
             try:
                 made.make(range(len(clips)), "left")
             except Exception:
@@ -63,32 +60,14 @@ class Prompts:
 
     def make(self, which: Sequence[int], side: str) -> dict[str, Any]:
         """Return the model inputs of some prompts, by number, padded on ``side``."""
-        if len(which) == 1 and self.clips[which[0]]:
-            (one,) = which
-            return asking.build_inputs(self.processor, self.style, _QUESTIONS[one], self.clips[one])
-        texts = [
-            asking.chat_prompt(self.processor, self.style, _QUESTIONS[i], len(self.clips[i]))
-            for i in which
-        ]
-        sounds = [clip for i in which for clip in self.clips[i]]
-        tokenizer = self.processor.tokenizer
-        before, tokenizer.padding_side = tokenizer.padding_side, side
-        try:
-            inputs = self.processor(
-                text=texts,
-                audio=sounds or None,
-                sampling_rate=self.processor.feature_extractor.sampling_rate,
-                return_tensors="pt",
-                padding=True,
-            )
-        finally:
-            tokenizer.padding_side = before
-        return dict(inputs)
+        questions = [_QUESTIONS[i] for i in which]
+        return self.prompter.inputs(questions, [self.clips[i] for i in which], side)
 
 
 def _clip(limits: ClipLimits, seconds: float, seed: int) -> Clip:
     """A tone in noise, always the same; shorter where the model hears less."""
-    seconds = max(limits.shortest, min(seconds, seconds * limits.longest / 2))
+    if limits.longest is not None:
+        seconds = max(limits.shortest, min(seconds, seconds * limits.longest / 2))
     count = int(np.ceil(seconds * limits.sampling_rate))
     time = np.arange(count) / limits.sampling_rate
     tone = 0.2 * np.sin(2 * np.pi * (300 + 200 * seed) * time)

@@ -3,7 +3,7 @@
 A new family is one :class:`Family` row in :data:`FAMILIES`; see CONTRIBUTING.md.
 """
 
-from mata_audio.families.family import Family, Located, PromptStyle
+from mata_audio.families.family import Family, Hearing, Located, PromptStyle
 from mata_audio.families.locating import family_named, follow, locate
 from mata_audio.families.registering import register_family
 from mata_audio.families.table import FAMILIES, UNSUPPORTED
@@ -12,6 +12,7 @@ __all__ = [
     "FAMILIES",
     "UNSUPPORTED",
     "Family",
+    "Hearing",
     "Located",
     "PromptStyle",
     "family_named",

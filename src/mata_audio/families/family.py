@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -18,10 +18,26 @@ class PromptStyle:
     Args:
         audio_first: clips before the question, or after it.
         system: system prompt; None for the chat template's own.
+        turn: whose turn the question is in, "user" or "system"; clips are always in the user's.
     """
 
     audio_first: bool = True
     system: str | None = None
+    turn: Literal["user", "system"] = "user"
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """What a family's processor takes for sound.
+
+    Args:
+        longest: greatest duration of a clip, in seconds or as a dotted path from the processor to
+            it: what is beyond is cut without a word. None where it takes any.
+        clips: greatest number of clips in one prompt; None for any.
+    """
+
+    longest: float | str | None = None
+    clips: int | None = None
 
 
 Positions = Callable[[Any], Tensor]
@@ -46,6 +62,10 @@ class Family:
         expands_single_tokens: whether the model itself expands a prompt in which no two audio
             tokens are adjacent (the legacy way), so that positions in ``input_ids`` would be wrong.
         prompt_style: how ``mata ask`` puts a question.
+        hearing: what its processor takes for sound.
+        adapter: name and subfolder of an adapter that a checkpoint brings for sound, and that its
+            makers put on by hand; None where there is none.
+        config: values that its config gets when it is loaded for questions, by dotted path.
         positions: where ``input_ids`` do not tell where the audio is: asked, with the model, for a
             mask of the prompt that is about to be read, bool, shape ``(batch, tokens)``.
         row_state: dotted paths from the listener to what the model keeps of its latest prompt
@@ -63,6 +83,9 @@ class Family:
     )
     expands_single_tokens: bool = False
     prompt_style: PromptStyle = PromptStyle()
+    hearing: Hearing = Hearing()
+    adapter: tuple[str, str] | None = None
+    config: Mapping[str, Any] = field(default_factory=dict, hash=False)
     positions: Positions | None = None
     row_state: tuple[str, ...] = ()
 

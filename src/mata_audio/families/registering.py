@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mata_audio.errors import SettingsError
-from mata_audio.families.family import Family, Positions
+from mata_audio.families.family import Family, Hearing, Positions
 from mata_audio.families.table import FAMILIES
 
 REGISTERED: dict[str, Family] = {}
@@ -63,5 +63,6 @@ def register_family(
         attention=attention,
         tokens={} if audio_token is None else {"audio": audio_token},
         positions=positions,
+        hearing=Hearing(longest="feature_extractor.chunk_length"),
     )
     return REGISTERED[name]

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from mata_audio.families.family import Family, PromptStyle
+from mata_audio.families.family import Family, Hearing, PromptStyle
 from mata_audio.versions import ROPE_DELTAS, THINKER_DECODERS
 
 # What its makers advise for questions that are no dialogue.
 _OMNI_STYLE = PromptStyle(system="You are a helpful assistant.")
+
+# One window of Whisper's extractor, and no more.
+_ONE_WINDOW = Hearing(longest="feature_extractor.chunk_length")
+# Windows one after another, up to a bound of the processor's; each text has its one clip.
+_WINDOWS = Hearing(longest="max_audio_len", clips=1)
+_ONE_CLIP = Hearing(clips=1)
+_THIRTY_SECONDS = Hearing(longest=30.0)
 
 _IMAGE = {"image": "image_token_id"}
 _VISION = {**_IMAGE, "video": "video_token_id"}
@@ -19,6 +26,7 @@ FAMILIES: tuple[Family, ...] = (
         model_type="qwen2_audio",
         loader="Qwen2AudioForConditionalGeneration",
         expands_single_tokens=True,
+        hearing=_ONE_WINDOW,
     ),
     Family(
         model_type="qwen2_5_omni",
@@ -26,6 +34,7 @@ FAMILIES: tuple[Family, ...] = (
         listener="thinker",
         decoders=THINKER_DECODERS,
         prompt_style=_OMNI_STYLE,
+        hearing=_ONE_WINDOW,
         tokens=_EVERY,
         row_state=ROPE_DELTAS,
     ),
@@ -34,6 +43,7 @@ FAMILIES: tuple[Family, ...] = (
         loader="Qwen2_5OmniThinkerForConditionalGeneration",
         decoders=THINKER_DECODERS,
         prompt_style=_OMNI_STYLE,
+        hearing=_ONE_WINDOW,
         tokens=_EVERY,
         row_state=ROPE_DELTAS,
     ),
@@ -53,8 +63,16 @@ FAMILIES: tuple[Family, ...] = (
         tokens=_EVERY,
         row_state=ROPE_DELTAS,
     ),
-    Family(model_type="audioflamingo3", loader="AudioFlamingo3ForConditionalGeneration"),
-    Family(model_type="musicflamingo", loader="MusicFlamingoForConditionalGeneration"),
+    Family(
+        model_type="audioflamingo3",
+        loader="AudioFlamingo3ForConditionalGeneration",
+        hearing=_WINDOWS,
+    ),
+    Family(
+        model_type="musicflamingo",
+        loader="MusicFlamingoForConditionalGeneration",
+        hearing=_WINDOWS,
+    ),
     Family(model_type="voxtral", loader="VoxtralForConditionalGeneration"),
     # The encoders are inside the decoder's embedding, and so is the audio token.
     Family(
@@ -65,24 +83,47 @@ FAMILIES: tuple[Family, ...] = (
             "audio": "audio_config.audio_token_id",
             "image": "vision_config.image_token_id",
         },
+        adapter=("speech", "speech-lora"),
     ),
     # Sliding layers, and last layers that share the keys of earlier ones.
     Family(
         model_type="gemma3n",
         loader="Gemma3nForConditionalGeneration",
         tokens={"audio": "audio_token_id", **_IMAGE},
+        hearing=_THIRTY_SECONDS,
     ),
-    Family(model_type="gemma4", loader="Gemma4ForConditionalGeneration", tokens=_EVERY),
+    Family(
+        model_type="gemma4",
+        loader="Gemma4ForConditionalGeneration",
+        tokens=_EVERY,
+        hearing=_THIRTY_SECONDS,
+    ),
     # With a LoRA adapter in the decoder, which the model puts on where it hears something.
     Family(model_type="granite_speech", loader="GraniteSpeechForConditionalGeneration"),
     Family(model_type="granite_speech_plus", loader="GraniteSpeechPlusForConditionalGeneration"),
-    Family(model_type="glmasr", loader="GlmAsrForConditionalGeneration"),
-    Family(model_type="qwen3_asr", loader="Qwen3ASRForConditionalGeneration"),
-    Family(model_type="vibevoice_asr", loader="VibeVoiceAsrForConditionalGeneration"),
-    Family(model_type="fun_asr_nano", loader="FunAsrNanoForConditionalGeneration"),
+    Family(model_type="glmasr", loader="GlmAsrForConditionalGeneration", hearing=_WINDOWS),
+    # Its template takes text in the system's turn alone, as context.
+    Family(
+        model_type="qwen3_asr",
+        loader="Qwen3ASRForConditionalGeneration",
+        prompt_style=PromptStyle(turn="system"),
+        hearing=_ONE_CLIP,
+    ),
+    # It adds noise to what it hears; without, the same clip has the same answer.
+    Family(
+        model_type="vibevoice_asr",
+        loader="VibeVoiceAsrForConditionalGeneration",
+        config={"acoustic_tokenizer_encoder_config.vae_std": 0.0},
+    ),
+    Family(
+        model_type="fun_asr_nano",
+        loader="FunAsrNanoForConditionalGeneration",
+        hearing=_ONE_CLIP,
+    ),
     Family(
         model_type="moss_transcribe_diarize",
         loader="MossTranscribeDiarizeForConditionalGeneration",
+        hearing=_ONE_CLIP,
     ),
     # A layer is one of Mamba, attention, experts and MLP.
     Family(

@@ -6,19 +6,18 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from mata_audio.asking import build_inputs, clip_limits, prompt_style
 from mata_audio.audio import decode_audio
 from mata_audio.errors import one_line
 from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.prompts.templates import Template
 from mata_audio.evaluation.results import ClipHeard
-from mata_audio.families import PromptStyle
+from mata_audio.prompting import Prompter
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.running.plan import Plan
@@ -69,20 +68,16 @@ class Preparer:
     """Makes model inputs.
 
     Args:
-        processor: of the model.
+        prompter: puts questions to the model.
         template: how a question is put.
-        style: of the model's family, where the template leaves something open.
         cut_long_audio: whether the model hears the beginning of a clip that is too long for it;
             otherwise such an item fails.
     """
 
-    def __init__(
-        self, processor: Any, template: Template, style: PromptStyle, cut_long_audio: bool
-    ) -> None:
-        self._processor = processor
+    def __init__(self, prompter: Prompter, template: Template, cut_long_audio: bool) -> None:
+        self._prompter = styled(prompter, template)
         self._template = template
-        self._style = style_of(template, style)
-        self._limits = clip_limits(processor)
+        self._limits = prompter.limits
         self._cut = cut_long_audio
         self._processing = threading.Lock()  # fast tokenizers refuse two threads at once
 
@@ -102,9 +97,7 @@ class Preparer:
             ]
             question = self._template.render(item.question, item.choices)
             with self._processing:
-                inputs = build_inputs(
-                    self._processor, self._style, question, [clip.samples for clip in clips]
-                )
+                inputs = self._prompter.inputs([question], [[clip.samples for clip in clips]])
         except Exception as error:
             return Failed(item, one_line(error))
         heard = tuple(
@@ -116,16 +109,17 @@ class Preparer:
 
 def preparer_of(plan: Plan, loaded: Loaded) -> Preparer:
     """Return what makes the model inputs of a plan's items."""
-    style = prompt_style(loaded)
-    return Preparer(loaded.processor, plan.template, style, plan.options.cut_long_audio)
+    return Preparer(Prompter.of(loaded), plan.template, plan.options.cut_long_audio)
 
 
-def style_of(template: Template, style: PromptStyle) -> PromptStyle:
-    """Return how a template's prompt is put; ``style`` decides what the template leaves open."""
-    return PromptStyle(
-        audio_first=style.audio_first if template.audio_first is None else template.audio_first,
-        system=style.system if template.system is None else template.system,
-    )
+def styled(prompter: Prompter, template: Template) -> Prompter:
+    """Return who puts a template's prompts; the family decides what the template leaves open."""
+    style, audio_first, system = prompter.style, template.audio_first, template.system
+    if audio_first is not None:
+        style = replace(style, audio_first=audio_first)
+    if system is not None:
+        style = replace(style, system=system)
+    return replace(prompter, style=style)
 
 
 def ahead(
