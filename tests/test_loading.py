@@ -16,6 +16,7 @@ import models
 from mata_audio import MataError, ModelLoadError, SettingsError, UnsupportedModelError
 from mata_audio.families import locate
 from mata_audio.loading import find_model, load, load_processor, load_weights, skeleton
+from mata_audio.small_models import small_model
 
 
 @pytest.fixture
@@ -205,3 +206,46 @@ def test_wrong_options(qwen2_audio_folder: Path, options: dict, words: str) -> N
 def test_cuda_where_there_is_none(qwen2_audio_folder: Path) -> None:
     with pytest.raises(SettingsError, match="device 'cuda'"):
         load(qwen2_audio_folder, device="cuda")
+
+
+def test_phi_is_loaded_with_its_adapter_for_sound(tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft")
+    small = small_model("phi4_multimodal")
+    inputs = small.inputs(small.questions)
+    small.model.save_pretrained(tmp_path)
+    with torch.no_grad():
+        bare = small.model(**inputs).logits
+    small.model.add_adapter(peft.LoraConfig(target_modules=["qkv_proj"]), "speech")
+    torch.manual_seed(1)
+    for name, weight in small.model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.2)
+    small.model.save_pretrained(tmp_path / "speech-lora")
+    assert not (tmp_path / "speech-lora" / "model.safetensors").exists()  # the adapter alone
+    model = load_weights(find_model(tmp_path))
+    with torch.no_grad():
+        adapted = small.model.eval()(**inputs).logits
+        assert torch.equal(model(**inputs).logits, adapted)
+    assert (adapted - bare).abs().max() > 0.01
+
+    (tmp_path / "speech-lora" / "adapter_model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(ModelLoadError, match="safetensors"):
+        load_weights(find_model(tmp_path))
+    shutil.rmtree(tmp_path / "speech-lora")
+    with pytest.warns(UserWarning, match="no speech-lora folder"):
+        model = load_weights(find_model(tmp_path))
+    with torch.no_grad():
+        assert torch.equal(model(**inputs).logits, bare)
+
+
+def test_without_noise_a_clip_has_one_answer(tmp_path: Path) -> None:
+    """VibeVoice adds noise to what it hears, by its config."""
+    small = small_model("vibevoice_asr")
+    small.model.config.acoustic_tokenizer_encoder_config.vae_std = 0.6
+    inputs = small.inputs(small.questions[:1])
+    with torch.no_grad():
+        noisy = small.model(**inputs).logits
+        assert not torch.allclose(small.model(**inputs).logits, noisy)
+        small.model.save_pretrained(tmp_path)
+        model = load_weights(find_model(tmp_path))
+        assert torch.equal(model(**inputs).logits, model(**inputs).logits)

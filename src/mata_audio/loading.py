@@ -6,6 +6,7 @@ Everything that can be told from the small files is checked before any weights a
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from transformers import AutoConfig, AutoProcessor, PreTrainedConfig
 from transformers.processing_utils import ProcessorMixin
 
 from mata_audio.errors import MataError, ModelLoadError, SettingsError, UnsupportedModelError
-from mata_audio.families import Family, family_named
+from mata_audio.families import Family, family_named, follow
 from mata_audio.load_errors import missing_processor_files, reason
+from mata_audio.sound_adapter import put_on
 from mata_audio.tiny import MODEL_PATH
 
 TINY = "tiny"
@@ -181,6 +183,7 @@ def load_weights(
         )
         missing = sorted(info["missing_keys"])
         if not missing:
+            _make_ready(found, model)
             return model.to(target).eval()
     except Exception as error:
         raise ModelLoadError(f"cannot load the weights of {found.name}: {reason(error)}") from error
@@ -188,6 +191,27 @@ def load_weights(
         f"the weights of {found.name} are incomplete: {len(missing)} tensors are missing, "
         f"the first is {missing[0]}"
     )
+
+
+def _make_ready(found: Found, model: Any) -> None:
+    """Set what the family's questions need, and put its adapter for sound on.
+
+    Warns:
+        UserWarning: a folder without the adapter, which may be merged into its weights.
+    """
+    for path, value in found.family.config.items():
+        owner, _, name = path.rpartition(".")
+        setattr(follow(model.config, owner), name, value)
+    if found.family.adapter is None:
+        return
+    name, subfolder = found.family.adapter
+    if found.folder is not None and not (found.folder / subfolder).is_dir():
+        warnings.warn(
+            f"{found.name} has no {subfolder} folder: its makers' adapter for sound is not put on",
+            stacklevel=3,
+        )
+        return
+    put_on(model, found.source, name, subfolder, found.folder is not None)
 
 
 def skeleton(found: Found, attn_implementation: str | None = None) -> nn.Module:
