@@ -5,22 +5,20 @@ from __future__ import annotations
 import pytest
 
 from families.full_scores import Setting
+from families.processing import PROCESSINGS, processing_of
 from families.subjects import subject_of
 from families.test_exactness_of_families import assert_generated_exactly
-from mata_audio.small_models import MODEL_TYPES, small_model
-from mata_audio.small_models.processing import PROCESSINGS
+from mata_audio.small_models import MODEL_TYPES
 
 
-def test_processors_are_of_known_families() -> None:
-    assert set(PROCESSINGS) < set(MODEL_TYPES)
-    assert small_model("gemma4").processing is None
+def test_every_family_that_hears_has_one() -> None:
+    assert {*PROCESSINGS, "voxtral"} == set(MODEL_TYPES)
 
 
 @pytest.mark.parametrize("model_type", PROCESSINGS)
 def test_generation(model_type: str) -> None:
     subject = subject_of(model_type)
-    processing = subject.small.processing
-    assert processing is not None
+    processing = processing_of(model_type)
     assert type(processing.processor).__module__.startswith("transformers.models.")
     questions = subject.small.questions[:2]
     if processing.one_clip:

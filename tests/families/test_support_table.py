@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from families.full_scores import Setting, positions
+from families.processing import NEEDS, PROCESSINGS
 from families.subjects import Subject, subject_of
 from families.test_exactness_of_families import TOLERANCE, greedy, mata
 from mata_audio.families import FAMILIES, Family
@@ -26,8 +27,6 @@ HEAD = (
     "| `model_type` | class | tokens | exact | `multiply` decodes on | tested with | notes |\n"
     "| --- | --- | --- | --- | --- | --- | --- |\n"
 )
-PROCESSOR = "its real processor"
-MADE = "tokens and features made here"
 
 NOTES = {
     "qwen2_audio": "the legacy single audio token is refused",
@@ -35,13 +34,13 @@ NOTES = {
     "qwen3_omni_moe": "only the thinker is steered; experts; query and key norms",
     "qwen3_omni_moe_thinker": "experts; query and key norms",
     "voxtral": "every clip is a whole number of 30 s pieces",
-    "phi4_multimodal": "encoders in the decoder's embedding; one projection for query, key, value",
+    "phi4_multimodal": "encoders in the embedding; query, key, value are one; LoRA (needs PEFT)",
     "gemma3n": "sliding windows; shared keys; query, key, value norms; no eye in the test (timm)",
     "gemma4": "as Gemma 3n; other key heads in full layers; shared layers read the last row alone",
     "granite_speech": "its own LoRA adapter (needs PEFT), on where it hears something",
     "granite_speech_plus": "its own LoRA adapter (needs PEFT), on where it hears something",
     "qwen3_asr": "query and key norms",
-    "vibevoice_asr": "adds noise to what it hears: compare with `sample=False`, or from one seed",
+    "vibevoice_asr": "adds noise to what it hears; the command line takes that out",
     "fun_asr_nano": "query and key norms",
     "moss_transcribe_diarize": "query and key norms",
     "nemotron_h_omni": "most layers have no attention (Mamba, experts, MLP)",
@@ -77,6 +76,14 @@ def decodes_on(subject: Subject, tokens: str, scaled: set[int]) -> str:
     return "scaled keys or rows, by layer" if scaled else "rows"
 
 
+def tested_with(model_type: str) -> str:
+    """Whose inputs the tests give it."""
+    if model_type not in PROCESSINGS:
+        return "tokens and features made here"
+    needs = NEEDS.get(model_type)
+    return "its real processor" + (f" (where {needs} is installed)" if needs else "")
+
+
 def row(family: Family, scaled: set[int]) -> str:
     subject = subject_of(family.model_type)
     formulas = [
@@ -90,7 +97,7 @@ def row(family: Family, scaled: set[int]) -> str:
         ", ".join(family.tokens),
         ", ".join(formulas),
         decodes_on(subject, next(iter(family.tokens)), scaled),
-        MADE if subject.small.processing is None else PROCESSOR,
+        tested_with(family.model_type),
         NOTES.get(family.model_type, ""),
     ]
     return f"| {' | '.join(cells)} |".replace("|  |", "| |")

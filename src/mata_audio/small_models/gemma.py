@@ -46,7 +46,8 @@ _MARKS = {
     "boi_token_id": VISION_START,
     "eoi_token_id": VISION_END,
 }
-_GEMMA3N_TOKENS = 6
+GEMMA3N_TOKENS = 12
+"""Audio tokens of a clip, whatever its length: of two seconds at most."""
 
 
 def gemma3n() -> SmallModel:
@@ -65,7 +66,7 @@ def gemma3n() -> SmallModel:
             "sscp_conv_channel_size": [4, 4],
         },
         text_config={**_TEXT, "altup_num_inputs": 2, "laurel_rank": 8},
-        audio_soft_tokens_per_image=_GEMMA3N_TOKENS,
+        audio_soft_tokens_per_image=GEMMA3N_TOKENS,
         eoa_token_id=AUDIO_END,
         **_MARKS,
     )
@@ -87,7 +88,7 @@ def gemma3n() -> SmallModel:
         "gemma3n",
         model,
         features,
-        clip_tokens=(_GEMMA3N_TOKENS, _GEMMA3N_TOKENS),
+        clip_tokens=(GEMMA3N_TOKENS, GEMMA3N_TOKENS),
         images=Pictures(lambda clips: {}, (3, 5)),  # without an eye: the image tokens alone
     )
 

@@ -12,8 +12,11 @@ from mata_audio.small_models.configs import DECODER, HEADS, HIDDEN
 from mata_audio.small_models.small_model import AUDIO, Clip, SmallModel, built
 
 _WINDOW, _TOKENS = 15, 3  # a window of encoder frames, and the audio tokens that it becomes
+GRANITE_MELS = 80
+"""Mel channels: a saved extractor forgets any other number."""
+
 _ENCODER: dict[str, Any] = {
-    "input_dim": 16,
+    "input_dim": 2 * GRANITE_MELS,  # two mel frames make one
     "num_layers": 2,
     "hidden_dim": 32,
     "num_heads": 2,

@@ -19,7 +19,7 @@ from mata_audio.small_models.small_model import (
     built,
 )
 
-_WIDTH = 100
+_WIDTH = 200  # mel frames of a window: two seconds
 _LLAMA = {"model_type": "llama", "head_dim": HIDDEN // HEADS, **DECODER}
 _QWEN2 = {"model_type": "qwen2", **DECODER}
 _QWEN3 = {"model_type": "qwen3", "head_dim": HIDDEN // HEADS, **DECODER}
@@ -81,7 +81,7 @@ def glmasr() -> SmallModel:
         audio_token_id=AUDIO,
     )
     model = built(transformers.GlmAsrForConditionalGeneration, config)
-    return SmallModel("glmasr", model, mel_features(lambda n: 8 * n, width=_WIDTH + 4))
+    return SmallModel("glmasr", model, mel_features(lambda n: 8 * n, width=_WIDTH))
 
 
 def fun_asr_nano() -> SmallModel:
@@ -132,8 +132,8 @@ def moss_transcribe_diarize() -> SmallModel:
 
 def vibevoice_asr() -> SmallModel:
     """VibeVoice-ASR: sound samples; of the noise that the model adds there is none here."""
-    hop = 4
-    encoder = {"num_filters": 4, "downsampling_ratios": [2, 2], "depths": [1, 1, 1]}
+    hop = 3200  # the processor takes no other
+    encoder = {"num_filters": 1, "downsampling_ratios": [2, 2, 4, 5, 5, 8], "depths": [1] * 7}
     config = transformers.VibeVoiceAsrConfig(
         acoustic_tokenizer_encoder_config={**encoder, "hidden_size": 8, "vae_std": 0.0},
         semantic_tokenizer_encoder_config={**encoder, "hidden_size": 8},

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from mata_audio.small_models.processing import Processing
 
 # The vocabulary of every small model: text, then special tokens.
 PAD, EOS, BOS = 0, 1, 2
@@ -81,17 +78,6 @@ class SmallModel:
     images: Pictures | None = None
     videos: Pictures | None = None
     types: str = ""
-
-    @property
-    def processing(self) -> Processing | None:
-        """The family's real processor, built anew; None where that needs more than Transformers.
-
-        :meth:`inputs` makes token ids and features without one.
-        """
-        from mata_audio.small_models.processing import PROCESSINGS
-
-        build = PROCESSINGS.get(self.model_type)
-        return None if build is None else build()
 
     @property
     def questions(self) -> list[Sample]:

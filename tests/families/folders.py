@@ -1,0 +1,52 @@
+"""Model folders as users have them: small random models with their real processors."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+from families.processing import processing_of
+from mata_audio.small_models import small_model
+
+PARTS = (
+    "{% for message in messages %}{{ message['role'] }} {% for part in message['content'] %}"
+    "{% if part['type'] == 'audio' %} CLIP {% else %}{{ part['text'] }}{% endif %}{% endfor %} "
+    "{% endfor %}{% if add_generation_prompt %}assistant{% endif %}"
+)
+"""As most chat templates are: a message has parts."""
+
+WORDS = "{% for message in messages %}{{ message['role'] + ' ' + message['content'] }} {% endfor %}"
+"""As older ones are: a message is a text, with the audio tokens in it."""
+
+SYSTEM = (
+    "{% for message in messages %}{% if message['role'] == 'system' %}"
+    "{{ message['content'][0]['text'] }}{% else %}"
+    "{% for part in message['content'] if part['type'] == 'audio' %} CLIP {% endfor %}"
+    "{% endif %}{% endfor %}"
+)
+"""As that of Qwen3-ASR is: the user says nothing beside the clip."""
+
+_TEMPLATES = {"qwen3_asr": SYSTEM}
+_OF_THE_TOKENIZER = {
+    "granite_speech": WORDS,
+    "granite_speech_plus": WORDS,
+    "phi4_multimodal": WORDS,
+}
+
+
+@cache
+def folder_of(model_type: str) -> Path:
+    """Write a family's folder, once; skips the test where its processor cannot be built."""
+    processing = processing_of(model_type)
+    processor = processing.processor
+    if model_type in _OF_THE_TOKENIZER:
+        processor.chat_template = None
+        processor.tokenizer.chat_template = _OF_THE_TOKENIZER[model_type]
+    else:
+        template = _TEMPLATES.get(model_type, PARTS)
+        processor.chat_template = template.replace("CLIP", processing.placeholder)
+    folder = Path(mkdtemp(prefix=f"{model_type}-"))
+    small_model(model_type).model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder

@@ -1,0 +1,113 @@
+"""Every family from a folder, with its real processor: asked, examined and evaluated."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from families.folders import folder_of
+from families.processing import PROCESSINGS
+from families.subjects import subject_of
+from mata_audio import MATA, SettingsError
+from mata_audio.asking import answer
+from mata_audio.doctor.examination import examine
+from mata_audio.doctor.patient import loaded_patient
+from mata_audio.evaluation import evaluate
+from mata_audio.families import FAMILIES
+from mata_audio.loading import Loaded, find_model, load, load_processor
+from mata_audio.prompting import Prompter
+from mata_audio.small_models import small_model
+
+
+def loaded_of(model_type: str) -> Loaded:
+    subject_of(model_type)  # skips where Transformers is too old for it
+    folder = folder_of(model_type)
+    if model_type == "gemma3n":  # its eye cannot be loaded without timm
+        found = find_model(folder)
+        return Loaded(small_model(model_type).model, load_processor(found), "gemma3n", found.family)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* has no speech-lora folder")
+        return load(folder, device="cpu")
+
+
+def noise(prompter: Prompter, seconds: float) -> np.ndarray:
+    count = round(seconds * prompter.limits.sampling_rate)
+    return (0.1 * np.random.default_rng(0).standard_normal(count)).astype(np.float32)
+
+
+@pytest.mark.parametrize("model_type", PROCESSINGS)
+def test_it_is_asked_about_clips(model_type: str) -> None:
+    loaded = loaded_of(model_type)
+    prompter = Prompter.of(loaded)
+    clips = [noise(prompter, 0.9), noise(prompter, 0.3)][: prompter.hearing.clips]
+    inputs = prompter.inputs(["w7 w8"], [clips])
+    words = prompter.processor.tokenizer.convert_ids_to_tokens(inputs["input_ids"][0].tolist())
+    assert words.count("w7") == 1
+    assert words.index("w8") == words.index("w7") + 1
+    with MATA()(loaded.model) as applied:
+        assert isinstance(answer(loaded, [inputs], 2)[0], str)
+    assert applied.receipt.audio_tokens == (words.count(prompter.processor.audio_token),)
+    if prompter.hearing.clips == 1:
+        with pytest.raises(SettingsError, match="takes at most 1 clip in a prompt; got 2"):
+            prompter.inputs(["w5"], [[clips[0], clips[0]]])
+
+
+@pytest.mark.parametrize("model_type", PROCESSINGS)
+def test_limits_are_where_the_processor_cuts(model_type: str) -> None:
+    """What is said of the longest clip, seen in what becomes of one that is longer."""
+    prompter = Prompter.of(loaded_of(model_type))
+    longest = prompter.limits.longest
+    shown = 40.0 if longest is None else longest
+    if shown > 60:
+        shown = 2.0  # of several windows, far from the bound
+    one = prompter.inputs(["w5"], [[noise(prompter, shown)]])
+    two = prompter.inputs(["w5"], [[noise(prompter, 1.5 * shown)]])
+    sounds = [name for name in one if name not in ("input_ids", "attention_mask")]
+    same = all(
+        one[name].shape == two[name].shape and torch.equal(one[name], two[name]) for name in sounds
+    )
+    assert same == (longest == shown)
+
+
+@pytest.mark.parametrize("model_type", PROCESSINGS)
+def test_its_shortest_clip_is_heard(model_type: str) -> None:
+    loaded = loaded_of(model_type)
+    prompter = Prompter.of(loaded)
+    inputs = prompter.inputs(["w5"], [[noise(prompter, prompter.limits.shortest + 1e-4)]])
+    with torch.no_grad():
+        assert loaded.model(**inputs).logits.isfinite().all()
+
+
+@pytest.mark.parametrize("model_type", PROCESSINGS)
+def test_the_doctor_examines_it(model_type: str) -> None:
+    report = examine(loaded_patient(loaded_of(model_type)))
+    assert report.failures == []
+    assert report.worst is not None
+    assert report.worst < 1e-5
+
+
+@pytest.mark.parametrize("model_type", PROCESSINGS)
+def test_it_is_evaluated(model_type: str, tmp_path: Path) -> None:
+    loaded = loaded_of(model_type)
+    options = {"limit": 3, "batch_size": 2, "max_new_tokens": 3}
+    results = evaluate(loaded, "tiny", tmp_path, settings=[MATA(alpha=3)], **options)
+    assert [item.error for item in results.items] == [None] * 3
+    assert len(results.items) == 3
+
+
+def test_the_longest_clip_of_every_family_is_known() -> None:
+    bounded = {own.model_type for own in FAMILIES if own.hearing.longest is not None}
+    assert bounded == {
+        "qwen2_audio",
+        "qwen2_5_omni",
+        "qwen2_5_omni_thinker",
+        "audioflamingo3",
+        "musicflamingo",
+        "glmasr",
+        "gemma3n",
+        "gemma4",
+    }
