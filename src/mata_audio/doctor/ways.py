@@ -108,11 +108,14 @@ def cache(exam: Exam) -> Check:
 
 
 def beams(exam: Exam) -> Check:
-    """The score of each beam, a token, is that of its tokens by the full scores in one pass."""
+    """The log-likelihood of each token of each beam is that by the full scores in one pass.
+
+    Token by token, not in sum: there what the setting does to one may undo what it does to another.
+    """
     patient, inputs = exam.patient, exam.patient.alone()
     prompt = inputs["input_ids"].shape[1]
-    sums = {"num_return_sequences": 3, "length_penalty": 0.0, "output_scores": True}
-    options: dict[str, Any] = {"num_beams": 3, "config": sums}
+    scored = {"num_return_sequences": 3, "length_penalty": 0.0, "output_scores": True}
+    options: dict[str, Any] = {"num_beams": 3, "config": scored}
 
     def difference(steered: bool) -> tuple[float, float]:
         alpha = exam.alpha if steered else 0.0
@@ -121,13 +124,16 @@ def beams(exam: Exam) -> Check:
                 output = write(patient, inputs, **options)
         else:
             output = write(patient, inputs, **options)
+        scores = patient.listener.compute_transition_scores(
+            output.sequences, output.scores, output.beam_indices
+        )
         most, moved = 0.0, 0.0
-        for sequence, score in zip(output.sequences, output.sequences_scores, strict=True):
+        for sequence, score in zip(output.sequences, scores, strict=True):
             answer = sequence[None, prompt:]
             whole = continued(patient, inputs, answer)
-            found = [_log_likelihood(exam, whole, answer, strength) for strength in (alpha, 0.0)]
-            most = max(most, abs(found[0] - float(score)) / answer.shape[1])
-            moved = max(moved, abs(found[0] - found[1]) / answer.shape[1])
+            wanted, plain = (_likelihoods(exam, whole, answer, each) for each in (alpha, 0.0))
+            most = max(most, largest(score.to(wanted.device) - wanted))
+            moved = max(moved, largest(wanted - plain))
         return most, moved
 
     steered, effect = difference(True)
@@ -137,11 +143,12 @@ def beams(exam: Exam) -> Check:
     )
 
 
-def _log_likelihood(exam: Exam, whole: Inputs, answer: Tensor, alpha: float) -> float:
+def _likelihoods(exam: Exam, whole: Inputs, answer: Tensor, alpha: float) -> Tensor:
+    """Return the log-likelihood of each token of an answer by the full scores, shape (new,)."""
     new = answer.shape[1]
     logits, _ = read_full_scores(exam.patient, whole, exam.layers, alpha, "multiply", new)
     chances = logits[:, -new - 1 : -1].log_softmax(-1)
-    return float(chances.gather(2, answer[..., None].to(chances.device)).sum())
+    return chances.gather(2, answer[..., None].to(chances.device)).flatten()
 
 
 def _check_flash(exam: Exam) -> None:
