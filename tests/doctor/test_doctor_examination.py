@@ -48,7 +48,7 @@ def test_a_healthy_model_passes(patient: Patient) -> None:
 
 def test_each_prompt_of_the_patient(patient: Patient) -> None:
     assert patient.clips == (1, 2, 0)
-    assert patient.heard == [0, 1]
+    assert patient.with_clips == [0, 1]
     left, right = patient.batch("left"), patient.batch("right")
     for i in range(3):
         ids = patient.alone(i)["input_ids"][0]

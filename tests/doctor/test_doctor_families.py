@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+import torch
 import transformers
 
-from mata_audio import small_models
+from mata_audio import small_models, steered_layer
 from mata_audio.doctor.families import examine_families, family_names
+from mata_audio.families import FAMILIES
+from mata_audio.scaled_keys import ScaledKeys
+from mata_audio.small_models import MODEL_TYPES, VISION_MODEL_TYPES
 from mata_audio.versions import NEWEST
 
 
-def test_every_family_that_hears_is_examined() -> None:
+def test_every_family_is_examined() -> None:
+    assert {family.model_type for family in FAMILIES} == {*MODEL_TYPES, *VISION_MODEL_TYPES}
     if transformers.__version__ == NEWEST:
-        assert family_names() == small_models.MODEL_TYPES
+        assert family_names() == MODEL_TYPES + VISION_MODEL_TYPES
 
 
 @pytest.mark.parametrize("name", family_names())
@@ -25,6 +32,32 @@ def test_a_family(name: str) -> None:
     assert report.model == name
     assert report.worst is not None
     assert report.worst < 1e-5
+
+
+@pytest.mark.parametrize("name", [name for name in family_names() if name in VISION_MODEL_TYPES])
+def test_images_that_are_not_steered(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The examination is about image tokens, and fails where their scores stay as they are."""
+    original = steered_layer.attend_rows
+
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        return original(*args, **{**kwargs, "gain": torch.zeros_like(kwargs["gain"])})
+
+    monkeypatch.setattr(steered_layer, "attend_rows", plain)
+    monkeypatch.setattr(ScaledKeys, "scale", lambda *args: None)
+    (report,) = examine_families((name,))
+    assert report.checks[0].name == "decoder and image tokens"
+    assert report.checks[0].figure.endswith("in prompts with 1, 2, 0 images")
+    failed = {check.name for check in report.failures}
+    for formula in ("multiply", "absolute", "add"):
+        assert {f"full scores, {formula}", f"generate, {formula}"} <= failed
+    assert {"batch padded on the left", "cache and no cache", "beams"} <= failed
+
+
+def test_a_family_in_16_bits() -> None:
+    """Also its beams: a setting moves their tokens clearly, and their sums hardly."""
+    (report,) = examine_families(("gemma3",), dtype=torch.bfloat16)
+    assert report.failures == []
+    assert {check.name: check.outcome for check in report.checks}["beams"] == "pass"
 
 
 def test_a_family_that_cannot_be_built(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from families.full_scores import Setting
+from families.subjects import subject_of
 from mata_audio.doctor.exam import Exam
 from mata_audio.doctor.full_scores import FullScores
 from mata_audio.doctor.passes import read, read_full_scores
+from mata_audio.doctor.patient import small_patient
+from mata_audio.small_models import VISION_MODEL_TYPES
 from reference import reference_logits
 
 TOLERANCE = 1e-5
@@ -31,6 +35,48 @@ def test_they_are_the_reference(exam: Exam, formula: str) -> None:
     assert (read(patient, inputs) - wanted)[real].abs().max() > 100 * TOLERANCE
 
 
+@pytest.mark.parametrize("name", VISION_MODEL_TYPES)
+def test_they_are_the_reference_for_images(name: str) -> None:
+    subject = subject_of(name)
+    patient = small_patient(subject.small)
+    inputs = patient.batch("right")
+    real = inputs["attention_mask"].bool()
+    got, _ = read_full_scores(patient, inputs, subject.layers, 0.7, "absolute")
+    setting = Setting(subject.layers, formula="absolute", tokens="image")
+    wanted = subject.expected(inputs, setting)
+    assert (got - wanted)[real].abs().max() < TOLERANCE
+    assert (read(patient, inputs) - wanted)[real].abs().max() > 100 * TOLERANCE
+
+
+def test_what_gemma_3_sees_of_an_image_matters() -> None:
+    """Full scores that do not know it are far from the model, without any setting."""
+    patient = small_patient(subject_of("gemma3").small)
+    inputs, located = patient.alone(), patient.located
+    scores = FullScores.of_prompts(
+        inputs["input_ids"], inputs["attention_mask"], located.ids_of("image"), 0.0, "add"
+    )
+    with scores.instead(located, located.attending):
+        causal = read(patient, inputs)
+    full, _ = read_full_scores(patient, inputs, located.attending, 0.0, "add")
+    assert (full - read(patient, inputs)).abs().max() < TOLERANCE
+    assert (causal - read(patient, inputs)).abs().max() > 100 * TOLERANCE
+
+
+def test_tokens_of_one_image_see_each_other() -> None:
+    """Of each image apart, in either order, inside the window; shown by even weights."""
+    ids = torch.tensor([[9, 9, 5, 9, 9, 9, 9, 5]])
+    mask = torch.tensor([[1, 1, 1, 1, 1, 1, 1, 0]])
+    scores = FullScores.of_prompts(ids, mask, [9], 0.0, "add", mutual=[9])
+    even = torch.zeros(1, 1, 8, 8)
+    for window, seen in (
+        (None, ["11", "11", "111", "1111111", "1111111", "1111111", "1111111", "1111111"]),
+        (3, ["11", "11", "111", "0111111", "0011111", "0001111", "0000111", "0000011"]),
+    ):
+        got, _ = scores.attend(None, even, even, torch.eye(8)[None, None], sliding_window=window)
+        rows = ["".join(str(int(w > 0)) for w in row).rstrip("0") for row in got[0, :, 0]]
+        assert rows == seen
+
+
 def test_nothing_is_left_behind(exam: Exam) -> None:
     patient, inputs = exam.patient, exam.patient.alone()
     before = read(patient, inputs)
@@ -40,12 +86,13 @@ def test_nothing_is_left_behind(exam: Exam) -> None:
     assert torch.equal(read(patient, inputs), before)
 
 
-def test_active_rows_and_audio() -> None:
+def test_active_rows_and_named_keys() -> None:
     ids = torch.tensor([[0, 0, 5, 9, 9, 6], [9, 5, 6, 7, 0, 0]])
     mask = torch.tensor([[0, 0, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]])
-    scores = FullScores.of_prompts(ids, mask, 9, 0.5, "add", answer=1)
+    scores = FullScores.of_prompts(ids, mask, [9], 0.5, "add", answer=1)
     assert scores.active.int().tolist() == [[0, 0, 0, 0, 1, 1], [0, 0, 1, 1, 0, 0]]
-    assert scores.audio.int().tolist() == [[0, 0, 0, 1, 1, 0], [1, 0, 0, 0, 0, 0]]
+    assert scores.named.int().tolist() == [[0, 0, 0, 1, 1, 0], [1, 0, 0, 0, 0, 0]]
+    assert scores.mutual is None
 
 
 def test_caps_windows_and_groups() -> None:

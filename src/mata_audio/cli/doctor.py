@@ -41,7 +41,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--all-families",
         action="store_true",
-        help="instead of MODEL: a small random model of every supported family",
+        help="instead of MODEL: a small random model of every supported family, shown images where "
+        "it hears nothing",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
     add_loading_options(parser)

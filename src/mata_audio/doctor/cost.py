@@ -40,7 +40,7 @@ class _Clock(StoppingCriteria):
 def overhead(exam: Exam) -> Check:
     """Prefill and decoding with MATA at the paper's alpha, as ratios to the model as it is."""
     patient = exam.patient
-    mata = MATA(layers=exam.layers)
+    mata = MATA(layers=exam.layers, tokens=patient.tokens)
     prefill, decode = [], []
     for round_ in range(ROUNDS + 1):
         seconds = {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mata_audio import MATA
+from dataclasses import replace
+
 from mata_audio.doctor.check import Check
 from mata_audio.doctor.exam import Exam, at_last, largest
 from mata_audio.doctor.passes import (
@@ -22,7 +23,7 @@ def alpha_zero(exam: Exam) -> Check:
     patient, inputs = exam.patient, exam.patient.batch("left")
     baseline, again = (read(patient, inputs) for _ in range(2))
     plain, repeated = (written_logits(write(patient, inputs)) for _ in range(2))
-    with MATA(alpha=0.0, layers=exam.layers, on_no_audio="ignore")(patient.model) as applied:
+    with replace(exam.mata(), alpha=0.0)(patient.model) as applied:
         steered, written = read(patient, inputs), written_logits(write(patient, inputs))
     passes = applied.receipt.forward_passes
     own = max(largest(again - baseline), largest(repeated - plain))  # 0 where a device repeats
@@ -50,7 +51,7 @@ def reading(exam: Exam, formula: str) -> Check:
         f"full scores, {formula}",
         largest((steered - wanted)[real]),
         largest((baseline - plain)[real]),
-        float(moved[patient.heard].min()),
+        float(moved[patient.with_clips].min()),
         REPORT,
     )
 

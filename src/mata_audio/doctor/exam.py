@@ -35,7 +35,7 @@ class Exam:
         layers: steered layers.
         alpha: strength.
         effect: how far the setting moves a logit by the full scores: least over the prompts with
-            sound and the formulas.
+            a clip or picture and the formulas.
         rounding: see :meth:`bound`.
     """
 
@@ -52,7 +52,13 @@ class Exam:
 
     def mata(self, formula: str = "multiply") -> MATA:
         """Return the setting."""
-        return MATA(alpha=self.alpha, layers=self.layers, formula=formula, on_no_audio="ignore")
+        return MATA(
+            alpha=self.alpha,
+            layers=self.layers,
+            formula=formula,
+            tokens=self.patient.tokens,
+            on_no_audio="ignore",
+        )
 
     def bound(self, own: float) -> float:
         """Return how far two ways to the same steered logits may be apart.
@@ -159,7 +165,7 @@ def _exam(
     for formula in FORMULAS:
         steered, _ = read_full_scores(patient, inputs, layers, alpha, formula)
         moved = (at_last(steered, inputs) - at_last(baseline, inputs)).abs().amax(1)
-        effects.append(float(moved[patient.heard].min()))
+        effects.append(float(moved[patient.with_clips].min()))
     exam = Exam(patient, layers, alpha, min(effects), rounding)
     most = max(exam.sensitivity(inputs, formula) for formula in FORMULAS)
     return replace(exam, rounding=max(rounding, most))

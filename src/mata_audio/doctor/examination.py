@@ -51,7 +51,7 @@ def examine(
     start = time.monotonic()
     checks = []
     for name, found in (
-        ("decoder and audio tokens", facts.parts),
+        (f"decoder and {patient.tokens} tokens", facts.parts),
         ("dtype and device", facts.precision),
     ):
         progress(name)

@@ -11,21 +11,24 @@ from mata_audio.layers import format_indices
 
 _MANY_NEGATIVE = 0.3
 
+_CLIPS = {"audio": "clips", "image": "images"}
+
 
 def parts(patient: Patient) -> Check:
-    """The decoder, its attention and the audio tokens of every prompt with sound were found."""
-    located, inputs = patient.located, patient.batch("left")
-    tokens = (inputs["input_ids"] == located.audio_token_id).sum(1).tolist()
+    """The decoder, its attention and the tokens of every prompt's clips or pictures were found."""
+    located, inputs, what = patient.located, patient.batch("left"), patient.tokens
+    (token_id,) = located.ids_of(what)
+    tokens = (inputs["input_ids"] == token_id).sum(1).tolist()
     figure = (
         f"{located.depth} layers ({len(located.attending)} with attention), {located.heads} heads; "
-        f"audio token id {located.audio_token_id}: {', '.join(map(str, tokens))} in prompts with "
-        f"{', '.join(map(str, patient.clips))} clips"
+        f"{what} token id {token_id}: {', '.join(map(str, tokens))} in prompts with "
+        f"{', '.join(map(str, patient.clips))} {_CLIPS[what]}"
     )
     good = all(
         (count > 0) == (clips > 0) for count, clips in zip(tokens, patient.clips, strict=True)
     )
-    advice = "" if good else "the processor's audio token is not the model's: check both configs"
-    return Check("decoder and audio tokens", "pass" if good else "fail", figure, advice)
+    advice = "" if good else f"the processor's {what} token is not the model's: check both configs"
+    return Check(f"decoder and {what} tokens", "pass" if good else "fail", figure, advice)
 
 
 def precision(patient: Patient) -> Check:
@@ -56,7 +59,7 @@ def effect(exam: Exam) -> Check:
     )
     advice = (
         "no alpha moves this model by more than rounding: its answers hardly depend on these "
-        "layers' attention to audio; try --dtype float32"
+        f"layers' attention to {exam.patient.tokens} tokens; try --dtype float32"
     )
     return Check("a setting that shows", "pass" if good else "fail", figure, "" if good else advice)
 

@@ -14,13 +14,14 @@ from mata_audio.errors import one_line
 
 
 def family_names() -> tuple[str, ...]:
-    """Return the families that hear, as far as the installed Transformers has their classes."""
+    """Return the families, those that hear first, of which Transformers here has the classes."""
     from mata_audio.families import FAMILIES
-    from mata_audio.small_models import MODEL_TYPES
+    from mata_audio.small_models import MODEL_TYPES, VISION_MODEL_TYPES
     from mata_audio.versions import has_class
 
     loaders = {family.model_type: family.loader for family in FAMILIES}
-    return tuple(name for name in MODEL_TYPES if has_class(loaders[name]))
+    names = MODEL_TYPES + VISION_MODEL_TYPES
+    return tuple(name for name in names if has_class(loaders[name]))
 
 
 def examine_families(

@@ -1,9 +1,9 @@
 """MATA written out in full: the whole score matrix, changed, capped, masked, softmax.
 
-What the product is held against. It shares nothing with it: which rows are active, where the audio
-is and what a row may see are worked out here from ids and mask. It works on any family, because a
-chosen layer finds this function by the name in its config, as it finds SDPA or eager attention.
-Passes run without a cache, so that every key is there.
+What the product is held against. It shares nothing with it: which rows are active, which keys are
+changed and what a row may see are worked out here from ids and mask. It works on any family,
+because a chosen layer finds this function by the name in its config, as it finds SDPA or eager
+attention. Passes run without a cache, so that every key is there.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ class FullScores:
         alpha: strength.
         formula: "multiply", "absolute" or "add".
         active: query rows that are changed, shape (batch, length).
-        audio: audio keys, same shape.
+        named: keys that are changed in these rows, same shape.
         real: slots that are not padding, same shape.
+        mutual: pairs of slots that see each other, in either order, shape (batch, length, length);
+            None where no row sees what comes after it. A window still hides what is before it.
         narrow: round where eager attention does, instead of computing in float32 or wider: another
             right answer, which shows how much rounding matters in the model as it is changed.
     """
@@ -41,20 +43,33 @@ class FullScores:
     alpha: float
     formula: str
     active: Tensor
-    audio: Tensor
+    named: Tensor
     real: Tensor
+    mutual: Tensor | None = None
     narrow: bool = False
     below_zero: int = field(default=0, init=False)
     seen: int = field(default=0, init=False)
 
     @classmethod
     def of_prompts(
-        cls, ids: Tensor, mask: Tensor, audio_id: int, alpha: float, formula: str, answer: int = 0
+        cls,
+        ids: Tensor,
+        mask: Tensor,
+        named: Sequence[int],
+        alpha: float,
+        formula: str,
+        answer: int = 0,
+        mutual: Sequence[int] = (),
     ) -> FullScores:
-        """Make it from ids and mask; the last ``answer`` tokens of each sample are no prompt."""
+        """Make it from ids and mask; the last ``answer`` tokens of each sample are no prompt.
+
+        Keys with the ids in ``named`` are changed; tokens with those in ``mutual`` see each other
+        where nothing else is between them.
+        """
         real = mask.bool()
         left = real.flip(1).cumsum(1).flip(1)  # real tokens from here to the end, this one included
-        return cls(alpha, formula, real & (left <= answer + 1), real & (ids == audio_id), real)
+        active, keys = real & (left <= answer + 1), real & _among(ids, named)
+        return cls(alpha, formula, active, keys, real, _runs(_among(ids, mutual)))
 
     def attend(
         self, module: Any, query: Tensor, key: Tensor, value: Tensor, **kwargs: Any
@@ -70,12 +85,14 @@ class FullScores:
         rows, keys = raw.shape[2:]
         place = torch.arange(keys, device=raw.device)
         from_end = slice(keys - rows, keys)  # Gemma 4 may run the last rows of a pass alone
-        visible = place[from_end, None] >= place
+        visible = (place[from_end, None] >= place)[None, None]
+        if self.mutual is not None:
+            visible = visible | self.mutual.to(raw.device)[:, None, from_end]
         window = kwargs.get("sliding_window")
         if window is not None:
             visible = visible & (place[from_end, None] - place < window)
         visible = visible & self.real.to(raw.device)[:, None, None, :]
-        spots = self.active[:, None, from_end, None] & self.audio[:, None, None, :]
+        spots = self.active[:, None, from_end, None] & self.named[:, None, None, :]
         spots = spots.to(raw.device)
         counted = (spots & visible).expand_as(raw)
         self.seen += int(counted.sum())
@@ -114,6 +131,18 @@ class FullScores:
         finally:
             for module, original in zip(modules, originals, strict=True):
                 module.config = original
+
+
+def _among(ids: Tensor, wanted: Sequence[int]) -> Tensor:
+    return torch.isin(ids, torch.tensor(wanted, dtype=ids.dtype, device=ids.device))
+
+
+def _runs(inside: Tensor) -> Tensor | None:
+    """Return which pairs of slots lie in one unbroken run of True; None where there is none."""
+    if not bool(inside.any()):
+        return None
+    number = (~inside).cumsum(1)  # it stands still inside a run
+    return inside[:, :, None] & inside[:, None] & (number[:, :, None] == number[:, None])
 
 
 def _dispatch(

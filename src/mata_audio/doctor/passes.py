@@ -35,10 +35,12 @@ def read_full_scores(
 ) -> tuple[Tensor, FullScores]:
     """Return what :func:`read` must give while steered, and the account of the scores."""
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
-    audio_id = patient.located.audio_token_id
-    scores = FullScores.of_prompts(ids, mask, audio_id, alpha, formula, answer)
+    located = patient.located
+    named = located.ids_of(patient.tokens)
+    mutual = [located.token_ids[name] for name in located.family.mutual]
+    scores = FullScores.of_prompts(ids, mask, named, alpha, formula, answer, mutual)
     scores.narrow = narrow
-    with scores.instead(patient.located, layers):
+    with scores.instead(located, layers):
         return read(patient, inputs), scores
 
 

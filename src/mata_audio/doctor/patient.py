@@ -1,4 +1,4 @@
-"""What is examined: a model, and short prompts about sound for it."""
+"""What is examined: a model, and short prompts about sound or pictures for it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class Patient:
         name: what the model is called in reports.
         model: as users hold it.
         located: its parts.
-        clips: number of clips of each prompt; the first has one.
+        tokens: what it is asked about: "audio" or "image"; the setting changes their keys.
+        clips: number of clips or pictures of each prompt; the first has one.
         make: the model's arguments for some of the prompts, by number, padded on "left" or "right".
         never: token ids that no answer may hold: special ones stand for sound or pictures, or end
             the answer early.
@@ -36,6 +37,7 @@ class Patient:
     name: str
     model: nn.Module
     located: Located
+    tokens: str
     clips: tuple[int, ...]
     make: Callable[[Sequence[int], str], Inputs]
     never: tuple[int, ...]
@@ -59,8 +61,8 @@ class Patient:
         return found
 
     @property
-    def heard(self) -> list[int]:
-        """Numbers of the prompts with sound."""
+    def with_clips(self) -> list[int]:
+        """Numbers of the prompts with a clip or picture."""
         return [i for i, clips in enumerate(self.clips) if clips]
 
     def alone(self, prompt: int = 0) -> Inputs:
@@ -83,7 +85,10 @@ class Patient:
 def small_patient(
     small: SmallModel, device: str = "cpu", dtype: torch.dtype | None = None
 ) -> Patient:
-    """Return the patient of a small random model (:mod:`mata_audio.small_models`)."""
+    """Return the patient of a small random model (:mod:`mata_audio.small_models`).
+
+    It is asked about clips, or about images where it hears nothing.
+    """
     from mata_audio.small_models.small_model import PAD, TEXT, VOCABULARY
 
     questions = small.questions
@@ -92,7 +97,8 @@ def small_patient(
         name=small.model_type,
         model=model,
         located=locate(model),
-        clips=tuple(len(question.clips) for question in questions),
+        tokens=small.tokens[0],
+        clips=tuple(len(question.clips) + len(question.images) for question in questions),
         make=lambda which, side: small.inputs([questions[i] for i in which], side),
         never=tuple(i for i in range(VOCABULARY) if i not in TEXT),
         pad=PAD,
@@ -112,6 +118,7 @@ def loaded_patient(loaded: Loaded) -> Patient:
         name=loaded.name,
         model=loaded.model,
         located=located,
+        tokens="audio",
         clips=tuple(len(clips) for clips in prompts.clips),
         make=prompts.make,
         never=tuple(sorted(never)),

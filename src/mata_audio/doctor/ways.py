@@ -47,7 +47,7 @@ def backend(exam: Exam, name: str) -> Check:
         f"{name} and sdpa",
         largest(other - steered),
         largest(plain - baseline),
-        float(moved[patient.heard].min()),
+        float(moved[patient.with_clips].min()),
         "use the backend for which 'full scores' passes (--attention), and report this",
     )
 
@@ -78,7 +78,7 @@ def padding(exam: Exam, side: str) -> Check:
         f"batch padded on the {side}",
         largest(together - alone),
         max(largest(plain - single), *(exam.sensitivity(patient.alone(i)) for i in samples)),
-        float((together - plain).abs().amax(1)[patient.heard].min()),
+        float((together - plain).abs().amax(1)[patient.with_clips].min()),
         f"ask one prompt at a time, or do not pad on the {side}, and report this",
     )
 

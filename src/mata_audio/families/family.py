@@ -59,6 +59,9 @@ class Family:
             attention; None where every layer attends.
         tokens: dotted paths from the listener's config to the token ids, by what is at them
             (:data:`mata_audio.tokens.TOKENS`).
+        mutual: the names in ``tokens`` of what is seen both ways: in every layer the tokens of one
+            clip or picture see each other. MATA goes by the model's own mask, and the reference of
+            ``mata doctor``, which does not, by this.
         expands_single_tokens: whether the model itself expands a prompt in which no two audio
             tokens are adjacent (the legacy way), so that positions in ``input_ids`` would be wrong.
         prompt_style: how ``mata ask`` puts a question.
@@ -81,6 +84,7 @@ class Family:
     tokens: Mapping[str, str] = field(
         default_factory=lambda: {"audio": "audio_token_id"}, hash=False
     )
+    mutual: tuple[str, ...] = ()
     expands_single_tokens: bool = False
     prompt_style: PromptStyle = PromptStyle()
     hearing: Hearing = Hearing()

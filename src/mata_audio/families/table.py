@@ -156,7 +156,12 @@ FAMILIES: tuple[Family, ...] = (
     # A video is given as images.
     Family(model_type="internvl", loader="InternVLForConditionalGeneration", tokens=_IMAGE),
     # Sliding layers; the tokens of one image see each other.
-    Family(model_type="gemma3", loader="Gemma3ForConditionalGeneration", tokens=_IMAGE),
+    Family(
+        model_type="gemma3",
+        loader="Gemma3ForConditionalGeneration",
+        tokens=_IMAGE,
+        mutual=("image",),
+    ),
 )
 
 _NO_AUDIO_TOKENS = "no decoder position holds audio alone: "
