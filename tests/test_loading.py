@@ -13,8 +13,15 @@ from safetensors.torch import load_file, save_file
 from transformers.utils import is_torchvision_available
 
 import models
-from mata_audio import MataError, ModelLoadError, SettingsError, UnsupportedModelError
+from mata_audio import (
+    MataError,
+    ModelLoadError,
+    SettingsError,
+    UnsupportedModelError,
+    sound_adapter,
+)
 from mata_audio.families import locate
+from mata_audio.load_errors import reason
 from mata_audio.loading import find_model, load, load_processor, load_weights, skeleton
 from mata_audio.small_models import small_model
 
@@ -249,3 +256,30 @@ def test_without_noise_a_clip_has_one_answer(tmp_path: Path) -> None:
         small.model.save_pretrained(tmp_path)
         model = load_weights(find_model(tmp_path))
         assert torch.equal(model(**inputs).logits, model(**inputs).logits)
+
+
+def test_granite_is_not_loaded_without_its_adapter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Transformers would log a warning and answer without it."""
+    model = small_model("granite_speech").model
+    model.config.has_lora_adapter = True
+    model.save_pretrained(tmp_path)
+    monkeypatch.setattr(sound_adapter, "is_peft_available", lambda: False)
+    with pytest.raises(ModelLoadError, match="leaves out without PEFT: pip install peft"):
+        load_weights(find_model(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("X requires the Torchvision library but", "it needs torchvision: pip install torchvision"),
+        ("X requires the torchaudio library but", "it needs torchaudio: pip install torchaudio"),
+        (
+            "X requires the PIL library but it\nX requires the Torchvision library, but",
+            "it needs pillow and torchvision: pip install pillow torchvision",
+        ),
+    ],
+)
+def test_a_missing_library_is_named(said: str, advice: str) -> None:
+    assert reason(ImportError(f"\n{said} was not found in your environment.")) == advice

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,6 @@ _KNOWN_REASONS = {
     "OutOfMemoryError": "there is not enough memory on the device",
 }
 _KNOWN_PHRASES = {
-    "requires the Torchvision library": "it needs torchvision: pip install torchvision",
     "trust_remote_code": (
         "it needs Python code of its own; read that code, and if you trust it, allow it with "
         "--trust-remote-code (trust_remote_code=True)"
@@ -37,6 +37,9 @@ _KNOWN_PHRASES = {
         "there are no safetensors weights; pickled ones (.bin) can run code and are not read"
     ),
 }
+
+_PACKAGES = {"PIL": "pillow"}
+"""What a library is called on the package index, where it is another name."""
 
 _LONGEST = 300
 
@@ -70,12 +73,20 @@ def reason(error: BaseException) -> str:
         if name in types:
             return known
     for link in chain:
+        if packages := _packages(str(link)):
+            return f"it needs {' and '.join(packages)}: pip install {' '.join(packages)}"
         for phrase, known in _KNOWN_PHRASES.items():
             if phrase in str(link):
                 return known
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = lines[0] if lines else type(error).__name__
     return textwrap.shorten(said, _LONGEST, placeholder=" ...")
+
+
+def _packages(said: str) -> list[str]:
+    """Return the packages that Transformers says something requires, each once."""
+    names = re.findall(r"requires the ([\w-]+) library", said)
+    return list(dict.fromkeys(_PACKAGES.get(name, name.lower()) for name in names))
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -20,7 +20,7 @@ from transformers.processing_utils import ProcessorMixin
 from mata_audio.errors import MataError, ModelLoadError, SettingsError, UnsupportedModelError
 from mata_audio.families import Family, family_named, follow
 from mata_audio.load_errors import missing_processor_files, reason
-from mata_audio.sound_adapter import put_on
+from mata_audio.sound_adapter import check_peft, put_on
 from mata_audio.tiny import MODEL_PATH
 
 TINY = "tiny"
@@ -165,12 +165,14 @@ def load_weights(
     """Load the weights of a found model, from safetensors only; arguments as for :func:`load`.
 
     Raises:
-        ModelLoadError: no safetensors, damaged or incomplete files, or no memory for them.
+        ModelLoadError: no safetensors, damaged or incomplete files, no memory for them, or no PEFT
+            for the adapter that they come with.
         SettingsError: a device, dtype or backend that does not exist.
     """
     target = _device(device)
     if dtype not in DTYPES:
         raise SettingsError(f"dtype must be one of {', '.join(DTYPES)}; got {dtype!r}")
+    check_peft(found.config, found.name)
     skeleton(found, attn_implementation)
     try:
         model, info = found.model_class.from_pretrained(

@@ -1,4 +1,4 @@
-"""The adapter for sound that some checkpoints bring, and that their makers put on by hand."""
+"""The adapter for sound that some checkpoints bring."""
 
 from __future__ import annotations
 
@@ -6,13 +6,30 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file
-from transformers.utils import cached_file
+from transformers.utils import cached_file, is_peft_available
+
+from mata_audio.errors import ModelLoadError
 
 _WEIGHTS = "adapter_model.safetensors"
 
 
+def check_peft(config: Any, name: str) -> None:
+    """Refuse a model that brings an adapter of its own where Transformers would leave it out.
+
+    Raises:
+        ModelLoadError: the config says that there is one (Granite Speech), and PEFT is missing.
+    """
+    if getattr(config, "has_lora_adapter", False) and not is_peft_available():
+        raise ModelLoadError(
+            f"{name} brings an adapter for sound, which Transformers leaves out without PEFT: "
+            "pip install peft"
+        )
+
+
 def put_on(model: Any, source: str, name: str, subfolder: str, local: bool) -> None:
     """Load an adapter of a checkpoint into its model, from safetensors only, and switch it on.
+
+    What the makers of Phi-4-multimodal do by hand.
 
     Args:
         model: the model, with its weights.
