@@ -20,6 +20,7 @@ from mata_audio import (
     UnsupportedModelError,
     sound_adapter,
 )
+from mata_audio.errors import MissingAdapterWarning
 from mata_audio.families import locate
 from mata_audio.load_errors import reason
 from mata_audio.loading import find_model, load, load_processor, load_weights, skeleton
@@ -239,7 +240,7 @@ def test_phi_is_loaded_with_its_adapter_for_sound(tmp_path: Path) -> None:
     with pytest.raises(ModelLoadError, match="safetensors"):
         load_weights(find_model(tmp_path))
     shutil.rmtree(tmp_path / "speech-lora")
-    with pytest.warns(UserWarning, match="no speech-lora folder"):
+    with pytest.warns(MissingAdapterWarning, match="no speech-lora folder"):
         model = load_weights(find_model(tmp_path))
     with torch.no_grad():
         assert torch.equal(model(**inputs).logits, bare)

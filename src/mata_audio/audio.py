@@ -14,7 +14,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from mata_audio.errors import AudioError
+from mata_audio.errors import AudioError, MataWarning
 
 _BLOCK = 1 << 18
 _UNKNOWN_LENGTH = 1 << 62
@@ -38,7 +38,7 @@ _STREAMED = 0x7FFF_0000
 """WAV writers that do not know the length yet put a size beyond this into the header."""
 
 
-class SilentAudioWarning(UserWarning):
+class SilentAudioWarning(MataWarning):
     """Every sample of an audio file is zero."""
 
 

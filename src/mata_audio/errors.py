@@ -1,4 +1,4 @@
-"""Every error this package raises. All derive from :class:`MataError`.
+"""Every error this package raises, and its warnings: :class:`MataError`, :class:`MataWarning`.
 
 Wrong settings are also ``ValueError`` or ``TypeError``, so that either way of catching them works.
 """
@@ -58,6 +58,14 @@ class ScoringError(MataError, ValueError):
 
 class RunError(MataError, RuntimeError):
     """An evaluation run cannot be started, continued, read or compared as asked."""
+
+
+class MataWarning(UserWarning):
+    """Base of all warnings of mata-audio."""
+
+
+class MissingAdapterWarning(MataWarning):
+    """A model folder has no adapter, where its family's checkpoints bring one for sound."""
 
 
 def one_line(error: Exception) -> str:

@@ -17,7 +17,13 @@ from torch import nn
 from transformers import AutoConfig, AutoProcessor, PreTrainedConfig
 from transformers.processing_utils import ProcessorMixin
 
-from mata_audio.errors import MataError, ModelLoadError, SettingsError, UnsupportedModelError
+from mata_audio.errors import (
+    MataError,
+    MissingAdapterWarning,
+    ModelLoadError,
+    SettingsError,
+    UnsupportedModelError,
+)
 from mata_audio.families import Family, family_named, follow
 from mata_audio.load_errors import missing_processor_files, reason
 from mata_audio.sound_adapter import check_peft, put_on
@@ -199,7 +205,7 @@ def _make_ready(found: Found, model: Any) -> None:
     """Set what the family's questions need, and put its adapter for sound on.
 
     Warns:
-        UserWarning: a folder without the adapter, which may be merged into its weights.
+        MissingAdapterWarning: a folder without the adapter, which may be merged into its weights.
     """
     for path, value in found.family.config.items():
         owner, _, name = path.rpartition(".")
@@ -210,6 +216,7 @@ def _make_ready(found: Found, model: Any) -> None:
     if found.folder is not None and not (found.folder / subfolder).is_dir():
         warnings.warn(
             f"{found.name} has no {subfolder} folder: its makers' adapter for sound is not put on",
+            MissingAdapterWarning,
             stacklevel=3,
         )
         return

@@ -9,6 +9,9 @@ from pathlib import Path
 from running import Mata, error_line
 
 import models
+from mata_audio.cli.info import _key_heads
+from mata_audio.families import locate
+from mata_audio.small_models import small_model
 
 
 def test_what_it_says(mata: Mata, qwen2_audio_folder: Path) -> None:
@@ -54,3 +57,9 @@ def test_errors(mata: Mata, tmp_path: Path) -> None:
     outcome = mata("info", tmp_path / "nothing")
     assert outcome.code == 1
     assert "no such model folder" in error_line(outcome)
+
+
+def test_key_heads_that_differ_by_layer() -> None:
+    """Gemma 4's config refuses to name one number."""
+    assert _key_heads(locate(small_model("gemma4").model)) == "1 or 2"
+    assert _key_heads(locate(small_model("voxtral").model)) == "2"

@@ -19,6 +19,7 @@ from mata_audio.doctor.patient import loaded_patient
 from mata_audio.evaluation import evaluate
 from mata_audio.families import FAMILIES
 from mata_audio.loading import Loaded, find_model, load, load_processor
+from mata_audio.profiling import timeline
 from mata_audio.prompting import Prompter
 from mata_audio.small_models import small_model
 
@@ -100,6 +101,26 @@ def test_it_is_evaluated(model_type: str, tmp_path: Path) -> None:
     results = evaluate(loaded, "tiny", tmp_path, settings=[MATA(alpha=3)], **options)
     assert [item.error for item in results.items] == [None] * 3
     assert len(results.items) == 3
+
+
+def test_moments_of_a_clip_between_whose_tokens_times_stand() -> None:
+    loaded = loaded_of("moss_transcribe_diarize")
+    prompter = Prompter.of(loaded)
+    clip = noise(prompter, 5.0)
+    found = timeline(loaded.model, prompter.inputs(["w5"], [[clip]]), 5.0)
+    assert set(found.clips.tolist()) == {0}
+    assert found.ends[-1] == pytest.approx(5.0)
+    assert len(found.ends) > 3 * 12  # at 12.5 a second
+
+
+def test_moments_of_a_clip_that_is_padded() -> None:
+    """Gemma 3n hears thirty seconds, whatever the clip."""
+    subject = subject_of("gemma3n")
+    inputs = subject.small.inputs(subject.small.questions[1:2])
+    found = timeline(subject.model, inputs, [5.0, 12.0])
+    assert np.bincount(found.clips).tolist() == list(subject.small.questions[1].clips)
+    for clip in (0, 1):
+        assert found.ends[found.clips == clip][-1] == pytest.approx(30.0)
 
 
 def test_the_longest_clip_of_every_family_is_known() -> None:

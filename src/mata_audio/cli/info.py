@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mata_audio.families import Located
 
 EXAMPLE = """\
 examples:
@@ -59,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         "model": found.name,
         "family": f"{found.family.model_type} ({found.family.loader})",
         "decoder": f"{located.depth} layers, numbered 0-{located.depth - 1}",
-        "heads": f"{located.heads} query heads, {attention.num_key_value_heads} key/value heads",
+        "heads": f"{located.heads} query heads, {_key_heads(located)} key/value heads",
         "audio token": f"id {located.audio_token_id}",
         "clips": f"{limits.shortest * 1000:.0f} ms {_up_to(limits.longest)} each, "
         f"heard at {limits.sampling_rate:,} Hz",
@@ -78,6 +81,15 @@ def run(args: argparse.Namespace) -> int:
     for name, value in rows.items():
         print(f"{name:<12} {value}")
     return 0
+
+
+def _key_heads(located: Located) -> str:
+    """Return the number of key heads; Gemma 4 has fewer in some layers."""
+    from mata_audio.scaled_keys import key_heads
+
+    modules = [located.attention(layer) for layer in located.attending]
+    numbers = {key_heads(module, located.heads) for module in modules}
+    return " or ".join(map(str, sorted(numbers)))
 
 
 def _up_to(longest: float | None) -> str:

@@ -20,7 +20,7 @@ def quiet_libraries(debug: bool) -> None:
     from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 
-    from mata_audio.audio import SilentAudioWarning
+    from mata_audio.errors import MataWarning
 
     hub_logging.set_verbosity_error()
     logging.set_verbosity_error()
@@ -28,7 +28,7 @@ def quiet_libraries(debug: bool) -> None:
     if not sys.stderr.isatty():
         disable_progress_bars()
     warnings.simplefilter("ignore")
-    warnings.simplefilter("always", SilentAudioWarning)
+    warnings.simplefilter("always", MataWarning)
     warnings.showwarning = _show
 
 

@@ -34,10 +34,12 @@ class Hearing:
         longest: greatest duration of a clip, in seconds or as a dotted path from the processor to
             it: what is beyond is cut without a word. None where it takes any.
         clips: greatest number of clips in one prompt; None for any.
+        padded: seconds; where set, a clip becomes the tokens of the next multiple, silence and all.
     """
 
     longest: float | str | None = None
     clips: int | None = None
+    padded: float | None = None
 
 
 Positions = Callable[[Any], Tensor]

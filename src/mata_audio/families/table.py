@@ -13,7 +13,6 @@ _ONE_WINDOW = Hearing(longest="feature_extractor.chunk_length")
 # Windows one after another, up to a bound of the processor's; each text has its one clip.
 _WINDOWS = Hearing(longest="max_audio_len", clips=1)
 _ONE_CLIP = Hearing(clips=1)
-_THIRTY_SECONDS = Hearing(longest=30.0)
 
 _IMAGE = {"image": "image_token_id"}
 _VISION = {**_IMAGE, "video": "video_token_id"}
@@ -73,7 +72,11 @@ FAMILIES: tuple[Family, ...] = (
         loader="MusicFlamingoForConditionalGeneration",
         hearing=_WINDOWS,
     ),
-    Family(model_type="voxtral", loader="VoxtralForConditionalGeneration"),
+    Family(
+        model_type="voxtral",
+        loader="VoxtralForConditionalGeneration",
+        hearing=Hearing(padded=30.0),
+    ),
     # The encoders are inside the decoder's embedding, and so is the audio token.
     Family(
         model_type="phi4_multimodal",
@@ -90,13 +93,13 @@ FAMILIES: tuple[Family, ...] = (
         model_type="gemma3n",
         loader="Gemma3nForConditionalGeneration",
         tokens={"audio": "audio_token_id", **_IMAGE},
-        hearing=_THIRTY_SECONDS,
+        hearing=Hearing(longest=30.0, padded=30.0),
     ),
     Family(
         model_type="gemma4",
         loader="Gemma4ForConditionalGeneration",
         tokens=_EVERY,
-        hearing=_THIRTY_SECONDS,
+        hearing=Hearing(longest=30.0),
     ),
     # With a LoRA adapter in the decoder, which the model puts on where it hears something.
     Family(model_type="granite_speech", loader="GraniteSpeechForConditionalGeneration"),

@@ -57,7 +57,7 @@ def timeline(
 ) -> Timeline:
     """Measure which moments of its clips the last prompt token looks at.
 
-    A clip's audio tokens share its seconds evenly.
+    A clip's audio tokens share its seconds evenly, with the silence that some families add to it.
 
     Args:
         model: a supported model, not steered.
@@ -83,8 +83,11 @@ def timeline(
             "one"
         )
     places = prompts.audio[0].nonzero().flatten().numpy()
-    clips = np.concatenate([[0], np.cumsum(np.diff(places) > 1)]).astype(np.int64)
-    starts, ends = _times(clips, seconds)
+    hearing = located.family.hearing
+    clips = np.zeros(len(places), dtype=np.int64)
+    if hearing.clips != 1:  # where it is, other tokens (MOSS: times) may stand between its own
+        clips[1:] = np.cumsum(np.diff(places) > 1)
+    starts, ends = _times(clips, seconds, hearing.padded)
     config, stops = generation(located, None, new_tokens=0)
     reader = Reader(located, prompts, config, len(named))
     weights: dict[str, Floats] = {}
@@ -100,7 +103,9 @@ def timeline(
     return Timeline(clips, starts, ends, weights)
 
 
-def _times(clips: NDArray[np.int64], seconds: float | Sequence[float]) -> tuple[Floats, Floats]:
+def _times(
+    clips: NDArray[np.int64], seconds: float | Sequence[float], padded: float | None
+) -> tuple[Floats, Floats]:
     """Return where each audio token starts and ends in its clip."""
     lengths: list[Any] = [seconds] if not isinstance(seconds, Sequence) else list(seconds)
     tokens = np.bincount(clips)
@@ -111,6 +116,9 @@ def _times(clips: NDArray[np.int64], seconds: float | Sequence[float]) -> tuple[
         )
     if any(not isinstance(x, Real) or not 0 < float(x) < float("inf") for x in lengths):
         raise SettingsError(f"seconds must be finite and above 0; got {seconds!r}")
-    each = np.array(lengths, dtype=np.float64) / tokens
+    covered = np.array(lengths, dtype=np.float64)
+    if padded is not None:
+        covered = np.ceil(covered / padded) * padded
+    each = covered / tokens
     places = np.concatenate([np.arange(count) for count in tokens])
     return places * each[clips], (places + 1) * each[clips]
