@@ -76,7 +76,7 @@ def decodes_on(subject: Subject, tokens: str, scaled: set[int]) -> str:
     return "scaled keys or rows, by layer" if scaled else "rows"
 
 
-def tested_with(model_type: str) -> str:
+def whose_inputs(model_type: str) -> str:
     """Whose inputs the tests give it."""
     if model_type not in PROCESSINGS:
         return "tokens and features made here"
@@ -97,7 +97,7 @@ def row(family: Family, scaled: set[int]) -> str:
         ", ".join(family.tokens),
         ", ".join(formulas),
         decodes_on(subject, next(iter(family.tokens)), scaled),
-        tested_with(family.model_type),
+        whose_inputs(family.model_type),
         NOTES.get(family.model_type, ""),
     ]
     return f"| {' | '.join(cells)} |".replace("|  |", "| |")
