@@ -152,6 +152,8 @@ def load_processor(found: Found) -> Any:
         )
     if not processor.chat_template and not processor.tokenizer.chat_template:
         raise ModelLoadError(f"{found.name} has no chat template (chat_template.jinja)")
+    if not getattr(processor, "audio_token", None):
+        raise ModelLoadError(f"the processor of {found.name} names no audio token (audio_token)")
     return processor
 
 

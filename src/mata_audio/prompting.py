@@ -154,9 +154,10 @@ class Prompter:
             (token * clips, str),
         )
         for audio, write in ways:
+            messages = self._messages(question, audio, write)
             try:
                 text: str = processor.apply_chat_template(
-                    self._messages(question, audio, write),
+                    messages,
                     chat_template=template,
                     add_generation_prompt=True,
                     tokenize=False,
@@ -164,7 +165,8 @@ class Prompter:
             except Exception as error:
                 wrong = wrong or f": {reason(error)}"
                 continue
-            if text.count(token) == clips and question.strip() in text:
+            whole = text.count(token) == clips and question.strip() in text
+            if whole and not _as_data(messages, text):
                 return text
         raise ModelLoadError(
             f"the chat template of {self.name} does not write the question and {clips} audio "
@@ -185,3 +187,9 @@ class Prompter:
         if told:
             messages.insert(0, {"role": "system", "content": write("\n".join(told))})
         return messages
+
+
+def _as_data(messages: list[dict[str, Any]], text: str) -> bool:
+    """Whether a template wrote a list of parts as Python does, which takes contents for words."""
+    lists = [message["content"] for message in messages if isinstance(message["content"], list)]
+    return any(content and str(content) in text for content in lists)
