@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 _NOT_HERE = "there is no such folder here, it is not in the local cache"
 
@@ -48,9 +49,10 @@ _PROCESSOR_FILES = {
         "preprocessor_config.json",
         "processor_config.json",
     ),
-    "the tokenizer (tokenizer.json or vocab.json)": (
+    "the tokenizer (tokenizer.json, vocab.json or tekken.json)": (
         "tokenizer.json",
         "vocab.json",
+        "tekken.json",
         "tokenizer.model",
     ),
 }
@@ -63,6 +65,27 @@ def missing_processor_files(folder: Path) -> list[str]:
         for what, names in _PROCESSOR_FILES.items()
         if not any((folder / name).is_file() for name in names)
     ]
+
+
+def cannot_write(processor: Any, prompts: str) -> str:
+    """Return why a processor cannot write prompts, as a predicate; "" where it can.
+
+    Args:
+        processor: as it was loaded; without mistral-common, Transformers silently makes another
+            tokenizer of tekken.json, which takes no sound.
+        prompts: who is to write them (:attr:`mata_audio.families.Family.prompts`).
+    """
+    tokenizer = processor.tokenizer
+    if prompts == "template":
+        found = processor.chat_template or tokenizer.chat_template
+        return "" if found else "has no chat template (chat_template.jinja)"
+    if type(tokenizer).__name__ == "MistralCommonBackend":
+        return ""
+    from transformers.utils import is_mistral_common_available
+
+    if is_mistral_common_available():
+        return "has no tekken.json, which mistral-common needs to write its prompts"
+    return "needs mistral-common to write its prompts: pip install -U 'mistral-common[audio]'"
 
 
 def reason(error: BaseException) -> str:

@@ -25,7 +25,7 @@ from mata_audio.errors import (
     UnsupportedModelError,
 )
 from mata_audio.families import Family, family_named, follow
-from mata_audio.load_errors import missing_processor_files, reason
+from mata_audio.load_errors import cannot_write, missing_processor_files, reason
 from mata_audio.sound_adapter import check_peft, put_on
 from mata_audio.tiny import MODEL_PATH
 
@@ -131,7 +131,7 @@ def load_processor(found: Found) -> Any:
     """Load the processor of a found model.
 
     Raises:
-        ModelLoadError: it is missing, or not one for audio and text.
+        ModelLoadError: it is missing, not one for audio and text, or cannot write prompts.
     """
     if found.folder is not None and (missing := missing_processor_files(found.folder)):
         raise ModelLoadError(
@@ -150,8 +150,8 @@ def load_processor(found: Found) -> Any:
             f"{found.name} has a {type(processor).__name__} where a processor for audio and text "
             "is needed: is 'processor_class' missing in its preprocessor_config.json?"
         )
-    if not processor.chat_template and not processor.tokenizer.chat_template:
-        raise ModelLoadError(f"{found.name} has no chat template (chat_template.jinja)")
+    if wrong := cannot_write(processor, found.family.prompts):
+        raise ModelLoadError(f"{found.name} {wrong}")
     if not getattr(processor, "audio_token", None):
         raise ModelLoadError(f"the processor of {found.name} names no audio token (audio_token)")
     return processor

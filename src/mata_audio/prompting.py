@@ -59,12 +59,19 @@ class Prompter:
     def of(cls, model: Found | Loaded) -> Prompter:
         """Return the prompter of a model; of a :class:`Found` one, the processor is loaded.
 
+        Who writes the family's prompts decides its class.
+
         Raises:
             ModelLoadError: as :func:`mata_audio.loading.load_processor`.
         """
         style = TINY_STYLE if model.name == TINY else model.family.prompt_style
         processor = model.processor if isinstance(model, Loaded) else load_processor(model)
-        return cls(model.name, processor, model.family.hearing, style)
+        parts = (model.name, processor, model.family.hearing, style)
+        if model.family.prompts == "mistral-common":
+            from mata_audio.mistral_prompting import MistralPrompter
+
+            return MistralPrompter(*parts)
+        return cls(*parts)
 
     @property
     def limits(self) -> ClipLimits:
@@ -122,15 +129,7 @@ class Prompter:
                 than the model takes.
             ModelLoadError: the chat template does not write the question and the clips.
         """
-        token = self.processor.audio_token
-        if not question.strip():
-            raise SettingsError("the question is empty")
-        if token in question:
-            raise SettingsError(f"the question must not contain the model's audio token {token}")
-        if self.hearing.clips is not None and clips > self.hearing.clips:
-            raise SettingsError(
-                f"{self.name} takes at most {self.hearing.clips} clip in a prompt; got {clips}"
-            )
+        self._check(question, clips)
         return self._templated(question, clips)
 
     def unknown_words(self, question: str) -> list[str]:
@@ -143,6 +142,18 @@ class Prompter:
         return [
             word for word in words if unknown in tokenizer(word, add_special_tokens=False).input_ids
         ]
+
+    def _check(self, question: str, clips: int) -> None:
+        """Refuse what no prompt is made of; errors as :meth:`text`."""
+        token = self.processor.audio_token
+        if not question.strip():
+            raise SettingsError("the question is empty")
+        if token in question:
+            raise SettingsError(f"the question must not contain the model's audio token {token}")
+        if self.hearing.clips is not None and clips > self.hearing.clips:
+            raise SettingsError(
+                f"{self.name} takes at most {self.hearing.clips} clip in a prompt; got {clips}"
+            )
 
     def _templated(self, question: str, clips: int) -> str:
         """Apply the chat template; some take messages of text alone, with audio tokens in it."""

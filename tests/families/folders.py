@@ -6,7 +6,10 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
-from families.processing import processing_of
+import pytest
+
+from families.processing import PROCESSINGS, processing_of
+from families.voxtral_folder import write_voxtral_folder
 from mata_audio.small_models import small_model
 
 PARTS = (
@@ -35,9 +38,18 @@ _OF_THE_TOKENIZER = {
 }
 
 
+FOLDERS = (*PROCESSINGS, "voxtral")
+"""The families that have one."""
+
+
 @cache
 def folder_of(model_type: str) -> Path:
     """Write a family's folder, once; skips the test where its processor cannot be built."""
+    folder = Path(mkdtemp(prefix=f"{model_type}-"))
+    if model_type == "voxtral":
+        pytest.importorskip("mistral_common")
+        write_voxtral_folder(folder)
+        return folder
     processing = processing_of(model_type)
     processor = processing.processor
     if model_type in _OF_THE_TOKENIZER:
@@ -46,7 +58,6 @@ def folder_of(model_type: str) -> Path:
     else:
         template = _TEMPLATES.get(model_type, PARTS)
         processor.chat_template = template.replace("CLIP", processing.placeholder)
-    folder = Path(mkdtemp(prefix=f"{model_type}-"))
     small_model(model_type).model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder

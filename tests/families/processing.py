@@ -1,7 +1,7 @@
 """Real processors around a tokenizer of a hundred words, without files from a hub.
 
-Some need torchvision, for pictures, or torchaudio: :data:`NEEDS`. That of Voxtral needs the
-tokenizer of mistral-common.
+Some need torchvision, for pictures, or torchaudio: :data:`NEEDS`. That of Voxtral takes prompts of
+its own (``voxtral_folder.py``).
 """
 
 from __future__ import annotations
@@ -276,6 +276,7 @@ NEEDS: dict[str, str] = {
         "torchvision",
     ),
     **dict.fromkeys(("granite_speech", "granite_speech_plus", "fun_asr_nano"), "torchaudio"),
+    "voxtral": "mistral-common",
 }
 """What a family's processor cannot be built without, beside Transformers."""
 

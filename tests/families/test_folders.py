@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from families.folders import folder_of
-from families.processing import PROCESSINGS
+from families.folders import FOLDERS, folder_of
 from families.subjects import subject_of
 from mata_audio import MATA, SettingsError
 from mata_audio.asking import answer
@@ -40,13 +39,14 @@ def noise(prompter: Prompter, seconds: float) -> np.ndarray:
     return (0.1 * np.random.default_rng(0).standard_normal(count)).astype(np.float32)
 
 
-@pytest.mark.parametrize("model_type", PROCESSINGS)
+@pytest.mark.parametrize("model_type", FOLDERS)
 def test_it_is_asked_about_clips(model_type: str) -> None:
     loaded = loaded_of(model_type)
     prompter = Prompter.of(loaded)
     clips = [noise(prompter, 0.9), noise(prompter, 0.3)][: prompter.hearing.clips]
     inputs = prompter.inputs(["w7 w8"], [clips])
-    words = prompter.processor.tokenizer.convert_ids_to_tokens(inputs["input_ids"][0].tolist())
+    tokens = prompter.processor.tokenizer.convert_ids_to_tokens(inputs["input_ids"][0].tolist())
+    words = [token.strip() for token in tokens]
     assert words.count("w7") == 1
     assert words.index("w8") == words.index("w7") + 1
     with MATA()(loaded.model) as applied:
@@ -57,7 +57,7 @@ def test_it_is_asked_about_clips(model_type: str) -> None:
             prompter.inputs(["w5"], [[clips[0], clips[0]]])
 
 
-@pytest.mark.parametrize("model_type", PROCESSINGS)
+@pytest.mark.parametrize("model_type", FOLDERS)
 def test_limits_are_where_the_processor_cuts(model_type: str) -> None:
     """What is said of the longest clip, seen in what becomes of one that is longer."""
     prompter = Prompter.of(loaded_of(model_type))
@@ -74,7 +74,7 @@ def test_limits_are_where_the_processor_cuts(model_type: str) -> None:
     assert same == (longest == shown)
 
 
-@pytest.mark.parametrize("model_type", PROCESSINGS)
+@pytest.mark.parametrize("model_type", FOLDERS)
 def test_its_shortest_clip_is_heard(model_type: str) -> None:
     loaded = loaded_of(model_type)
     prompter = Prompter.of(loaded)
@@ -83,7 +83,7 @@ def test_its_shortest_clip_is_heard(model_type: str) -> None:
         assert loaded.model(**inputs).logits.isfinite().all()
 
 
-@pytest.mark.parametrize("model_type", PROCESSINGS)
+@pytest.mark.parametrize("model_type", FOLDERS)
 def test_the_doctor_examines_it(model_type: str) -> None:
     report = examine(loaded_patient(loaded_of(model_type)))
     assert report.failures == []
@@ -94,7 +94,7 @@ def test_the_doctor_examines_it(model_type: str) -> None:
     assert max(differences) < 1e-5
 
 
-@pytest.mark.parametrize("model_type", PROCESSINGS)
+@pytest.mark.parametrize("model_type", FOLDERS)
 def test_it_is_evaluated(model_type: str, tmp_path: Path) -> None:
     loaded = loaded_of(model_type)
     options = {"limit": 3, "batch_size": 2, "max_new_tokens": 3}

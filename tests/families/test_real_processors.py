@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from families.folders import FOLDERS
 from families.full_scores import Setting
 from families.processing import PROCESSINGS, processing_of
 from families.subjects import subject_of
@@ -12,7 +13,7 @@ from mata_audio.small_models import MODEL_TYPES
 
 
 def test_every_family_that_hears_has_one() -> None:
-    assert {*PROCESSINGS, "voxtral"} == set(MODEL_TYPES)
+    assert set(FOLDERS) == set(MODEL_TYPES)
 
 
 @pytest.mark.parametrize("model_type", PROCESSINGS)

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from families.folders import FOLDERS
 from families.full_scores import Setting, positions
-from families.processing import NEEDS, PROCESSINGS
+from families.processing import NEEDS
 from families.subjects import Subject, subject_of
 from families.test_exactness_of_families import TOLERANCE, greedy, mata
 from mata_audio.families import FAMILIES, Family
@@ -78,7 +79,7 @@ def decodes_on(subject: Subject, tokens: str, scaled: set[int]) -> str:
 
 def whose_inputs(model_type: str) -> str:
     """Whose inputs the tests give it."""
-    if model_type not in PROCESSINGS:
+    if model_type not in FOLDERS:
         return "tokens and features made here"
     needs = NEEDS.get(model_type)
     return "its real processor" + (f" (where {needs} is installed)" if needs else "")

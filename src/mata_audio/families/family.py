@@ -67,6 +67,8 @@ class Family:
         expands_single_tokens: whether the model itself expands a prompt in which no two audio
             tokens are adjacent (the legacy way), so that positions in ``input_ids`` would be wrong.
         prompt_style: how ``mata ask`` puts a question.
+        prompts: who writes its prompts: the chat template of the processor, or the package
+            mistral-common, by the tokenizer.
         hearing: what its processor takes for sound.
         adapter: name and subfolder of an adapter that a checkpoint brings for sound, and that its
             makers put on by hand; None where there is none.
@@ -89,6 +91,7 @@ class Family:
     mutual: tuple[str, ...] = ()
     expands_single_tokens: bool = False
     prompt_style: PromptStyle = PromptStyle()
+    prompts: Literal["template", "mistral-common"] = "template"
     hearing: Hearing = Hearing()
     adapter: tuple[str, str] | None = None
     config: Mapping[str, Any] = field(default_factory=dict, hash=False)

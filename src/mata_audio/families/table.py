@@ -75,6 +75,7 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         model_type="voxtral",
         loader="VoxtralForConditionalGeneration",
+        prompts="mistral-common",
         hearing=Hearing(padded=30.0),
     ),
     # The encoders are inside the decoder's embedding, and so is the audio token.
