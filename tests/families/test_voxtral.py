@@ -18,6 +18,7 @@ from families.test_exactness_of_families import assert_generated_exactly
 from families.voxtral_folder import AUDIO, WINDOW_TOKENS, write_tekken, write_voxtral_folder
 from mata_audio import ModelLoadError, SettingsError
 from mata_audio.loading import find_model, load, load_processor
+from mata_audio.profiling.kinds import KINDS, token_kinds, vocabulary
 from mata_audio.prompting import Clip, Prompter, PromptStyle
 from mata_audio.small_models import small_model
 
@@ -103,6 +104,20 @@ def test_the_text_shows_one_token_a_clip(prompter: Prompter) -> None:
 def test_every_word_is_known_and_clips_may_be_long(prompter: Prompter) -> None:
     assert prompter.unknown_words("w7 Größe 音") == []
     assert prompter.limits.longest is None
+
+
+def test_the_kinds_of_its_tokens(prompter: Prompter) -> None:
+    inputs = prompter.inputs(QUESTIONS[:2], CLIPS[:2])
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
+    known = vocabulary(None, AUDIO, prompter.processor.tokenizer)
+    found = [
+        [KINDS[kind] for kind in row if kind >= 0] for row in token_kinds(ids, mask, known).tolist()
+    ]
+    sound = ["special", *["audio"] * WINDOW_TOKENS]
+    assert found == [
+        ["sink", "special", *sound, "instruction", "instruction", "special"],
+        ["sink", "special", *sound, *sound, "instruction", "special"],
+    ]
 
 
 @pytest.mark.parametrize("question", [" ", "w5 [AUDIO]"])

@@ -73,8 +73,9 @@ def vocabulary(config: Any, audio_token_id: int, tokenizer: Any = None) -> Vocab
     images = frozenset(value for value in found if isinstance(value, int))
     if tokenizer is None:
         return Vocabulary(audio_token_id, images)
-    added = tokenizer.added_tokens_decoder.items()
-    special = {*tokenizer.all_special_ids, *(place for place, token in added if token.special)}
+    special, added = set(tokenizer.all_special_ids), tokenizer.added_tokens_decoder
+    if isinstance(added, Mapping):  # that of mistral-common has none
+        special |= {place for place, token in added.items() if token.special}
     marks = (tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.bos_token_id)
     if tokenizer.unk_token_id not in marks:
         special.discard(tokenizer.unk_token_id)  # a word that the tokenizer does not know
