@@ -68,7 +68,7 @@ def test_a_template_that_leaves_something_out(template: str) -> None:
 
 
 def test_a_template_that_fails() -> None:
-    with pytest.raises(ModelLoadError, match="asked about clips: no clips, please"):
+    with pytest.raises(ModelLoadError, match="cannot be asked: no clips, please"):
         prompter("{{ raise_exception('no clips, please') }}").text("What?", 1)
 
 

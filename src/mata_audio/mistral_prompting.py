@@ -51,7 +51,9 @@ class MistralPrompter(Prompter):
     def _written(self, writer: Any, question: str, clips: Sequence[Clip]) -> Any:
         """Return what the processor, or its tokenizer alone, makes of a conversation."""
         audio = [{"type": "audio", "base64": self._as_url(clip)} for clip in clips]
-        messages = self._messages(question, audio, lambda words: [{"type": "text", "text": words}])
+        messages = self._chat.messages(
+            question, audio, lambda words: [{"type": "text", "text": words}]
+        )
         try:
             return writer.apply_chat_template(messages)
         except Exception as error:

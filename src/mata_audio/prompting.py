@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mata_audio.audio import load_audio
-from mata_audio.errors import ModelLoadError, SettingsError
+from mata_audio.chat import Chat
+from mata_audio.errors import SettingsError
 from mata_audio.families import Hearing, PromptStyle, follow
-from mata_audio.load_errors import reason
 from mata_audio.loading import TINY, Found, Loaded, load_processor, sound_extractor
 
 Clip = NDArray[np.float32]
@@ -130,7 +130,7 @@ class Prompter:
             ModelLoadError: the chat template does not write the question and the clips.
         """
         self._check(question, clips)
-        return self._templated(question, clips)
+        return self._chat.text(question, clips)
 
     def unknown_words(self, question: str) -> list[str]:
         """Return the words that the tokenizer has no token for."""
@@ -143,6 +143,10 @@ class Prompter:
             word for word in words if unknown in tokenizer(word, add_special_tokens=False).input_ids
         ]
 
+    @property
+    def _chat(self) -> Chat:
+        return Chat(self.name, self.processor, self.style, "audio", self.processor.audio_token)
+
     def _check(self, question: str, clips: int) -> None:
         """Refuse what no prompt is made of; errors as :meth:`text`."""
         token = self.processor.audio_token
@@ -154,53 +158,3 @@ class Prompter:
             raise SettingsError(
                 f"{self.name} takes at most {self.hearing.clips} clip in a prompt; got {clips}"
             )
-
-    def _templated(self, question: str, clips: int) -> str:
-        """Apply the chat template; some take messages of text alone, with audio tokens in it."""
-        token, processor = self.processor.audio_token, self.processor
-        template = None if processor.chat_template else processor.tokenizer.get_chat_template()
-        wrong = ""
-        ways: tuple[tuple[Any, Callable[[str], Any]], ...] = (
-            ([{"type": "audio"}] * clips, lambda words: [{"type": "text", "text": words}]),
-            (token * clips, str),
-        )
-        for audio, write in ways:
-            messages = self._messages(question, audio, write)
-            try:
-                text: str = processor.apply_chat_template(
-                    messages,
-                    chat_template=template,
-                    add_generation_prompt=True,
-                    tokenize=False,
-                )
-            except Exception as error:
-                wrong = wrong or f": {reason(error)}"
-                continue
-            whole = text.count(token) == clips and question.strip() in text
-            if whole and not _as_data(messages, text):
-                return text
-        raise ModelLoadError(
-            f"the chat template of {self.name} does not write the question and {clips} audio "
-            f"tokens ({token}), so it cannot be asked about clips{wrong}"
-        )
-
-    def _messages(
-        self, question: str, audio: Any, write: Callable[[str], Any]
-    ) -> list[dict[str, Any]]:
-        """Return the turns: ``audio`` is the clips, ``write`` puts words in the same form."""
-        style, content = self.style, audio
-        told = [] if style.system is None else [style.system]
-        if style.turn == "system":
-            told.append(question)
-        else:
-            content = audio + write(question) if style.audio_first else write(question) + audio
-        messages = [{"role": "user", "content": content}]
-        if told:
-            messages.insert(0, {"role": "system", "content": write("\n".join(told))})
-        return messages
-
-
-def _as_data(messages: list[dict[str, Any]], text: str) -> bool:
-    """Whether a template wrote a list of parts as Python does, which takes contents for words."""
-    lists = [message["content"] for message in messages if isinstance(message["content"], list)]
-    return any(content and str(content) in text for content in lists)
