@@ -36,6 +36,7 @@ def full_score_attention(
     formula: str,
     active: Tensor,
     audio: Tensor,
+    alone: bool = False,
 ) -> Iterator[None]:
     """Replace the decoder's eager attention by one with changed scores at active x audio.
 
@@ -47,6 +48,7 @@ def full_score_attention(
         formula: "multiply", "absolute" or "add".
         active: query rows that are changed, shape (batch, length).
         audio: audio keys, shape (batch, length).
+        alone: whether the other layers keep their own attention, to the last bit.
     """
     spots = active[:, None, :, None] & audio[:, None, None, :]
     own = {id(layer.self_attn) for layer in decoder.layers}
@@ -54,7 +56,8 @@ def full_score_attention(
     original = file.eager_attention_forward
 
     def attention(module, query, key, value, attention_mask, scaling, **kwargs):  # type: ignore
-        if id(module) not in own:  # the audio encoder of the same file
+        # The audio encoder of the same file, or a layer that is not steered.
+        if id(module) not in own or (alone and module.layer_idx not in layers):
             return original(module, query, key, value, attention_mask, scaling, **kwargs)
         groups = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
