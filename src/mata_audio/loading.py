@@ -86,6 +86,7 @@ def load(
     dtype: str = "auto",
     attn_implementation: str | None = None,
     trust_remote_code: bool = False,
+    seeing: bool = False,
 ) -> Loaded:
     """Load a model and its processor.
 
@@ -95,19 +96,22 @@ def load(
         dtype: one of :data:`DTYPES`; ``"auto"`` is the checkpoint's own.
         attn_implementation: attention backend; None for the model's default.
         trust_remote_code: run Python code that the model's repository brings.
+        seeing: take a model that sees and hears nothing as well.
 
     Raises:
         UnsupportedModelError: an architecture that is not known, or one without audio.
         ModelLoadError: files are missing or damaged, or the hub cannot be reached.
         SettingsError: a device, dtype or backend that does not exist.
     """
-    found = find_model(model_id, trust_remote_code=trust_remote_code)
+    found = find_model(model_id, trust_remote_code=trust_remote_code, seeing=seeing)
     processor = load_processor(found)
     model = load_weights(found, device=device, dtype=dtype, attn_implementation=attn_implementation)
     return Loaded(model, processor, found.name, found.family)
 
 
-def find_model(model_id: str | Path, *, trust_remote_code: bool = False) -> Found:
+def find_model(
+    model_id: str | Path, *, trust_remote_code: bool = False, seeing: bool = False
+) -> Found:
     """Read a model's configuration; arguments and errors as for :func:`load`."""
     source = str(MODEL_PATH if str(model_id) == TINY else model_id)
     _check_source(source)
@@ -116,7 +120,7 @@ def find_model(model_id: str | Path, *, trust_remote_code: bool = False) -> Foun
     name = TINY if local and MODEL_PATH.is_dir() and MODEL_PATH.samefile(source) else str(model_id)
     try:
         data, _ = PreTrainedConfig.get_config_dict(source, local_files_only=local)
-        family = _family(data, name)
+        family = _family(data, name, seeing)
         model_class = getattr(transformers, family.loader)
         config_class = getattr(model_class, "config_class", None) or AutoConfig
         config = config_class.from_pretrained(source, **options)
@@ -131,7 +135,8 @@ def load_processor(found: Found) -> Any:
     """Load the processor of a found model.
 
     Raises:
-        ModelLoadError: it is missing, not one for audio and text, or cannot write prompts.
+        ModelLoadError: it is missing, not one for audio (or images) and text, or cannot write
+            prompts.
     """
     if found.folder is not None and (missing := missing_processor_files(found.folder)):
         raise ModelLoadError(
@@ -145,15 +150,17 @@ def load_processor(found: Found) -> Any:
         raise ModelLoadError(
             f"cannot load the processor of {found.name}: {reason(error)}"
         ) from error
-    if not isinstance(processor, ProcessorMixin) or sound_extractor(processor) is None:
+    kind = "audio" if "audio" in found.family.tokens else "image"
+    made = (sound_extractor if kind == "audio" else _image_processor)(processor)
+    if not isinstance(processor, ProcessorMixin) or made is None:
         raise ModelLoadError(
-            f"{found.name} has a {type(processor).__name__} where a processor for audio and text "
+            f"{found.name} has a {type(processor).__name__} where a processor for {kind} and text "
             "is needed: is 'processor_class' missing in its preprocessor_config.json?"
         )
     if wrong := cannot_write(processor, found.family.prompts):
         raise ModelLoadError(f"{found.name} {wrong}")
-    if not getattr(processor, "audio_token", None):
-        raise ModelLoadError(f"the processor of {found.name} names no audio token (audio_token)")
+    if not getattr(processor, f"{kind}_token", None):
+        raise ModelLoadError(f"the processor of {found.name} names no {kind} token ({kind}_token)")
     return processor
 
 
@@ -161,6 +168,10 @@ def sound_extractor(processor: Any) -> Any:
     """Return the part of a processor that turns sound into features; None where it has none."""
     found = getattr(processor, "feature_extractor", None)
     return getattr(processor, "audio_processor", None) if found is None else found
+
+
+def _image_processor(processor: Any) -> Any:
+    return getattr(processor, "image_processor", None)
 
 
 def load_weights(
@@ -268,10 +279,10 @@ def _check_source(source: str) -> None:
         raise ModelLoadError(f"no such model folder: {source}")
 
 
-def _family(config: dict[str, Any], name: str) -> Family:
+def _family(config: dict[str, Any], name: str, seeing: bool) -> Family:
     try:
         family = family_named(config.get("model_type"), name)
-        if "audio" in family.tokens:
+        if "audio" in family.tokens or seeing:
             return family
         raise UnsupportedModelError(
             f"a {family.model_type} model has tokens of {' and '.join(family.tokens)} alone: from "

@@ -114,6 +114,9 @@ def tokenizer(audio: str, start: str = "<start>", end: str = "<end>") -> Any:
             "vision_eos_token": "</vision>",
             "boi_token": "<vision>",
             "eoi_token": "</vision>",
+            "start_image_token": "<vision>",
+            "end_image_token": "</vision>",
+            "context_image_token": "<image>",
         },
         padding_side="left",
     )

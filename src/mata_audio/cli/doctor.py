@@ -29,10 +29,10 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "doctor",
         help="check that MATA is exact on a model and machine",
-        description="Run a model on short synthesised clips and check what MATA promises: it "
-        "equals a full-score reference, alpha 0 changes nothing, all backends, paddings and caches "
-        "agree, and nothing is left behind. Every line says what was measured, against what, and "
-        "what to do.",
+        description="Run a model on short synthesised clips (on pictures, if it hears nothing) and "
+        "check what MATA promises: it equals a full-score reference, alpha 0 changes nothing, all "
+        "backends, paddings and caches agree, and nothing is left behind. Every line says what was "
+        "measured, against what, and what to do.",
         epilog=EXAMPLE,
     )
     parser.add_argument(
@@ -79,7 +79,7 @@ def _one_model(args: argparse.Namespace, debug: bool) -> Report:
     from mata_audio.loading import TINY, load
 
     note(f"loading {args.model}")
-    loaded = load(args.model, **loading_options(args))
+    loaded = load(args.model, seeing=True, **loading_options(args))
     if loaded.name == TINY:
         use_one_thread()
     report = examine(loaded_patient(loaded), debug, progress=lambda name: note(f"checking: {name}"))

@@ -106,19 +106,22 @@ def small_patient(
 
 
 def loaded_patient(loaded: Loaded) -> Patient:
-    """Return the patient of a user's model."""
+    """Return the patient of a user's model: asked about clips, or pictures if it hears nothing."""
+    from mata_audio.doctor.picture_prompts import PicturePrompts
     from mata_audio.doctor.prompts import Prompts
 
     located = locate(loaded.model)
-    prompts = Prompts.of(loaded)
+    hears = "audio" in located.token_ids
+    prompts = Prompts.of(loaded) if hears else PicturePrompts.of(loaded)
     tokenizer = loaded.processor.tokenizer
-    never = {located.audio_token_id, *tokenizer.all_special_ids, *_marks(located.listener.config)}
+    shown = set(located.token_ids.values())
+    never = {*shown, *tokenizer.all_special_ids, *_marks(located.listener.config)}
     pad = tokenizer.pad_token_id
     return Patient(
         name=loaded.name,
         model=loaded.model,
         located=located,
-        tokens="audio",
+        tokens="audio" if hears else "image",
         clips=tuple(len(clips) for clips in prompts.clips),
         make=prompts.make,
         never=tuple(sorted(never)),
