@@ -18,10 +18,16 @@ VERSIONS := 5.17.0 5.23.0
 OLDEST := $(firstword $(VERSIONS))
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
-test-versions: .venv/ready $(VERSIONS:%=build/transformers/%)
+# The oldest PyTorch, in an environment of its own: from PyPI it comes with CUDA's packages, 5 GB.
+# Beside it torchvision and torchaudio work without a GPU: the processors of all families are tested.
+OLD_TORCH := 2.6.0
+OLD_TORCHVISION := 0.21.0
+
+test-versions: .venv/ready $(VERSIONS:%=build/transformers/%) build/torch/$(OLD_TORCH)/ready
 	set -e; for version in $(VERSIONS); do \
 	  PYTHONPATH=build/transformers/$$version $(PYTEST); \
 	done
+	$(PYTEST:$(BIN)/%=build/torch/$(OLD_TORCH)/bin/%)
 
 # The short form: what is most likely to differ, on the oldest version.
 test-oldest: .venv/ready build/transformers/$(OLDEST)
@@ -35,6 +41,13 @@ build/transformers/%:
 	grep -vE '^(transformers|huggingface_hub|tokenizers|numpy)==' constraints.txt > build/others.txt
 	$(BIN)/python -m pip install --quiet --constraint build/others.txt --target $@ \
 	  transformers==$* 'mistral-common[audio]'
+
+build/torch/%/ready:
+	$(PYTHON) -m venv build/torch/$*
+	grep -vE '^(torch|sympy|numpy)==' constraints.txt > build/others.txt
+	build/torch/$*/bin/python -m pip install --quiet --constraint build/others.txt torch==$* \
+	  torchaudio==$* torchvision==$(OLD_TORCHVISION) --editable '.[dev,voxtral]'
+	touch $@
 
 check: .venv/ready
 	$(BIN)/ruff check .
