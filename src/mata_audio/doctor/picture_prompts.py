@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mata_audio.chat import Chat
+from mata_audio.doctor.prompts import first_taken
 
 if TYPE_CHECKING:
     from mata_audio.loading import Loaded
@@ -43,17 +44,11 @@ class PicturePrompts:
         """
         processor, style = loaded.processor, loaded.family.prompt_style
         chat = Chat(loaded.name, processor, style, "image", processor.image_token)
-        for counts in _COUNTS:
-            pictures = tuple(tuple(_picture(i) for i in range(count)) for count in counts)
-            made = cls(chat, pictures)
-            try:
-                made.make(range(len(counts)), "left")
-            except Exception:
-                if counts == _COUNTS[-1]:
-                    raise
-            else:
-                return made
-        raise AssertionError("the last set is taken or raises")
+        sets = [
+            cls(chat, tuple(tuple(_picture(i) for i in range(count)) for count in counts))
+            for counts in _COUNTS
+        ]
+        return first_taken(sets)
 
     def make(self, which: Sequence[int], side: str) -> dict[str, Any]:
         """Return the model inputs of some prompts, by number, padded on ``side``."""

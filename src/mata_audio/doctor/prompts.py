@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -23,6 +24,35 @@ _LENGTHS: tuple[tuple[tuple[float, ...], ...], ...] = (
     ((1.5,), (0.6,)),
     ((1.5,),),
 )
+
+
+class Askable(Protocol):
+    """Prompts of one model."""
+
+    @property
+    def clips(self) -> Sequence[Sequence[Any]]:
+        """Clips or pictures of each prompt."""
+
+    def make(self, which: Sequence[int], side: str) -> dict[str, Any]:
+        """Return the model inputs of some prompts, by number, padded on ``side``."""
+
+
+Made = TypeVar("Made", bound=Askable)
+
+
+def first_taken(sets: Sequence[Made]) -> Made:
+    """Return the first of the sets of prompts that the model's processor takes.
+
+    Raises:
+        Exception: of the processor, which does not even take the last.
+    """
+    for made in sets[:-1]:
+        with suppress(Exception):
+            made.make(range(len(made.clips)), "left")
+            return made
+    last = sets[-1]
+    last.make(range(len(last.clips)), "left")
+    return last
 
 
 @dataclass(frozen=True)
@@ -46,17 +76,14 @@ class Prompts:
         """
         prompter = Prompter.of(loaded)
         limits = prompter.limits
-        for lengths in _LENGTHS:
-            clips = tuple(tuple(_clip(limits, s, i) for s in own) for i, own in enumerate(lengths))
-            made = cls(prompter, clips)
-            try:
-                made.make(range(len(clips)), "left")
-            except Exception:
-                if len(clips) == 1:
-                    raise
-            else:
-                return made
-        raise AssertionError("the last set is taken or raises")
+        sets = [
+            cls(
+                prompter,
+                tuple(tuple(_clip(limits, s, i) for s in own) for i, own in enumerate(lengths)),
+            )
+            for lengths in _LENGTHS
+        ]
+        return first_taken(sets)
 
     def make(self, which: Sequence[int], side: str) -> dict[str, Any]:
         """Return the model inputs of some prompts, by number, padded on ``side``."""
