@@ -49,6 +49,12 @@ def test_a_template_of_words_alone() -> None:
     assert prompter(prints).text("What?", 0) == "What?"  # not [{'type': 'text', ...
 
 
+def test_what_a_run_is_known_by() -> None:
+    """The template that is used, wherever it lives."""
+    assert prompter(PARTS).template == PARTS.replace("CLIP", CLIP)
+    assert prompter(of_the_tokenizer=WORDS).template == WORDS
+
+
 def test_a_question_in_the_turn_of_the_system() -> None:
     asked = prompter(SYSTEM, turn="system", system="Names:")
     assert asked.text("Ada", 1) == f"Names:\nAda {CLIP} "

@@ -21,6 +21,11 @@ from mata_audio.prompting import Clip, Prompter
 class MistralPrompter(Prompter):
     """Puts questions as conversations, with each clip inside; arguments as for its parent."""
 
+    @property
+    def template(self) -> str:
+        """A prompt, since there is no template: mistral-common writes by the version of a file."""
+        return self.text("?", 1)
+
     def inputs(
         self, questions: Sequence[str], clips: Sequence[Sequence[Clip]], side: str = "left"
     ) -> dict[str, Tensor]:

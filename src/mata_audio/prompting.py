@@ -85,6 +85,12 @@ class Prompter:
         shortest = ((MIN_FRAMES - 1) * hop + 1) / rate
         return ClipLimits(rate, shortest, None if longest is None else float(longest))
 
+    @property
+    def template(self) -> str:
+        """What decides how prompts are written: the chat template, wherever it lives."""
+        template: str = self.processor.chat_template or self.processor.tokenizer.chat_template
+        return template
+
     def load_clip(self, path: str | Path) -> Clip:
         """Read an audio file for the model, shape ``(samples,)``.
 

@@ -95,6 +95,7 @@ def test_the_text_shows_one_token_a_clip(prompter: Prompter) -> None:
     audio = "[BEGIN_AUDIO][AUDIO]"
     assert prompter.text("w7 é?", 2) == f"<s>[INST]{audio}{audio}w7 é?[/INST]"
     assert prompter.text("w7", 0) == "<s>[INST]w7[/INST]"
+    assert prompter.template == f"<s>[INST]{audio}?[/INST]"  # what a run is known by
     style = PromptStyle(audio_first=False, system="w5")
     assert replace(prompter, style=style).text("w7", 1) == (
         f"<s>[SYSTEM_PROMPT]w5[/SYSTEM_PROMPT][INST]w7{audio}[/INST]"

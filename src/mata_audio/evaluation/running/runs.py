@@ -29,6 +29,7 @@ from mata_audio.evaluation.task import Task
 from mata_audio.families import Located, locate
 from mata_audio.gains import describe
 from mata_audio.loading import Loaded, load_processor, load_weights
+from mata_audio.prompting import Prompter
 from mata_audio.settings import MATA
 
 
@@ -120,7 +121,7 @@ def _identity_of(loaded: Loaded, config: Any) -> dict[str, Any]:
     return {
         "weights_sha256": weights_sha256(model),
         "config_sha256": config_sha256(model.config),
-        "chat_template_sha256": text_sha256(str(loaded.processor.chat_template)),
+        "chat_template_sha256": text_sha256(str(Prompter.of(loaded).template)),
         "dtype": str(weight.dtype).removeprefix("torch."),
         "attention": model.config._attn_implementation,
         "device": weight.device.type,
