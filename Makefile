@@ -19,7 +19,8 @@ OLDEST := $(firstword $(VERSIONS))
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 # The oldest PyTorch, in an environment of its own: from PyPI it comes with CUDA's packages, 5 GB.
-# Beside it torchvision and torchaudio work without a GPU: the processors of all families are tested.
+# Beside it torchvision and torchaudio work without a GPU: the processors of all families are tested,
+# and weights of 8 and 4 bits.
 OLD_TORCH := 2.6.0
 OLD_TORCHVISION := 0.21.0
 
@@ -46,7 +47,7 @@ build/torch/%/ready:
 	$(PYTHON) -m venv build/torch/$*
 	grep -vE '^(torch|sympy|numpy)==' constraints.txt > build/others.txt
 	build/torch/$*/bin/python -m pip install --quiet --constraint build/others.txt torch==$* \
-	  torchaudio==$* torchvision==$(OLD_TORCHVISION) --editable '.[dev,voxtral]'
+	  torchaudio==$* torchvision==$(OLD_TORCHVISION) bitsandbytes --editable '.[dev,voxtral]'
 	touch $@
 
 check: .venv/ready
