@@ -40,6 +40,13 @@ def test_a_template_of_parts() -> None:
     assert asked.text("What?", 1).split() == f"user What? {CLIP} assistant".split()
 
 
+def test_a_template_that_goes_by_keys() -> None:
+    """As that which Qwen2-Audio was published with: ``message['type']`` is nowhere."""
+    by_key = PARTS.replace("part['type'] == 'audio'", "'audio_url' in part or message['type'] == 1")
+    assert by_key != PARTS
+    assert prompter(by_key).text("What?", 1).split() == f"user {CLIP} What? assistant".split()
+
+
 def test_a_template_of_words_alone() -> None:
     """The clips are written into them; it may be the tokenizer's."""
     for asked in (prompter(WORDS, system="Be."), prompter(of_the_tokenizer=WORDS, system="Be.")):

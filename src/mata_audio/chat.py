@@ -12,6 +12,9 @@ from mata_audio.load_errors import reason
 
 Messages = list[dict[str, Any]]
 
+# The template that Qwen2-Audio was published with goes by the key and not by the type.
+PARTS = {"audio": {"type": "audio", "audio_url": "clip"}, "image": {"type": "image"}}
+
 
 @dataclass(frozen=True)
 class Chat:
@@ -43,7 +46,7 @@ class Chat:
         template = None if processor.chat_template else processor.tokenizer.get_chat_template()
         wrong = ""
         ways: tuple[tuple[Any, Callable[[str], Any]], ...] = (
-            ([{"type": self.kind}] * count, lambda words: [{"type": "text", "text": words}]),
+            ([PARTS[self.kind]] * count, lambda words: [{"type": "text", "text": words}]),
             (self.token * count, str),
         )
         for shown, write in ways:
