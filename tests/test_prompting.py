@@ -80,6 +80,14 @@ def test_a_template_that_leaves_something_out(template: str) -> None:
         prompter(template).text("What?", 1)
 
 
+def test_a_template_that_leaves_the_system_prompt_out() -> None:
+    """As that of VibeVoice-ASR does."""
+    users = PARTS.replace("in messages", "in messages if message['role'] == 'user'")
+    assert "What?" in prompter(users).text("What?", 1)
+    with pytest.raises(ModelLoadError, match="does not write the system prompt, the question and"):
+        prompter(users, system="Be brief.").text("What?", 1)
+
+
 def test_a_template_that_fails() -> None:
     with pytest.raises(ModelLoadError, match="cannot be asked: no clips, please"):
         prompter("{{ raise_exception('no clips, please') }}").text("What?", 1)

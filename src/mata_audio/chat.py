@@ -40,10 +40,12 @@ class Chat:
         Some templates take messages of words alone, with the tokens in them.
 
         Raises:
-            ModelLoadError: the template does not write the question and one token for each.
+            ModelLoadError: the template does not write the question, the system prompt and one
+                token for each.
         """
         processor = self.processor
         template = None if processor.chat_template else processor.tokenizer.get_chat_template()
+        words = [told.strip() for told in (question, self.style.system) if told is not None]
         wrong = ""
         ways: tuple[tuple[Any, Callable[[str], Any]], ...] = (
             ([PARTS[self.kind]] * count, lambda words: [{"type": "text", "text": words}]),
@@ -61,11 +63,12 @@ class Chat:
             except Exception as error:
                 wrong = wrong or f": {reason(error)}"
                 continue
-            whole = text.count(self.token) == count and question.strip() in text
+            whole = text.count(self.token) == count and all(told in text for told in words)
             if whole and not _as_data(messages, text):
                 return text
+        system = "" if len(words) == 1 else "the system prompt, "
         raise ModelLoadError(
-            f"the chat template of {self.name} does not write the question and {count} "
+            f"the chat template of {self.name} does not write {system}the question and {count} "
             f"{self.kind} tokens ({self.token}), so it cannot be asked{wrong}"
         )
 
