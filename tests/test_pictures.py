@@ -237,6 +237,15 @@ def test_listening_shows_the_attention_on_each_moment() -> None:
     assert "layers 1-2 (from 0)" in figure.legends[0].get_title().get_text()
 
 
+def test_silence_that_is_added_to_a_clip_is_named() -> None:
+    """The timeline is of a second; the clip of half."""
+    for samples, told in ((16_000, False), (8_000, True)):
+        figure = listening(timeline(), np.sin(np.arange(samples) / 9), 16_000)
+        said = "silence that its model pads it with" in figure.legends[0].get_title().get_text()
+        assert said == told
+        assert figure.axes[2].get_xlim() == (0, 1)
+
+
 def test_many_moments_are_averaged_into_steps_that_can_be_told_apart() -> None:
     edges = np.linspace(0, 30, 751)
     weights = np.random.default_rng(1).random((2, 750)) / 500

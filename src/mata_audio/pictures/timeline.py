@@ -88,6 +88,8 @@ def listening(
             f"attention: mean over heads and {over}{steps}\n"
             f"spectrogram: dark is loud, white {_QUIETEST:.0f} dB below the loudest"
         )
+        if edges[-1] > 1.02 * samples.size / sampling_rate:
+            note += "\nbeyond the clip: silence that its model pads it with"
         style.legend_below(figure, entries, columns, note)
     return figure
 
