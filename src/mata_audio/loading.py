@@ -151,7 +151,8 @@ def load_processor(found: Found) -> Any:
             f"cannot load the processor of {found.name}: {reason(error)}"
         ) from error
     kind = "audio" if "audio" in found.family.tokens else "image"
-    made = (sound_extractor if kind == "audio" else _image_processor)(processor)
+    seen = getattr(processor, "image_processor", None)
+    made = sound_extractor(processor) if kind == "audio" else seen
     if not isinstance(processor, ProcessorMixin) or made is None:
         raise ModelLoadError(
             f"{found.name} has a {type(processor).__name__} where a processor for {kind} and text "
@@ -168,10 +169,6 @@ def sound_extractor(processor: Any) -> Any:
     """Return the part of a processor that turns sound into features; None where it has none."""
     found = getattr(processor, "feature_extractor", None)
     return getattr(processor, "audio_processor", None) if found is None else found
-
-
-def _image_processor(processor: Any) -> Any:
-    return getattr(processor, "image_processor", None)
 
 
 def load_weights(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
+from torch import Tensor
 
 from families.full_scores import Setting, positions
 from families.subjects import Subject
 from families.traces import traces
 from mata_audio import MATA
+from mata_audio.receipt import Receipt
 
 TOLERANCE = 1e-5
 EFFECT = 1e-3
@@ -42,29 +44,45 @@ def greedy(**options: Any) -> dict[str, Any]:
     }
 
 
+class Reading(NamedTuple):
+    """What a prompt of three samples gave: logits, and where they are of text and of last rows."""
+
+    baseline: Tensor
+    steered: Tensor
+    real: Tensor
+    last: Tensor
+    receipt: Receipt
+
+
+def read_exactly(subject: Subject, inputs: dict[str, Any], setting: Setting) -> Reading:
+    """Read prompts, the third of which has no clip or picture: exact, clear to see, and undone."""
+    call = {**inputs, **positions(inputs, subject.layout)}
+    before = traces(subject.small.model)
+    with torch.no_grad():
+        baseline = subject.model(**call).logits
+        with mata(setting)(subject.small.model) as applied:
+            steered = subject.model(**call).logits
+        again = subject.model(**call).logits
+    assert traces(subject.small.model) == before
+    assert torch.equal(again, baseline)
+    real = inputs["attention_mask"].bool()
+    assert_close(steered[real], subject.expected(inputs, setting)[real])
+    last = torch.zeros_like(real)
+    for sample in range(2):
+        last[sample, real[sample].nonzero().flatten()[-1]] = True
+    assert ((steered - baseline).abs().amax(-1)[last] > EFFECT).all()
+    return Reading(baseline, steered, real, last, applied.receipt)
+
+
 @pytest.mark.parametrize("side", ["left", "right"])
 @each_formula
 def test_reading_a_prompt(family: Subject, formula: str, side: str) -> None:
     inputs = family.small.inputs(family.small.questions, side)
-    setting = Setting(family.layers, formula=formula)
-    call = {**inputs, **positions(inputs, family.layout)}
-    before = traces(family.small.model)
-    with torch.no_grad():
-        baseline = family.model(**call).logits
-        with mata(setting)(family.small.model) as applied:
-            steered = family.model(**call).logits
-        again = family.model(**call).logits
-    assert traces(family.small.model) == before
-    assert torch.equal(again, baseline)
-    real = inputs["attention_mask"].bool()
-    assert_close(steered[real], family.expected(inputs, setting)[real])
-    last = torch.zeros_like(real)
-    for sample in range(2):  # the third has no audio
-        last[sample, real[sample].nonzero().flatten()[-1]] = True
-    assert torch.equal(steered[real & ~last], baseline[real & ~last])
-    assert ((steered - baseline).abs().amax(-1)[last] > EFFECT).all()
-    assert applied.receipt.active_rows == 2
-    assert applied.receipt.layers == tuple(family.layers)
+    read = read_exactly(family, inputs, Setting(family.layers, formula=formula))
+    untouched = read.real & ~read.last
+    assert torch.equal(read.steered[untouched], read.baseline[untouched])
+    assert read.receipt.active_rows == 2
+    assert read.receipt.layers == tuple(family.layers)
 
 
 @each_formula

@@ -19,8 +19,8 @@ from families.test_exactness_of_families import (
     assert_generated_exactly,
     greedy,
     mata,
+    read_exactly,
 )
-from families.traces import traces
 from mata_audio import MATA
 from mata_audio.evaluation.running.one_prefill import generate_all
 from mata_audio.evaluation.running.one_prefill import greedy as greedy_config
@@ -57,28 +57,15 @@ def shown(model_type: str, tokens: str, side: str = "left") -> tuple[Subject, di
 def test_reading_a_prompt(model_type: str, tokens: str, formula: str, side: str, rows: str) -> None:
     subject, inputs = shown(model_type, tokens, side)
     setting = Setting(subject.layers, formula=formula, tokens=tokens, rows=rows)
-    call = {**inputs, **positions(inputs, subject.layout)}
-    before = traces(subject.small.model)
-    with torch.no_grad():
-        baseline = subject.model(**call).logits
-        with mata(setting)(subject.small.model) as applied:
-            steered = subject.model(**call).logits
-        again = subject.model(**call).logits
-    assert traces(subject.small.model) == before
-    assert torch.equal(again, baseline)
-    real = inputs["attention_mask"].bool()
-    assert_close(steered[real], subject.expected(inputs, setting)[real])
-    last = torch.zeros_like(real)
-    for sample in range(2):  # the third has no picture
-        last[sample, real[sample].nonzero().flatten()[-1]] = True
-    assert ((steered - baseline).abs().amax(-1)[last] > EFFECT).all()
-    untouched = real & ~last if rows == "last" else real & (torch.arange(3) == 2)[:, None]
+    read = read_exactly(subject, inputs, setting)
+    untouched = read.real & (~read.last if rows == "last" else (torch.arange(3) == 2)[:, None])
+    steered, baseline = read.steered[untouched], read.baseline[untouched]
     if rows == "all" and "moe" in model_type:  # experts multiply the tokens of all samples at once
-        assert_close(steered[untouched], baseline[untouched])
+        assert_close(steered, baseline)
     else:
-        assert torch.equal(steered[untouched], baseline[untouched])
-    assert applied.receipt.active_rows == (2 if rows == "last" else int(real[:2].sum()))
-    assert f"{tokens} tokens" in str(applied.receipt)
+        assert torch.equal(steered, baseline)
+    assert read.receipt.active_rows == (2 if rows == "last" else int(read.real[:2].sum()))
+    assert f"{tokens} tokens" in str(read.receipt)
 
 
 @each_formula

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from mata_audio.small_models.small_model import BOS, EOS, PAD, VOCABULARY
+from mata_audio.small_models.small_model import (
+    BOS,
+    EOS,
+    IMAGE,
+    PAD,
+    VIDEO,
+    VISION_END,
+    VISION_START,
+    VOCABULARY,
+)
 
 LAYERS, HEADS, KEY_HEADS, HIDDEN = 4, 4, 2, 64
 MELS, SOUND_HIDDEN = 16, 32
@@ -21,6 +30,17 @@ DECODER: dict[str, Any] = {
     "max_position_embeddings": 4096,
     "initializer_range": 0.08,  # scores of order one, so that the intervention shows
     **TOKENS,
+}
+
+# Positions in three dimensions, as the models of Qwen that see have them.
+ROPE: dict[str, Any] = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}
+
+# The names that these configurations give to the marks of what is seen.
+VISION_MARKS: dict[str, int] = {
+    "image_token_id": IMAGE,
+    "video_token_id": VIDEO,
+    "vision_start_token_id": VISION_START,
+    "vision_end_token_id": VISION_END,
 }
 
 # A Whisper-like encoder, by the two sets of names that configurations use.

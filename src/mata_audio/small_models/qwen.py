@@ -7,18 +7,14 @@ from typing import Any
 
 import transformers
 
-from mata_audio.small_models.configs import DECODER, ENCODER, HIDDEN, TOKENS
+from mata_audio.small_models.configs import DECODER, ENCODER, HIDDEN, ROPE, TOKENS, VISION_MARKS
 from mata_audio.small_models.mel_features import mel_features
 from mata_audio.small_models.pixels import patches
 from mata_audio.small_models.small_model import (
     AUDIO,
     AUDIO_END,
     AUDIO_START,
-    IMAGE,
     PAD,
-    VIDEO,
-    VISION_END,
-    VISION_START,
     Pictures,
     SmallModel,
     built,
@@ -27,16 +23,12 @@ from mata_audio.small_models.small_model import (
 _FRAMES = 100
 _MARKS = {
     "audio_token_id": AUDIO,
-    "image_token_id": IMAGE,
-    "video_token_id": VIDEO,
+    **VISION_MARKS,
     "audio_start_token_id": AUDIO_START,
     "audio_end_token_id": AUDIO_END,
-    "vision_start_token_id": VISION_START,
-    "vision_end_token_id": VISION_END,
     "pad_token_id": PAD,
 }
 _NAMES = ("input_features", "feature_attention_mask")
-_ROPE = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}
 _VISION = {
     "depth": 1,
     "hidden_size": 32,
@@ -132,7 +124,7 @@ def _omni_thinker() -> Any:
             "output_dim": HIDDEN,
         },
         vision_config=_VISION,
-        text_config={**DECODER, "rope_parameters": _ROPE},
+        text_config={**DECODER, "rope_parameters": ROPE},
         user_token_id=TOKENS["bos_token_id"],
         **_MARKS,
     )
@@ -154,7 +146,7 @@ def _moe_thinker() -> Any:
             "num_experts": 4,
             "num_experts_per_tok": 2,
             "moe_intermediate_size": 32,
-            "rope_parameters": _ROPE,
+            "rope_parameters": ROPE,
         },
         user_token_id=TOKENS["bos_token_id"],
         **_MARKS,

@@ -6,25 +6,14 @@ from typing import Any
 
 import transformers
 
-from mata_audio.small_models.configs import DECODER, HEADS, HIDDEN
+from mata_audio.small_models.configs import DECODER, HEADS, HIDDEN, ROPE, VISION_MARKS
 from mata_audio.small_models.pixels import FRAMES, MERGED, PATCH, patches
 from mata_audio.small_models.small_model import (
-    IMAGE,
-    VIDEO,
-    VISION_END,
-    VISION_START,
     Pictures,
     SmallModel,
     built,
 )
 
-_MARKS = {
-    "image_token_id": IMAGE,
-    "video_token_id": VIDEO,
-    "vision_start_token_id": VISION_START,
-    "vision_end_token_id": VISION_END,
-}
-_ROPE = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}
 _VISION = {
     "depth": 2,
     "hidden_size": 32,
@@ -41,8 +30,8 @@ def qwen2_5_vl() -> SmallModel:
     """Qwen2.5-VL: images and videos are grids of patches, four of them a token."""
     config = transformers.Qwen2_5_VLConfig(
         vision_config={**_VISION, "window_size": 4 * PATCH, "fullatt_block_indexes": [1]},
-        text_config={**DECODER, "rope_parameters": _ROPE},
-        **_MARKS,
+        text_config={**DECODER, "rope_parameters": ROPE},
+        **VISION_MARKS,
     )
     model = built(transformers.Qwen2_5_VLForConditionalGeneration, config)
     return _shown("qwen2_5_vl", model, steps=2)
@@ -52,8 +41,8 @@ def qwen3_vl() -> SmallModel:
     """Qwen3-VL: query and key norms; its eye speaks to the first layers once more."""
     config = transformers.Qwen3VLConfig(
         vision_config={**_VISION, "deepstack_visual_indexes": [0], "num_position_embeddings": 16},
-        text_config={**DECODER, "head_dim": HIDDEN // HEADS, "rope_parameters": _ROPE},
-        **_MARKS,
+        text_config={**DECODER, "head_dim": HIDDEN // HEADS, "rope_parameters": ROPE},
+        **VISION_MARKS,
     )
     model = built(transformers.Qwen3VLForConditionalGeneration, config)
     return _shown("qwen3_vl", model, steps=1)
