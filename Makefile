@@ -13,7 +13,7 @@ test: .venv/ready
 support-table: .venv/ready
 	WRITE_SUPPORT_TABLE=1 $(BIN)/python -m pytest -q tests/families/test_support_table.py
 
-# The supported versions of Transformers, oldest and newest (src/mata_audio/versions.py).
+# The supported versions of Transformers, oldest and newest (src/mata_audio/families/versions.py).
 VERSIONS := 5.17.0 5.23.0
 OLDEST := $(firstword $(VERSIONS))
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
@@ -32,8 +32,8 @@ test-versions: .venv/ready $(VERSIONS:%=build/transformers/%) build/torch/$(OLD_
 
 # The short form: what is most likely to differ, on the oldest version.
 test-oldest: .venv/ready build/transformers/$(OLDEST)
-	PYTHONPATH=build/transformers/$(OLDEST) $(PYTEST) tests/families tests/test_omni.py \
-	  tests/test_exactness.py tests/test_generation.py tests/test_attachment.py
+	PYTHONPATH=build/transformers/$(OLDEST) $(PYTEST) tests/families tests/steering/test_omni.py \
+	  tests/steering/test_exactness.py tests/steering/test_generation.py tests/steering/test_attachment.py
 
 # With what this version wants of its own family, and what Voxtral's prompts need, which wants an
 # older NumPy than the one that is pinned; the rest as pinned.
@@ -54,6 +54,7 @@ check: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/overhead.py

@@ -17,11 +17,11 @@ import torch
 import transformers
 
 from mata_audio import MATA
-from mata_audio.evaluation.settings import NamedSetting, with_baseline
 from mata_audio.families import locate
 from mata_audio.profiling.gathering import BatchMasses, Speaking
 from mata_audio.profiling.kinds import Vocabulary, token_kinds
-from mata_audio.profiling.running import Prompts, Reader, generation
+from mata_audio.profiling.prompt_reader import PromptBatch, Reader, generation
+from mata_audio.settings.named import NamedSetting, with_baseline
 from overhead import AUDIO_TOKEN, Clock, build, peak, prompt, reset_peak
 
 
@@ -70,7 +70,7 @@ def main() -> None:
 def measure(model: Any, inputs: dict[str, torch.Tensor], rounds: int) -> dict[str, list[Cost]]:
     """Return the cost of each round by variant; a round before them warms up."""
     located = locate(model)
-    prompts = Prompts(located, inputs)
+    prompts = PromptBatch(located, inputs)
     kinds = token_kinds(prompts.ids, prompts.mask, Vocabulary(audio=AUDIO_TOKEN))
     config, ends = generation(located, None, new_tokens=0)
     baseline, steered = with_baseline(MATA(alpha=0.1))

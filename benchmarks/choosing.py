@@ -20,19 +20,19 @@ from scipy.stats import spearmanr
 from mata_audio import MATA
 from mata_audio.cli.quiet import quiet_libraries
 from mata_audio.evaluation import NamedSetting, Options, evaluate
-from mata_audio.evaluation.analysis.tables import signed
 from mata_audio.evaluation.choosing import METHODS, Choice, choose
 from mata_audio.evaluation.choosing.choose import ALPHAS, all_windows, along, tuning_plan
 from mata_audio.evaluation.choosing.measuring import Measuring
-from mata_audio.evaluation.results import Paired, Results
-from mata_audio.evaluation.running.one_prefill import prefill
+from mata_audio.evaluation.results.results import Paired, Results
+from mata_audio.evaluation.results.tables import signed
+from mata_audio.evaluation.running.evaluate import loaded_model
 from mata_audio.evaluation.running.plan import make_plan
-from mata_audio.evaluation.running.runs import loaded_model
 from mata_audio.evaluation.sweep import grid
 from mata_audio.evaluation.sweep.sweep import rank, tuning_part
 from mata_audio.families import locate
-from mata_audio.layers import scaled_paper_layers
-from mata_audio.loading import Loaded
+from mata_audio.models.loading import Loaded
+from mata_audio.models.one_prefill import prefill
+from mata_audio.notation.layers import scaled_paper_layers
 
 SINGLE_ALPHA = 2.0
 """Of the single layers: at the paper's 0.1, one layer changes hardly an answer."""

@@ -17,8 +17,8 @@ import torch
 import transformers
 
 from mata_audio import MATA
-from mata_audio.evaluation.running.one_prefill import generate_all
-from mata_audio.evaluation.settings import NamedSetting, with_baseline
+from mata_audio.models.one_prefill import generate_all
+from mata_audio.settings.named import NamedSetting, with_baseline
 from overhead import Clock, build, prompt
 
 MANY = [NamedSetting(f"alpha {step / 100}", MATA(alpha=step / 100)) for step in range(1, 31)]

@@ -24,7 +24,7 @@ from transformers import AttentionInterface
 
 from mata_audio import MATA
 from mata_audio.families import locate
-from mata_audio.layers import scaled_paper_layers
+from mata_audio.notation.layers import scaled_paper_layers
 
 AUDIO_TOKEN, TEXT_BEFORE, TEXT_AFTER = 1, 20, 60
 

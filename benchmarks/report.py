@@ -17,8 +17,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from mata_audio.evaluation.report import ClipMedia, render_report
-from mata_audio.evaluation.results import (
-    BASELINE,
+from mata_audio.evaluation.results.results import (
     Accuracy,
     Answer,
     ClipHeard,
@@ -28,6 +27,7 @@ from mata_audio.evaluation.results import (
     Row,
     SettingResult,
 )
+from mata_audio.settings.named import BASELINE
 
 SETTINGS = (BASELINE, "mata-0.1", "mata-0.2")
 DOMAINS = ("sound", "music", "speech")

@@ -9,7 +9,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mata_audio.prompt import Prompt
+from mata_audio.steering.prompt import Prompt
 from reference import reference_logits
 from subject import Subject
 

@@ -10,7 +10,7 @@ from transformers import Qwen2AudioProcessor
 
 from build import CHOICES_PROMPT, SYSTEM_PROMPT
 from features import audio_token_counts
-from mata_audio.tiny.benchmark import Clip, ask, draw_choices, other_answer
+from mata_audio.tiny.benchmark import SynthClip, ask, draw_choices, other_answer
 from mata_audio.tiny.tasks import TASK_BY_NAME, TASKS
 
 IGNORED = -100
@@ -33,7 +33,7 @@ class TextMix:
 class ClipPool:
     """Clips with their features (clips, mels, frames) and valid frame counts (clips,)."""
 
-    clips: Sequence[Clip]
+    clips: Sequence[SynthClip]
     features: Tensor
     frames: Tensor
 
@@ -69,7 +69,9 @@ def drop_words(rng: np.random.Generator, question: str, share: float) -> str:
     return " ".join("<unk>" if rng.random() < share else word for word in question.split())
 
 
-def draw_prompt(rng: np.random.Generator, clip: Clip, mix: TextMix, varied: bool) -> list[dict]:
+def draw_prompt(
+    rng: np.random.Generator, clip: SynthClip, mix: TextMix, varied: bool
+) -> list[dict]:
     """A conversation about ``clip``, with or without a caption, as ``mix`` says."""
     task = TASK_BY_NAME[clip.task]
     said = None
@@ -89,7 +91,7 @@ def draw_prompt(rng: np.random.Generator, clip: Clip, mix: TextMix, varied: bool
 def text_batch(
     rng: np.random.Generator,
     processor: Qwen2AudioProcessor,
-    clips: Sequence[Clip],
+    clips: Sequence[SynthClip],
     audio_tokens: Sequence[int],
     mix: TextMix,
 ) -> dict[str, Tensor]:
@@ -127,7 +129,7 @@ ANSWER_INDEX = {pair: index for index, pair in enumerate(ANSWERS)}
 TASK_INDEX = {task.name: index for index, task in enumerate(TASKS)}
 
 
-def encoder_labels(clips: Sequence[Clip]) -> tuple[Tensor, Tensor]:
+def encoder_labels(clips: Sequence[SynthClip]) -> tuple[Tensor, Tensor]:
     """Task index and (task, answer) index of each clip, for training the encoder alone."""
     tasks = torch.tensor([TASK_INDEX[clip.task] for clip in clips])
     answers = torch.tensor([ANSWER_INDEX[clip.task, clip.answer] for clip in clips])

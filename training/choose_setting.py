@@ -15,7 +15,7 @@ from transformers.cache_utils import Cache
 
 from evaluate import Prepared, compare
 from mata_audio import MATA
-from mata_audio.tiny import Item
+from mata_audio.tiny import TinyItem
 
 ALPHAS = (0.1, 0.3, 0.6, 1.0, 1.5, 2.0)
 WINDOWS = ("4-8", "2-6", "3-7", "5-9", "6-10", "7-11", "0-3", "0-5", "6-11", "0-11")
@@ -84,7 +84,7 @@ def first_word_correct(
     return torch.cat(right).numpy()
 
 
-def contradicting(items: Sequence[Item]) -> NDArray[np.bool_]:
+def contradicting(items: Sequence[TinyItem]) -> NDArray[np.bool_]:
     """Mask of the items whose caption contradicts the audio."""
     return np.array([item.condition == "caption contradicts" for item in items])
 

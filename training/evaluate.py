@@ -10,8 +10,8 @@ from tqdm import tqdm
 from transformers import BatchFeature, Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
 
 from batches import conversation
-from mata_audio.statistics import paired_figures
-from mata_audio.tiny import Item
+from mata_audio.evaluation.results.significance import paired_figures
+from mata_audio.tiny import TinyItem
 
 BATCH = 96
 
@@ -20,7 +20,7 @@ BATCH = 96
 class Prepared:
     """Items with their model inputs, made once and used for every setting."""
 
-    items: Sequence[Item]
+    items: Sequence[TinyItem]
     batches: Sequence[BatchFeature]
 
     @property
@@ -29,7 +29,7 @@ class Prepared:
         return [item.answer for item in self.items]
 
 
-def prepare(processor: Qwen2AudioProcessor, items: Sequence[Item]) -> Prepared:
+def prepare(processor: Qwen2AudioProcessor, items: Sequence[TinyItem]) -> Prepared:
     """Synthesise the audio of ``items`` and run the processor on it."""
     batches = []
     for start in tqdm(range(0, len(items), BATCH), desc="inputs"):
@@ -89,7 +89,7 @@ def compare(baseline: NDArray[np.bool_], steered: NDArray[np.bool_]) -> dict[str
     }
 
 
-def groups(items: Sequence[Item]) -> dict[str, NDArray[np.bool_]]:
+def groups(items: Sequence[TinyItem]) -> dict[str, NDArray[np.bool_]]:
     """Masks of all items, of each condition and of each domain within each condition."""
     conditions = np.array([item.condition for item in items])
     domains = np.array([item.task.domain for item in items])
@@ -102,7 +102,7 @@ def groups(items: Sequence[Item]) -> dict[str, NDArray[np.bool_]]:
 
 
 def compare_groups(
-    items: Sequence[Item], baseline: NDArray[np.bool_], steered: NDArray[np.bool_]
+    items: Sequence[TinyItem], baseline: NDArray[np.bool_], steered: NDArray[np.bool_]
 ) -> dict[str, dict[str, float]]:
     """``compare`` for every group of ``groups``."""
     return {name: compare(baseline[mask], steered[mask]) for name, mask in groups(items).items()}

@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import WhisperFeatureExtractor
 
-from mata_audio.tiny.benchmark import Clip
+from mata_audio.tiny.benchmark import SynthClip
 
 
 def log_mel(waveforms: Tensor, extractor: WhisperFeatureExtractor) -> Tensor:
@@ -44,13 +44,13 @@ def audio_token_counts(frames: Tensor) -> Tensor:
     return ((frames - 1) // 2 + 1 - 2) // 2 + 1
 
 
-def synthesise(clip: Clip) -> NDArray[np.float32]:
+def synthesise(clip: SynthClip) -> NDArray[np.float32]:
     """``clip.waveform()`` as a plain function, for worker processes."""
     return clip.waveform()
 
 
 def clip_features(
-    clips: Sequence[Clip], extractor: WhisperFeatureExtractor, workers: int = 2
+    clips: Sequence[SynthClip], extractor: WhisperFeatureExtractor, workers: int = 2
 ) -> tuple[Tensor, Tensor]:
     """Synthesise clips: features (clips, mels, frames) in half precision, valid frames (clips,)."""
     features, counts = [], []

@@ -7,7 +7,7 @@ from pathlib import Path
 from batches import TextMix
 from choose_setting import Trial
 from mata_audio import MATA
-from mata_audio.layers import format_indices
+from mata_audio.notation.layers import format_indices
 from mata_audio.tiny.benchmark import NOISE_RANGE_DB
 from mata_audio.tiny.tasks import DOMAINS, TASKS
 

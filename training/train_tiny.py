@@ -22,7 +22,7 @@ from choose_setting import search
 from evaluate import compare_groups, generate_correct, prepare
 from features import clip_features
 from mata_audio import MATA
-from mata_audio.evaluation.settings import NamedSetting, save_setting
+from mata_audio.settings.named import NamedSetting, save_setting
 from mata_audio.tiny import make_items
 from model_card import Report, write_card
 from stages import train_encoder, train_language

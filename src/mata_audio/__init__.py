@@ -17,12 +17,12 @@ from mata_audio.errors import (
     SettingsTypeError,
     UnsupportedModelError,
 )
-from mata_audio.settings import MATA
+from mata_audio.settings.mata import MATA
 
 if TYPE_CHECKING:
     from mata_audio.families import register_family
 
-__version__ = "0.1.0"
+    __version__: str
 
 __all__ = [
     "MATA",
@@ -42,7 +42,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs PyTorch when it is first asked for."""
+    """Look up what takes time to import when it is first asked for."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("mata-audio")
     if name == "register_family":
         from mata_audio.families import register_family
 

@@ -12,11 +12,12 @@ import soundfile
 from running import Mata, error_line
 
 import models
-from mata_audio import MATA, asking, loading
-from mata_audio.cli.ask import side_by_side
+from mata_audio import MATA
+from mata_audio.cli.commands.ask import side_by_side
 from mata_audio.families import PromptStyle
-from mata_audio.loading import Loaded, find_model, load, load_weights
-from mata_audio.prompting import Prompter
+from mata_audio.models import asking, loading
+from mata_audio.models.loading import Loaded, find_model, load, load_weights
+from mata_audio.models.prompter import Prompter
 
 SHORT = ("--max-new-tokens", "4")
 

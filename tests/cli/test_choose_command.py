@@ -11,7 +11,7 @@ import soundfile
 from running import Mata, error_line
 
 from mata_audio import MATA
-from mata_audio.cli.choose import evidence_text
+from mata_audio.cli.commands.choose import evidence_text
 from mata_audio.evaluation.choosing.evidence import Evidence
 
 CHOOSE = ("choose", "--model", "tiny", "--task", "tiny", "--split", "tune")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from running import Mata, error_line
 
-from mata_audio.cli.progress import Progress
+from mata_audio.cli.progress import StageProgress
+from mata_audio.evaluation.results.significance import mcnemar_exact
 from mata_audio.pictures import MissingMatplotlibError
-from mata_audio.statistics import mcnemar_exact
 from mata_audio.tiny import make_items
 
 PICTURES = ("accuracy", "gained_and_lost", "mass_by_layer", "layer_head_map", "listening")
@@ -110,7 +110,7 @@ def test_without_matplotlib_there_is_a_page_without_pictures(
 def test_clips_are_embedded_up_to_the_limit_changed_answers_first(
     mata: Mata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mata_audio.evaluation.analysis.report_clips.MOST_EMBEDDED", 200_000)
+    monkeypatch.setattr("mata_audio.evaluation.report.clips.MOST_EMBEDDED", 200_000)
     monkeypatch.setattr("mata_audio.pictures.require_matplotlib", _missing)
     mata("demo", "--items", "36", "--out", tmp_path)
     page, _ = page_of(tmp_path)
@@ -177,7 +177,7 @@ def test_a_folder_with_files_in_it_is_not_written_to(mata: Mata, clip: Path) -> 
 
 
 def test_progress_in_a_log_file(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress("reading", 1000) as progress:
+    with StageProgress("reading", 1000) as progress:
         for _ in range(1000):
             progress.advance(1)
     lines = capsys.readouterr().err.splitlines()
@@ -189,6 +189,6 @@ def test_progress_on_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    with Progress("reading", 10) as progress:
+    with StageProgress("reading", 10) as progress:
         progress.advance(10)
     assert "10/10" in capsys.readouterr().err

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from running import Mata, error_line
 
-from mata_audio.doctor import families
-from mata_audio.doctor.check import Check, Report
-from mata_audio.doctor.examination import CHECKS
-from mata_audio.scaled_keys import ScaledKeys
+from mata_audio.doctor import all_families
+from mata_audio.doctor.check import Check, DoctorReport
+from mata_audio.doctor.examine import CHECKS
+from mata_audio.steering.scaled_keys import ScaledKeys
 
 NAMES = ["decoder and audio tokens", "dtype and device", "a setting that shows", *CHECKS]
 
@@ -78,8 +78,8 @@ def test_a_model_that_cannot_be_loaded(mata: Mata, tmp_path: Path) -> None:
 def test_all_families(mata: Mata, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One line a family; what failed, in full."""
     reports = {
-        "good": Report("good", "Good", (Check("beams", "pass", "fine", "", 1e-6),), 1.0),
-        "bad": Report(
+        "good": DoctorReport("good", "Good", (Check("beams", "pass", "fine", "", 1e-6),), 1.0),
+        "bad": DoctorReport(
             "bad",
             "Bad",
             (Check("beams", "fail", "far off", "do this", 0.5), Check("x", "skip", "why")),
@@ -90,8 +90,8 @@ def test_all_families(mata: Mata, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     def examined(names: Any, *_: Any) -> Any:
         return iter([reports[name] for name in names])
 
-    monkeypatch.setattr(families, "examine_families", examined)
-    monkeypatch.setattr(families, "family_names", lambda: ("good", "bad"))
+    monkeypatch.setattr(all_families, "examine_families", examined)
+    monkeypatch.setattr(all_families, "family_names", lambda: ("good", "bad"))
     path = tmp_path / "all.json"
     outcome = mata("doctor", "--all-families", "--json", path)
     assert outcome.code == 1
@@ -102,7 +102,7 @@ def test_all_families(mata: Mata, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert lines[4].strip() == "-> do this"
     assert lines[-1] == "1 of 2 families passed"
     assert [report["model"] for report in json.loads(path.read_text())["reports"]] == [*reports]
-    monkeypatch.setattr(families, "family_names", lambda: ("good",))
+    monkeypatch.setattr(all_families, "family_names", lambda: ("good",))
     assert mata("doctor", "--all-families").code == 0
 
 

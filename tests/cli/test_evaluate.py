@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from running import Mata, Outcome, error_line
 
-from mata_audio.cli.evaluation_progress import EvaluationProgress, line
-from mata_audio.cli.setting_specs import parse_setting
+from mata_audio.cli.options.settings import parse_setting
+from mata_audio.cli.run_progress import RunProgress, line
 from mata_audio.errors import SettingsError
 from mata_audio.evaluation import Progress
 from mata_audio.evaluation.scoring.prediction_files import official_output
-from mata_audio.settings import MATA
+from mata_audio.settings.mata import MATA
 from paper_data import write_mmau
 
 LIMIT = ("--limit", "8")
@@ -205,7 +205,7 @@ def test_progress_lines(
     clock = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     state = Progress(200, done=20, resumed=20, started=100.0)
-    with EvaluationProgress() as shown:
+    with RunProgress() as shown:
         for done in range(21, 201):
             clock[0] += 0.5
             state.done, state.correct, state.scored = done, {"MATA": done // 2}, {"MATA": done}

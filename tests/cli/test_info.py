@@ -9,9 +9,9 @@ from pathlib import Path
 from running import Mata, error_line
 
 import models
-from mata_audio.cli.info import _key_heads
+from mata_audio.cli.commands.info import _key_heads
+from mata_audio.doctor.small_models import small_model
 from mata_audio.families import locate
-from mata_audio.small_models import small_model
 
 
 def test_what_it_says(mata: Mata, qwen2_audio_folder: Path) -> None:

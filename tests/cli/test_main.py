@@ -9,7 +9,7 @@ import pytest
 from running import Mata, error_line
 
 from mata_audio import __version__
-from mata_audio.cli import info
+from mata_audio.cli.commands import info
 
 
 def test_start_up_imports_nothing_heavy() -> None:
@@ -92,7 +92,7 @@ def test_debug_shows_the_traceback(
 
 def test_a_reader_that_leaves_is_no_traceback() -> None:
     code = (
-        "import sys, mata_audio.cli.info as i, mata_audio.cli.main as m\n"
+        "import sys, mata_audio.cli.commands.info as i, mata_audio.cli.main as m\n"
         "i.run = lambda args: [print('x' * 100) for _ in range(10000)] and 0\n"
         "sys.exit(m.main(['info', 'x']))"
     )

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from mata_audio.cli import pictures
-from mata_audio.cli import report as report_command
+from mata_audio.cli.commands import pictures
+from mata_audio.cli.commands import report as report_command
 from mata_audio.errors import RunError
 from mata_audio.evaluation import evaluate
-from mata_audio.evaluation.analysis.results_file import load_results, save_results
+from mata_audio.evaluation.results.results_file import load_results, save_results
 from mata_audio.evaluation.sweep import grid, sweep
 
 pytest.importorskip("matplotlib")

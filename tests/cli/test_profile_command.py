@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from running import Outcome
 
-from mata_audio.cli import profile as command
+from mata_audio.cli.commands import attention_profile as command
 from mata_audio.cli.parser import Parser
 from mata_audio.errors import DataError, RunError, SettingsError
 from mata_audio.pictures import MissingMatplotlibError
@@ -158,7 +158,7 @@ def test_without_matplotlib_it_is_said_before_the_model_is_loaded(  # type: igno
     for module in [own for own in sys.modules if own.partition(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setattr("mata_audio.evaluation.running.runs.loaded_model", pytest.fail)
+    monkeypatch.setattr("mata_audio.evaluation.running.evaluate.loaded_model", pytest.fail)
     with pytest.raises(MissingMatplotlibError, match=r"pip install 'mata-audio\[pictures\]'"):
         profiled(*TINY, "--pictures", tmp_path / "pictures")
     assert not list(tmp_path.iterdir())

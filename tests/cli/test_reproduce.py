@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from running import Mata, error_line
 
-from mata_audio.cli.reproduce import data_from
+from mata_audio.cli.commands.reproduce import data_from
 from mata_audio.evaluation.tasks.mmar import Mmar
 from mata_audio.evaluation.tasks.mmau import Mmau
 from paper_data import write_mmar, write_mmau

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mata_audio.doctor.exam import Exam, choose_setting
 from mata_audio.doctor.patient import Patient, loaded_patient
-from mata_audio.loading import load
+from mata_audio.doctor.setting import TrialSetting, choose_setting
+from mata_audio.models.loading import load
 
 
 @pytest.fixture(scope="session")
@@ -17,5 +17,5 @@ def patient(qwen2_audio_folder: Path) -> Patient:
 
 
 @pytest.fixture(scope="session")
-def exam(patient: Patient) -> Exam:
+def trial(patient: Patient) -> TrialSetting:
     return choose_setting(patient)

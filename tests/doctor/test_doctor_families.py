@@ -8,12 +8,13 @@ import pytest
 import torch
 import transformers
 
-from mata_audio import small_models, steered_layer
-from mata_audio.doctor.families import examine_families, family_names
+from mata_audio.doctor import small_models
+from mata_audio.doctor.all_families import examine_families, family_names
+from mata_audio.doctor.small_models import MODEL_TYPES, VISION_MODEL_TYPES
 from mata_audio.families import FAMILIES
-from mata_audio.scaled_keys import ScaledKeys
-from mata_audio.small_models import MODEL_TYPES, VISION_MODEL_TYPES
-from mata_audio.versions import NEWEST
+from mata_audio.families.versions import NEWEST
+from mata_audio.steering import layer as steered_layer
+from mata_audio.steering.scaled_keys import ScaledKeys
 
 
 def test_every_family_is_examined() -> None:

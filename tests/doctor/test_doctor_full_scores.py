@@ -7,27 +7,27 @@ import torch
 
 from families.full_scores import Setting
 from families.subjects import subject_of
-from mata_audio.doctor.exam import Exam
 from mata_audio.doctor.full_scores import FullScores
 from mata_audio.doctor.passes import read, read_full_scores
 from mata_audio.doctor.patient import small_patient
-from mata_audio.small_models import VISION_MODEL_TYPES
+from mata_audio.doctor.setting import TrialSetting
+from mata_audio.doctor.small_models import VISION_MODEL_TYPES
 from reference import reference_logits
 
 TOLERANCE = 1e-5
 
 
 @pytest.mark.parametrize("formula", ["multiply", "absolute", "add"])
-def test_they_are_the_reference(exam: Exam, formula: str) -> None:
-    patient, inputs = exam.patient, exam.patient.batch("right")
+def test_they_are_the_reference(trial: TrialSetting, formula: str) -> None:
+    patient, inputs = trial.patient, trial.patient.batch("right")
     real = inputs["attention_mask"].bool()
-    got, _ = read_full_scores(patient, inputs, exam.layers, 0.7, formula)
+    got, _ = read_full_scores(patient, inputs, trial.layers, 0.7, formula)
     wanted = reference_logits(
         patient.model,
         inputs,
         audio_token_id=patient.located.audio_token_id,
         prompt_tokens=real.sum(1).tolist(),
-        layers=exam.layers,
+        layers=trial.layers,
         alpha=0.7,
         formula=formula,
     )
@@ -77,11 +77,11 @@ def test_tokens_of_one_image_see_each_other() -> None:
         assert rows == seen
 
 
-def test_nothing_is_left_behind(exam: Exam) -> None:
-    patient, inputs = exam.patient, exam.patient.alone()
+def test_nothing_is_left_behind(trial: TrialSetting) -> None:
+    patient, inputs = trial.patient, trial.patient.alone()
     before = read(patient, inputs)
     configs = [id(module.config) for module in patient.located.attentions]
-    read_full_scores(patient, inputs, exam.layers, 5.0, "add")
+    read_full_scores(patient, inputs, trial.layers, 5.0, "add")
     assert [id(module.config) for module in patient.located.attentions] == configs
     assert torch.equal(read(patient, inputs), before)
 

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mata_audio import MATA, PromptLengthError, SettingsError
-from mata_audio.attachment import Attachment
 from mata_audio.errors import DataError
 from mata_audio.evaluation.choosing import choose
 from mata_audio.evaluation.choosing.evidence import best_window, window_evidence
@@ -22,11 +21,12 @@ from mata_audio.evaluation.choosing.imbalance import imbalance
 from mata_audio.evaluation.choosing.knockout import knockout
 from mata_audio.evaluation.choosing.replies import expected_reply
 from mata_audio.evaluation.item import Item
-from mata_audio.evaluation.prompts.templates import TEMPLATES
-from mata_audio.evaluation.running import one_prefill
-from mata_audio.evaluation.running.one_prefill import prefill
-from mata_audio.evaluation.settings import load_setting
+from mata_audio.evaluation.templates.template import TEMPLATES
 from mata_audio.families import locate
+from mata_audio.models import one_prefill
+from mata_audio.models.one_prefill import prefill
+from mata_audio.settings.named import load_setting
+from mata_audio.steering.attachment import Attachment
 from subject import Subject
 
 QUESTIONS: list[tuple[str, list[float]]] = [("What is this?", [1.0]), ("Who is there?", [1.0])]

@@ -20,7 +20,7 @@ ITEMS, BATCH = 48, 4
 def command(out: Path) -> list[str]:
     options = f"--limit {ITEMS} --batch-size {BATCH} --alpha 2 --layers 3-7"
     model = ["--model", "tiny", "--task", "tiny", "--out", str(out)]
-    return [sys.executable, "-m", "mata_audio.cli", "eval", *model, *options.split()]
+    return [sys.executable, "-m", "mata_audio", "eval", *model, *options.split()]
 
 
 def finished(out: Path) -> list[str]:

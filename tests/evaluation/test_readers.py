@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mata_audio import errors
-from mata_audio.evaluation.prompts.readers import READERS, check_reader, read_answer
+from mata_audio.evaluation.scoring.readers import READERS, check_reader, read_answer
 
 BENCHMARKS = Path(__file__).parents[3] / "shared" / "benchmarks"
 FILES = ("mmau-test-mini.json", "MMAR-meta.jsonl")

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from mata_audio.evaluation.report import ClipMedia, formatting, render_report
+from mata_audio.evaluation.report import ClipMedia, render_report
 from mata_audio.evaluation.report.facts import run_facts, title_facts
 from mata_audio.evaluation.report.media import playable
-from mata_audio.evaluation.results import (
-    BASELINE,
+from mata_audio.evaluation.results import number_format as formatting
+from mata_audio.evaluation.results.results import (
     Accuracy,
     Answer,
     ClipHeard,
@@ -31,6 +31,7 @@ from mata_audio.evaluation.results import (
     Row,
     SettingResult,
 )
+from mata_audio.settings.named import BASELINE
 
 SCRIPT = "<script>window.acted=true;alert(1)</script>"
 CLOSING = "</script><img src=x onerror=\"window.acted=true;alert('2')\"><!--"

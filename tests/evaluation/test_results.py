@@ -14,19 +14,16 @@ import pytest
 from mata_audio import MATA, SettingsError
 from mata_audio.errors import RunError
 from mata_audio.evaluation import NamedSetting, Results, load_results, load_setting
-from mata_audio.evaluation.analysis.compare import compare_runs
-from mata_audio.evaluation.analysis.outcome import make_results
-from mata_audio.evaluation.analysis.tables import as_csv, as_latex, as_markdown, as_text
 from mata_audio.evaluation.item import Dataset, Item
-from mata_audio.evaluation.results import SettingResult
-from mata_audio.evaluation.settings import (
-    save_setting,
-    short_name,
-    tuned_on_these_items,
-    with_baseline,
-)
+from mata_audio.evaluation.results.compare import compare_runs
+from mata_audio.evaluation.results.outcome import make_results
+from mata_audio.evaluation.results.results import SettingResult
+from mata_audio.evaluation.results.stored_run import tuned_on_these_items
+from mata_audio.evaluation.results.tables import as_csv, as_latex, as_markdown, as_text
 from mata_audio.evaluation.task import Grouping, Task
 from mata_audio.evaluation.tasks import task_named
+from mata_audio.settings.in_words import short_name
+from mata_audio.settings.named import save_setting, with_baseline
 
 
 class Colours(Task):

@@ -13,12 +13,12 @@ import torch
 from small_runs import ITEMS, SETTINGS, edit_records
 
 from mata_audio import MATA, MataError, SettingsError
-from mata_audio.asking import answer
 from mata_audio.errors import DataError, RunError
 from mata_audio.evaluation import NamedSetting, Progress, Results, evaluate, load_results
 from mata_audio.evaluation.running import runner
-from mata_audio.loading import load
-from mata_audio.prompting import Prompter
+from mata_audio.models.asking import answer
+from mata_audio.models.loading import load
+from mata_audio.models.prompter import Prompter
 from mata_audio.tiny import make_items
 
 Run = tuple[Path, Results]

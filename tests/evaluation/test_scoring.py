@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mata_audio.cli import score
+from mata_audio.cli.commands import score
 from mata_audio.cli.parser import Parser
 from mata_audio.errors import ScoringError, SettingsError
 from mata_audio.evaluation.scoring import exact_text, instructions, prediction_files

@@ -12,9 +12,9 @@ from small_runs import mmau_folder
 from mata_audio import MATA, SettingsError
 from mata_audio.errors import DataError
 from mata_audio.evaluation import NamedSetting, evaluate, load_setting
-from mata_audio.evaluation.analysis.outcome import figures_of
-from mata_audio.evaluation.results import Answer, ItemResult, Results, SettingResult
-from mata_audio.evaluation.settings import tuned_on_these_items
+from mata_audio.evaluation.results.outcome import figures_of
+from mata_audio.evaluation.results.results import Answer, ItemResult, Results, SettingResult
+from mata_audio.evaluation.results.stored_run import tuned_on_these_items
 from mata_audio.evaluation.sweep import PRESETS, grid, preset, sweep
 from mata_audio.evaluation.sweep.sweep import divided, rank
 from mata_audio.evaluation.sweep.table import as_markdown, as_text

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mata_audio import errors
-from mata_audio.evaluation.prompts.templates import (
+from mata_audio.evaluation.task import Task
+from mata_audio.evaluation.templates.template import (
     CHOICE_STYLES,
     FIXED,
     RULES,
@@ -20,7 +21,6 @@ from mata_audio.evaluation.prompts.templates import (
     default_template,
     load_template,
 )
-from mata_audio.evaluation.task import Task
 
 QUESTION = "Who speaks?"
 CHOICES = ("A man", "A 'quoted' woman", "Nobody", "C {question}")

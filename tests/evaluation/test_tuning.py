@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from mata_audio import MATA, SettingsError
-from mata_audio.attachment import Attachment
 from mata_audio.errors import RunError
 from mata_audio.evaluation.choosing import choose, tune
-from mata_audio.evaluation.choosing.answering import ReadPrompts, read_prompts
 from mata_audio.evaluation.choosing.choose import METHODS
+from mata_audio.evaluation.choosing.read_prompts import ReadPrompts, read_prompts
 from mata_audio.evaluation.choosing.tune import Fitting, fit
-from mata_audio.evaluation.settings import load_setting
 from mata_audio.families import locate
+from mata_audio.settings.named import load_setting
+from mata_audio.steering.attachment import Attachment
 from subject import Subject
 
 SHORT: list[tuple[str, list[float]]] = [("What is this?", [1.0]), ("Who is there?", [1.0])]

@@ -6,8 +6,8 @@ import pytest
 from torch import Tensor
 
 from families.subjects import Subject, subject_of
-from mata_audio.scaled_keys import ScaledKeys
-from mata_audio.small_models import MODEL_TYPES
+from mata_audio.doctor.small_models import MODEL_TYPES
+from mata_audio.steering.scaled_keys import ScaledKeys
 
 
 @pytest.fixture(params=MODEL_TYPES)

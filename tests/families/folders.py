@@ -10,7 +10,7 @@ import pytest
 
 from families.processing import PROCESSINGS, processing_of
 from families.voxtral_folder import write_voxtral_folder
-from mata_audio.small_models import small_model
+from mata_audio.doctor.small_models import small_model
 
 PARTS = (
     "{% for message in messages %}{{ message['role'] }} {% for part in message['content'] %}"

@@ -19,7 +19,7 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-from mata_audio.small_models.small_model import AUDIO, IMAGE, VIDEO
+from mata_audio.doctor.small_models.small_model import AUDIO, IMAGE, VIDEO
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ import transformers
 from tokenizers import Tokenizer, pre_tokenizers
 from tokenizers.models import WordLevel
 
-from mata_audio.small_models.configs import MELS
-from mata_audio.small_models.gemma import GEMMA3N_TOKENS
-from mata_audio.small_models.granite import GRANITE_MELS
-from mata_audio.small_models.small_model import (
+from mata_audio.doctor.small_models.configs import MELS
+from mata_audio.doctor.small_models.gemma import GEMMA3N_TOKENS
+from mata_audio.doctor.small_models.granite import GRANITE_MELS
+from mata_audio.doctor.small_models.small_model import (
     AUDIO,
     AUDIO_END,
     AUDIO_START,
@@ -30,7 +30,7 @@ from mata_audio.small_models.small_model import (
     VISION_END,
     VISION_START,
     VOCABULARY,
-    Clip,
+    NoiseClip,
     Sample,
 )
 
@@ -63,7 +63,7 @@ class Processing:
             clips = [self.placeholder] * len(sample.clips)
             texts.append(" ".join([*words[:2], *clips, *words[2:]]))
             for i, tokens in enumerate(sample.clips):
-                clip = Clip(tokens, 100 * sample.seed + i)
+                clip = NoiseClip(tokens, 100 * sample.seed + i)
                 count = tokens * self.samples_per_token + self.more_samples
                 sounds.append(0.1 * clip.noise(count).numpy())
         made = self.processor(

@@ -13,9 +13,9 @@ from packaging.version import Version
 from torch import Tensor, nn
 
 from families.full_scores import LAYOUTS, Layout, Setting, double, expected
+from mata_audio.doctor.small_models import SmallModel, small_model
 from mata_audio.families import FAMILIES
-from mata_audio.small_models import SmallModel, small_model
-from mata_audio.versions import NEWEST, has_class
+from mata_audio.families.versions import NEWEST, has_class
 
 
 @dataclass(frozen=True)

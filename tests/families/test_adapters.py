@@ -13,8 +13,8 @@ from families.full_scores import Layout, Setting, double
 from families.subjects import Subject
 from families.test_exactness_of_families import assert_generated_exactly
 from mata_audio import MATA, AlreadyAttachedError, UnsupportedModelError
+from mata_audio.doctor.small_models import small_model
 from mata_audio.families import locate
-from mata_audio.small_models import small_model
 
 peft = pytest.importorskip("peft")
 

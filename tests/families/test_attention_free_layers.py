@@ -7,9 +7,9 @@ import torch
 
 from families.subjects import Subject, subject_of
 from mata_audio import MATA, SettingsError
-from mata_audio.attachment import Attachment
-from mata_audio.attention_free import with_attention
 from mata_audio.families import locate
+from mata_audio.notation.layers import with_attention
+from mata_audio.steering.attachment import Attachment
 
 
 @pytest.fixture

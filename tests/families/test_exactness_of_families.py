@@ -12,7 +12,7 @@ from families.full_scores import Setting, positions
 from families.subjects import Subject
 from families.traces import traces
 from mata_audio import MATA
-from mata_audio.receipt import Receipt
+from mata_audio.steering.receipt import Receipt
 
 TOLERANCE = 1e-5
 EFFECT = 1e-3

@@ -12,15 +12,15 @@ import torch
 from families.folders import FOLDERS, folder_of
 from families.subjects import subject_of
 from mata_audio import MATA, SettingsError
-from mata_audio.asking import answer
-from mata_audio.doctor.examination import examine
+from mata_audio.doctor.examine import examine
 from mata_audio.doctor.patient import loaded_patient
+from mata_audio.doctor.small_models import small_model
 from mata_audio.evaluation import evaluate
 from mata_audio.families import FAMILIES
-from mata_audio.loading import Loaded, find_model, load, load_processor
+from mata_audio.models.asking import answer
+from mata_audio.models.loading import Loaded, find_model, load, load_processor
+from mata_audio.models.prompter import Prompter
 from mata_audio.profiling import timeline
-from mata_audio.prompting import Prompter
-from mata_audio.small_models import small_model
 
 
 def loaded_of(model_type: str) -> Loaded:

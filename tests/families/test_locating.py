@@ -15,9 +15,9 @@ from torch import nn
 
 from families.subjects import subject_of
 from mata_audio import MATA, UnsupportedModelError
+from mata_audio.doctor.small_models import MODEL_TYPES, VISION_MODEL_TYPES, small_model
 from mata_audio.families import FAMILIES, UNSUPPORTED, locate
-from mata_audio.small_models import MODEL_TYPES, VISION_MODEL_TYPES, small_model
-from mata_audio.versions import NEWEST
+from mata_audio.families.versions import NEWEST
 
 
 def test_every_family_has_a_small_model() -> None:

@@ -11,8 +11,8 @@ import torch
 from families.subjects import Subject, subject_of
 from mata_audio import MATA, UnsupportedModelError
 from mata_audio.evaluation.choosing.knockout import knockout
-from mata_audio.evaluation.running.one_prefill import generate_all, greedy
-from mata_audio.evaluation.settings import NamedSetting
+from mata_audio.models.one_prefill import generate_all, greedy
+from mata_audio.settings.named import NamedSetting
 
 
 def test_the_answers_are_those_of_separate_runs(family: Subject) -> None:

@@ -13,11 +13,11 @@ from families.folders import PARTS
 from families.processing import tokenizer
 from families.subjects import subject_of
 from mata_audio import ModelLoadError, UnsupportedModelError
-from mata_audio.doctor.examination import examine
+from mata_audio.doctor.examine import examine
 from mata_audio.doctor.patient import loaded_patient
-from mata_audio.loading import find_model, load
-from mata_audio.small_models import VISION_MODEL_TYPES
-from mata_audio.small_models.pixels import FRAMES, MERGED, PATCH
+from mata_audio.doctor.small_models import VISION_MODEL_TYPES
+from mata_audio.doctor.small_models.pixels import FRAMES, MERGED, PATCH
+from mata_audio.models.loading import find_model, load
 
 SIDE = 16
 SQUARE = {"height": SIDE, "width": SIDE}

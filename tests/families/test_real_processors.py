@@ -9,7 +9,7 @@ from families.full_scores import Setting
 from families.processing import PROCESSINGS, processing_of
 from families.subjects import subject_of
 from families.test_exactness_of_families import assert_generated_exactly
-from mata_audio.small_models import MODEL_TYPES
+from mata_audio.doctor.small_models import MODEL_TYPES
 
 
 def test_every_family_that_hears_has_one() -> None:

@@ -17,8 +17,8 @@ from families.processing import NEEDS
 from families.subjects import Subject, subject_of
 from families.test_exactness_of_families import TOLERANCE, greedy, mata
 from mata_audio.families import FAMILIES, Family
-from mata_audio.formulas import FORMULAS
-from mata_audio.versions import NEWEST
+from mata_audio.families.versions import NEWEST
+from mata_audio.steering.formulas import FORMULAS
 
 DOCS = Path(__file__).parents[2] / "docs" / "families.md"
 START = "<!-- support table: written by make support-table -->\n"

@@ -8,11 +8,11 @@ import pytest
 
 from families.subjects import subject_of
 from mata_audio import MATA, NoAudioError, SettingsError, UnsupportedModelError
-from mata_audio.cli.setting_specs import parse_setting
-from mata_audio.evaluation.settings import NamedSetting
+from mata_audio.cli.options.settings import parse_setting
+from mata_audio.doctor.small_models import MODEL_TYPES, VISION_MODEL_TYPES
 from mata_audio.families import FAMILIES, locate
-from mata_audio.profiling.running import check_settings
-from mata_audio.small_models import MODEL_TYPES, VISION_MODEL_TYPES
+from mata_audio.profiling.prompt_reader import check_settings
+from mata_audio.settings.named import NamedSetting
 
 
 @pytest.mark.parametrize("row", FAMILIES, ids=lambda row: row.model_type)

@@ -22,11 +22,11 @@ from families.test_exactness_of_families import (
     read_exactly,
 )
 from mata_audio import MATA
-from mata_audio.evaluation.running.one_prefill import generate_all
-from mata_audio.evaluation.running.one_prefill import greedy as greedy_config
-from mata_audio.evaluation.settings import NamedSetting
+from mata_audio.doctor.small_models import small_model
 from mata_audio.families import FAMILIES
-from mata_audio.small_models import small_model
+from mata_audio.models.one_prefill import generate_all
+from mata_audio.models.one_prefill import greedy as greedy_config
+from mata_audio.settings.named import NamedSetting
 
 SIGHTS = [
     (row.model_type, tokens)

@@ -17,10 +17,10 @@ from families.subjects import Subject
 from families.test_exactness_of_families import assert_generated_exactly
 from families.voxtral_folder import AUDIO, WINDOW_TOKENS, write_tekken, write_voxtral_folder
 from mata_audio import ModelLoadError, SettingsError
-from mata_audio.loading import find_model, load, load_processor
+from mata_audio.doctor.small_models import small_model
+from mata_audio.models.loading import find_model, load, load_processor
+from mata_audio.models.prompter import Clip, Prompter, PromptStyle
 from mata_audio.profiling.kinds import KINDS, token_kinds, vocabulary
-from mata_audio.prompting import Clip, Prompter, PromptStyle
-from mata_audio.small_models import small_model
 
 QUESTIONS = ["w7 w8", "w5", "w6 w9 w6"]
 

@@ -16,9 +16,9 @@ from families.test_exactness_of_families import (
     greedy,
     mata,
 )
-from mata_audio.attention import attend_rows
-from mata_audio.formulas import SCORE_CHANGES
-from mata_audio.scaled_keys import key_heads
+from mata_audio.steering.attention import attend_rows
+from mata_audio.steering.formulas import SCORE_CHANGES
+from mata_audio.steering.scaled_keys import key_heads
 
 
 @pytest.fixture(params=["gemma3n", "gemma4"])

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import transformers
 
-from mata_audio.small_models import small_model
-from mata_audio.small_models.configs import MELS
-from mata_audio.small_models.small_model import built
+from mata_audio.doctor.small_models import small_model
+from mata_audio.doctor.small_models.configs import MELS
+from mata_audio.doctor.small_models.small_model import built
 
 AUDIO, WINDOW_TOKENS = 24, 375
 

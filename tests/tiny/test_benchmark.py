@@ -13,7 +13,7 @@ import soundfile
 
 from mata_audio.tiny import make_items, write_benchmark
 from mata_audio.tiny.benchmark import CONDITIONS, DEFAULT_SIZES, SPLIT_CODES
-from mata_audio.tiny.tasks import Task
+from mata_audio.tiny.tasks import TinyTask
 
 KEYS = {
     "id",
@@ -30,7 +30,7 @@ KEYS = {
 }
 
 
-def stated(task: Task, question: str) -> set[str]:
+def stated(task: TinyTask, question: str) -> set[str]:
     """The answers that a question's caption states."""
     return {
         answer

@@ -12,7 +12,7 @@ from mata_audio.tiny import make_items
 from mata_audio.tiny.benchmark import MAX_SECONDS, MIN_SECONDS
 from mata_audio.tiny.signals import SAMPLE_RATE, resonate, samples
 from mata_audio.tiny.speech import pitch_contour
-from mata_audio.tiny.tasks import DOMAINS, TASKS, Task
+from mata_audio.tiny.tasks import DOMAINS, TASKS, TinyTask
 
 ALL_ANSWERS = [(task, answer) for task in TASKS for answer in task.answers]
 
@@ -20,7 +20,7 @@ ALL_ANSWERS = [(task, answer) for task in TASKS for answer in task.answers]
 @pytest.mark.parametrize(
     ("task", "answer"), ALL_ANSWERS, ids=lambda value: getattr(value, "name", value)
 )
-def test_every_answer_can_be_heard(task: Task, answer: str) -> None:
+def test_every_answer_can_be_heard(task: TinyTask, answer: str) -> None:
     first, again, other = (
         task.synthesise(np.random.default_rng(seed), answer, 1.3) for seed in (5, 5, 6)
     )

@@ -7,10 +7,11 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from importlib.metadata import version
 
-from mata_audio import MataError, SettingsError, SettingsTypeError, __version__
-from mata_audio.cli import (
+from mata_audio.cli.commands import (
     ask,
+    attention_profile,
     choose,
     compare,
     demo,
@@ -18,7 +19,6 @@ from mata_audio.cli import (
     evaluate,
     info,
     pictures,
-    profile,
     report,
     reproduce,
     rescore,
@@ -26,6 +26,7 @@ from mata_audio.cli import (
     sweep,
 )
 from mata_audio.cli.parser import Parser
+from mata_audio.errors import MataError, SettingsError, SettingsTypeError
 
 SUCCESS, FAILURE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -49,13 +50,14 @@ def build_parser() -> Parser:
         "(MATA, arXiv 2509.18816).",
         epilog=EXAMPLES,
     )
-    parser.add_argument("--version", action="version", version=f"mata-audio {__version__}")
+    about = f"mata-audio {version('mata-audio')}"
+    parser.add_argument("--version", action="version", version=about)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in (
         demo,
         ask,
         evaluate,
-        profile,
+        attention_profile,
         sweep,
         choose,
         report,

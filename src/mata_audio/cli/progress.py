@@ -15,7 +15,7 @@ def note(text: str) -> None:
     print(f"mata: {text}", file=sys.stderr, flush=True)
 
 
-class Progress:
+class StageProgress:
     """Counts items of one stage, with rate and time left.
 
     Args:
@@ -23,7 +23,7 @@ class Progress:
         total: items in all.
 
     Example:
-        >>> with Progress("reading", 2) as progress:  # doctest: +SKIP
+        >>> with StageProgress("reading", 2) as progress:  # doctest: +SKIP
         ...     progress.advance(1)
     """
 

@@ -36,7 +36,7 @@ class Skipped(Exception):
 
 
 @dataclass(frozen=True)
-class Report:
+class DoctorReport:
     """All checks of one model.
 
     Args:
@@ -88,7 +88,7 @@ class Report:
         return "\n".join([*lines, "", summary(self)])
 
 
-def summary(report: Report) -> str:
+def summary(report: DoctorReport) -> str:
     """Return how many checks passed, failed and were skipped, in one line."""
     return (
         f"{report.count('pass')} passed, {report.count('fail')} failed, "

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from mata_audio.doctor.check import Check
 from mata_audio.doctor.equality import REPORT
-from mata_audio.doctor.exam import Exam
 from mata_audio.doctor.passes import read, read_full_scores
 from mata_audio.doctor.patient import Patient
-from mata_audio.layers import format_indices
+from mata_audio.doctor.setting import TrialSetting
+from mata_audio.notation.layers import format_indices
 
 _MANY_NEGATIVE = 0.3
 
@@ -50,32 +50,32 @@ def precision(patient: Patient) -> Check:
     return Check("dtype and device", "pass" if finite else "fail", figure, advice)
 
 
-def effect(exam: Exam) -> Check:
+def effect(trial: TrialSetting) -> Check:
     """There is a setting that shows: without one, agreement proves nothing."""
-    good = exam.effect > exam.bound(0.0)
+    good = trial.effect > trial.bound(0.0)
     figure = (
-        f"alpha {exam.alpha:g}, layers {format_indices(exam.layers)}: moves a logit by "
-        f"{exam.effect:.1e}, bound {exam.bound(0.0):.1e}"
+        f"alpha {trial.alpha:g}, layers {format_indices(trial.layers)}: moves a logit by "
+        f"{trial.effect:.1e}, bound {trial.bound(0.0):.1e}"
     )
     advice = (
         "no alpha moves this model by more than rounding: its answers hardly depend on these "
-        f"layers' attention to {exam.patient.tokens} tokens; try --dtype float32"
+        f"layers' attention to {trial.patient.tokens} tokens; try --dtype float32"
     )
     return Check("a setting that shows", "pass" if good else "fail", figure, "" if good else advice)
 
 
-def negative_scores(exam: Exam) -> Check:
+def negative_scores(trial: TrialSetting) -> Check:
     """The receipt's share of negative scores is that of the full scores."""
-    patient, inputs = exam.patient, exam.patient.alone()
-    with exam.mata("add")(patient.model) as applied:
+    patient, inputs = trial.patient, trial.patient.alone()
+    with trial.mata("add")(patient.model) as applied:
         read(patient, inputs)
-    _, scores = read_full_scores(patient, inputs, exam.layers, exam.alpha, "add")
+    _, scores = read_full_scores(patient, inputs, trial.layers, trial.alpha, "add")
     share, counted = applied.receipt.negative_share, scores.below_zero / max(scores.seen, 1)
     name = "share of negative scores"
     if share is None or not scores.seen:
         return Check(name, "fail", f"receipt {share}, counted {scores.seen} scores", REPORT)
     # Rounding may turn the sign of scores near zero: in float32 of hardly any, in 16 bits of some.
-    allowed = 1 / scores.seen + (0.02 if exam.half else 0.001)
+    allowed = 1 / scores.seen + (0.02 if trial.half else 0.001)
     if abs(share - counted) > allowed:
         return Check(name, "fail", f"receipt {share:.2%}, counted {counted:.2%}", REPORT)
     advice = (

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from mata_audio.families import Located, locate
 
 if TYPE_CHECKING:
-    from mata_audio.loading import Loaded
-    from mata_audio.small_models import SmallModel
+    from mata_audio.doctor.small_models import SmallModel
+    from mata_audio.models.loading import Loaded
 
 Inputs = dict[str, Any]
 
@@ -85,11 +85,11 @@ class Patient:
 def small_patient(
     small: SmallModel, device: str = "cpu", dtype: torch.dtype | None = None
 ) -> Patient:
-    """Return the patient of a small random model (:mod:`mata_audio.small_models`).
+    """Return the patient of a small random model (:mod:`mata_audio.doctor.small_models`).
 
     It is asked about clips, or about images where it hears nothing.
     """
-    from mata_audio.small_models.small_model import PAD, TEXT, VOCABULARY
+    from mata_audio.doctor.small_models.small_model import PAD, TEXT, VOCABULARY
 
     questions = small.questions
     model = small.model.to(device, dtype)
@@ -107,12 +107,12 @@ def small_patient(
 
 def loaded_patient(loaded: Loaded) -> Patient:
     """Return the patient of a user's model: asked about clips, or pictures if it hears nothing."""
-    from mata_audio.doctor.picture_prompts import PicturePrompts
-    from mata_audio.doctor.prompts import Prompts
+    from mata_audio.doctor.picture_questions import PictureQuestions
+    from mata_audio.doctor.questions import ClipQuestions
 
     located = locate(loaded.model)
     hears = "audio" in located.token_ids
-    prompts = Prompts.of(loaded) if hears else PicturePrompts.of(loaded)
+    prompts = ClipQuestions.of(loaded) if hears else PictureQuestions.of(loaded)
     tokenizer = loaded.processor.tokenizer
     shown = set(located.token_ids.values())
     never = {*shown, *tokenizer.all_special_ids, *_marks(located.listener.config)}

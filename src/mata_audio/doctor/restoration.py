@@ -12,9 +12,9 @@ from transformers import StoppingCriteria
 
 from mata_audio.doctor.check import Check
 from mata_audio.doctor.equality import REPORT
-from mata_audio.doctor.exam import Exam, largest
 from mata_audio.doctor.passes import read, write
 from mata_audio.doctor.patient import Patient
+from mata_audio.doctor.setting import TrialSetting, largest
 
 
 class _Interrupted(Exception):
@@ -33,23 +33,23 @@ class _Interrupt(StoppingCriteria):
         return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
 
 
-def after_an_exception(exam: Exam) -> Check:
+def after_an_exception(trial: TrialSetting) -> Check:
     """Exceptions before, inside and between forward passes leave no trace in the model."""
-    patient, inputs = exam.patient, exam.patient.alone()
+    patient, inputs = trial.patient, trial.patient.alone()
     baseline, again = (read(patient, inputs) for _ in range(2))
-    with exam.mata()(patient.model):
+    with trial.mata()(patient.model):
         effect = largest(read(patient, inputs) - baseline)
     own = largest(again - baseline)
     moments: dict[str, Callable[[], object]] = {
         "in the block": _raise,
-        "in a layer": lambda: _read_until_a_layer(exam),
+        "in a layer": lambda: _read_until_a_layer(trial),
         "in generate": lambda: _write_until_interrupted(patient),
     }
     left: list[str] = []
     for moment, act in moments.items():
         before = traces(patient.model)
         try:
-            with exam.mata()(patient.model):
+            with trial.mata()(patient.model):
                 act()
         except _Interrupted:
             pass
@@ -62,22 +62,22 @@ def after_an_exception(exam: Exam) -> Check:
         if difference > own:
             left.append(f"{moment}: logits differ by {difference:.1e} afterwards")
     name = "restored after an exception"
-    if not effect > exam.effect / 2:  # the full scores move logits by that, at least
+    if not effect > trial.effect / 2:  # the full scores move logits by that, at least
         return Check(name, "fail", "the setting changed nothing, so there was nothing to undo")
     if left:
         return Check(name, "fail", "; ".join(left), f"load the model anew after an error: {REPORT}")
     return Check(name, "pass", f"{len(moments)} moments, no trace, logits as before")
 
 
-def cached_keys(exam: Exam) -> Check:
+def cached_keys(trial: TrialSetting) -> Check:
     """The cache that ``generate`` gives back, or leaves behind, holds the model's own keys.
 
     Nothing before the last prompt token is changed, so those keys must be the baseline's.
     """
-    patient, inputs = exam.patient, exam.patient.alone()
+    patient, inputs = trial.patient, trial.patient.alone()
     prompt = inputs["input_ids"].shape[1] - 1
     wanted, again = (_keys(write(patient, inputs).past_key_values, prompt) for _ in range(2))
-    with exam.mata()(patient.model):
+    with trial.mata()(patient.model):
         returned = _keys(write(patient, inputs).past_key_values, prompt)
         with _caches(patient) as caches, suppress(_Interrupted):
             _write_until_interrupted(patient)
@@ -110,11 +110,11 @@ def _raise() -> None:
     raise _Interrupted
 
 
-def _read_until_a_layer(exam: Exam) -> None:
-    module = exam.patient.located.attention(exam.layers[-1])
+def _read_until_a_layer(trial: TrialSetting) -> None:
+    module = trial.patient.located.attention(trial.layers[-1])
     hook = module.register_forward_pre_hook(lambda *_: _raise())
     try:
-        read(exam.patient, exam.patient.alone())
+        read(trial.patient, trial.patient.alone())
     finally:
         hook.remove()
 

@@ -9,7 +9,6 @@ from torch import Tensor
 from transformers.utils import is_flash_attn_2_available
 
 from mata_audio.doctor.check import Check, Skipped
-from mata_audio.doctor.exam import Exam, at_last, largest
 from mata_audio.doctor.passes import (
     agreeing,
     continued,
@@ -20,21 +19,22 @@ from mata_audio.doctor.passes import (
     written_logits,
 )
 from mata_audio.doctor.patient import Inputs
+from mata_audio.doctor.setting import TrialSetting, at_last, largest
 
 Pair = tuple[Tensor, Tensor]
 
 
-def backend(exam: Exam, name: str) -> Check:
+def backend(trial: TrialSetting, name: str) -> Check:
     """Attention function ``name`` and SDPA agree as far as they do in the model as it is."""
-    patient = exam.patient
+    patient = trial.patient
     if name.startswith("flash"):
-        _check_flash(exam)
+        _check_flash(trial)
     inputs = patient.batch("right")
 
     def logits(steered: bool) -> Tensor:
         if not steered:
             return at_last(read(patient, inputs), inputs)
-        with exam.mata()(patient.model):
+        with trial.mata()(patient.model):
             return at_last(read(patient, inputs), inputs)
 
     found: dict[str, Pair] = {}
@@ -43,7 +43,7 @@ def backend(exam: Exam, name: str) -> Check:
             found[one] = logits(True), logits(False)
     (steered, baseline), (other, plain) = found["sdpa"], found[name]
     moved = (other - plain).abs().amax(1)
-    return exam.judge(
+    return trial.judge(
         f"{name} and sdpa",
         largest(other - steered),
         largest(plain - baseline),
@@ -52,9 +52,9 @@ def backend(exam: Exam, name: str) -> Check:
     )
 
 
-def padding(exam: Exam, side: str) -> Check:
+def padding(trial: TrialSetting, side: str) -> Check:
     """Each prompt has the logits that it has alone, in a batch padded on ``side``."""
-    patient = exam.patient
+    patient = trial.patient
     if len(patient.clips) == 1:
         raise Skipped("this processor takes one prompt at a time")
     inputs = patient.batch(side)
@@ -64,7 +64,7 @@ def padding(exam: Exam, side: str) -> Check:
     def first(inputs: Inputs, steered: bool) -> Tensor:
         """On the left generate() counts positions; a plain pass counts padding on some models."""
         if steered:
-            with exam.mata()(patient.model):
+            with trial.mata()(patient.model):
                 return first(inputs, False)
         if side == "left":
             return written_logits(write(patient, inputs, new_tokens=2))[:, 0]
@@ -74,23 +74,23 @@ def padding(exam: Exam, side: str) -> Check:
     samples = range(len(patient.clips))
     alone = torch.cat([first(patient.alone(i), True) for i in samples])
     single = torch.cat([first(patient.alone(i), False) for i in samples])
-    return exam.judge(
+    return trial.judge(
         f"batch padded on the {side}",
         largest(together - alone),
-        max(largest(plain - single), *(exam.sensitivity(patient.alone(i)) for i in samples)),
+        max(largest(plain - single), *(trial.sensitivity(patient.alone(i)) for i in samples)),
         float((together - plain).abs().amax(1)[patient.with_clips].min()),
         f"ask one prompt at a time, or do not pad on the {side}, and report this",
     )
 
 
-def cache(exam: Exam) -> Check:
+def cache(trial: TrialSetting) -> Check:
     """An answer written with a cache has the logits of one written without."""
-    patient, inputs = exam.patient, exam.patient.alone()
+    patient, inputs = trial.patient, trial.patient.alone()
     prompt = inputs["input_ids"].shape[1]
 
     def both(steered: bool) -> Pair:
         if steered:
-            with exam.mata()(patient.model):
+            with trial.mata()(patient.model):
                 return both(False)
         cached = write(patient, inputs)
         uncached = write(patient, inputs, use_cache=False)
@@ -98,7 +98,7 @@ def cache(exam: Exam) -> Check:
         return written_logits(cached)[:, :steps], written_logits(uncached)[:, :steps]
 
     (cached, uncached), (plain, plain_uncached) = both(True), both(False)
-    return exam.judge(
+    return trial.judge(
         "cache and no cache",
         largest(cached - uncached),
         largest(plain - plain_uncached),
@@ -107,20 +107,20 @@ def cache(exam: Exam) -> Check:
     )
 
 
-def beams(exam: Exam) -> Check:
+def beams(trial: TrialSetting) -> Check:
     """The log-likelihood of each token of each beam is that by the full scores in one pass.
 
     Token by token, not in sum: there what the setting does to one may undo what it does to another.
     """
-    patient, inputs = exam.patient, exam.patient.alone()
+    patient, inputs = trial.patient, trial.patient.alone()
     prompt = inputs["input_ids"].shape[1]
     scored = {"num_return_sequences": 3, "length_penalty": 0.0, "output_scores": True}
     options: dict[str, Any] = {"num_beams": 3, "config": scored}
 
     def difference(steered: bool) -> tuple[float, float]:
-        alpha = exam.alpha if steered else 0.0
+        alpha = trial.alpha if steered else 0.0
         if steered:
-            with exam.mata()(patient.model):
+            with trial.mata()(patient.model):
                 output = write(patient, inputs, **options)
         else:
             output = write(patient, inputs, **options)
@@ -131,30 +131,30 @@ def beams(exam: Exam) -> Check:
         for sequence, score in zip(output.sequences, scores, strict=True):
             answer = sequence[None, prompt:]
             whole = continued(patient, inputs, answer)
-            wanted, plain = (_likelihoods(exam, whole, answer, each) for each in (alpha, 0.0))
+            wanted, plain = (_likelihoods(trial, whole, answer, each) for each in (alpha, 0.0))
             most = max(most, largest(score.to(wanted.device) - wanted))
             moved = max(moved, largest(wanted - plain))
         return most, moved
 
     steered, effect = difference(True)
     own, _ = difference(False)
-    return exam.judge(
+    return trial.judge(
         "beams", steered, own, effect, "generate without beams (num_beams=1), and report this"
     )
 
 
-def _likelihoods(exam: Exam, whole: Inputs, answer: Tensor, alpha: float) -> Tensor:
+def _likelihoods(trial: TrialSetting, whole: Inputs, answer: Tensor, alpha: float) -> Tensor:
     """Return the log-likelihood of each token of an answer by the full scores, shape (new,)."""
     new = answer.shape[1]
-    logits, _ = read_full_scores(exam.patient, whole, exam.layers, alpha, "multiply", new)
+    logits, _ = read_full_scores(trial.patient, whole, trial.layers, alpha, "multiply", new)
     chances = logits[:, -new - 1 : -1].log_softmax(-1)
     return chances.gather(2, answer[..., None].to(chances.device)).flatten()
 
 
-def _check_flash(exam: Exam) -> None:
+def _check_flash(trial: TrialSetting) -> None:
     if not is_flash_attn_2_available():
         raise Skipped("flash_attn is not installed")
-    if exam.patient.device.type != "cuda":
+    if trial.patient.device.type != "cuda":
         raise Skipped("flash attention needs a CUDA device")
-    if not exam.half:
+    if not trial.half:
         raise Skipped("flash attention knows float16 and bfloat16 alone")

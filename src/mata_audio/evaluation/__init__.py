@@ -9,24 +9,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mata_audio.evaluation.analysis.results_file import load_results
-    from mata_audio.evaluation.results import Results
+    from mata_audio.evaluation.results.results import Results
+    from mata_audio.evaluation.results.results_file import load_results
+    from mata_audio.evaluation.running.evaluate import evaluate
     from mata_audio.evaluation.running.plan import Options
     from mata_audio.evaluation.running.runner import Progress
-    from mata_audio.evaluation.running.runs import evaluate
-    from mata_audio.evaluation.settings import NamedSetting, load_setting
     from mata_audio.evaluation.task import Grouping, Task
+    from mata_audio.settings.named import NamedSetting, load_setting
 
 _WHERE = {
-    "Grouping": "task",
-    "NamedSetting": "settings",
-    "Options": "running.plan",
-    "Progress": "running.runner",
-    "Results": "results",
-    "Task": "task",
-    "evaluate": "running.runs",
-    "load_results": "analysis.results_file",
-    "load_setting": "settings",
+    "Grouping": "evaluation.task",
+    "NamedSetting": "settings.named",
+    "Options": "evaluation.running.plan",
+    "Progress": "evaluation.running.runner",
+    "Results": "evaluation.results.results",
+    "Task": "evaluation.task",
+    "evaluate": "evaluation.running.evaluate",
+    "load_results": "evaluation.results.results_file",
+    "load_setting": "settings.named",
 }
 
 __all__ = [
@@ -45,4 +45,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    return getattr(importlib.import_module(f"mata_audio.{_WHERE[name]}"), name)

@@ -60,7 +60,7 @@ class Family:
         attends: attribute of a decoder layer and the value that it has where that module is
             attention; None where every layer attends.
         tokens: dotted paths from the listener's config to the token ids, by what is at them
-            (:data:`mata_audio.tokens.TOKENS`).
+            (:data:`mata_audio.notation.tokens.TOKENS`).
         mutual: the names in ``tokens`` of what is seen both ways: in every layer the tokens of one
             clip or picture see each other. MATA goes by the model's own mask, and the reference of
             ``mata doctor``, which does not, by this.
@@ -137,7 +137,7 @@ class Located:
         return self.token_ids["audio"]
 
     def ids_of(self, tokens: str) -> tuple[int, ...]:
-        """Return the ids of ``tokens``, as :func:`mata_audio.tokens.read_tokens` returns it.
+        """Return the ids of ``tokens``, a normalised list of names such as ``"audio,image"``.
 
         Raises:
             SettingsError: the model has no tokens of a kind that is named.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mata_audio.families.family import Family, Hearing, PromptStyle
-from mata_audio.versions import ROPE_DELTAS, THINKER_DECODERS
+from mata_audio.families.versions import ROPE_DELTAS, THINKER_DECODERS
 
 # What its makers advise for questions that are no dialogue.
 _OMNI_STYLE = PromptStyle(system="You are a helpful assistant.")

@@ -3,9 +3,9 @@
 Matplotlib is imported when the first picture is drawn: ``pip install 'mata-audio[pictures]'``.
 """
 
+from mata_audio.pictures.attention import layer_head_map, mass_by_layer
 from mata_audio.pictures.groups import accuracy, gained_and_lost
 from mata_audio.pictures.of_run import pictures_of_run
-from mata_audio.pictures.profile import layer_head_map, mass_by_layer
 from mata_audio.pictures.style import MissingMatplotlibError, content, require_matplotlib, save
 from mata_audio.pictures.sweep import heatmap, ranking
 from mata_audio.pictures.timeline import listening

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mata_audio.errors import SettingsError
-from mata_audio.evaluation.results import SettingResult
-from mata_audio.evaluation.settings import short_name
-from mata_audio.layers import format_indices
-from mata_audio.settings import MATA
+from mata_audio.evaluation.results.results import SettingResult
+from mata_audio.notation.layers import format_indices
+from mata_audio.settings.in_words import short_name
+from mata_audio.settings.mata import MATA
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.sweep.sweep import Sweep

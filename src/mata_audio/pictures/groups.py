@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mata_audio.errors import DataError
-from mata_audio.evaluation.report.formatting import MINUS
-from mata_audio.evaluation.results import BASELINE, Accuracy, Results, Row
+from mata_audio.evaluation.results.number_format import MINUS
+from mata_audio.evaluation.results.results import Accuracy, Results, Row
 from mata_audio.pictures import style
 from mata_audio.pictures.labels import label
+from mata_audio.settings.named import BASELINE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mata_audio.evaluation.results import BASELINE, Results
+from mata_audio.evaluation.results.results import Results
 from mata_audio.evaluation.sweep.sweep import Sweep, stored_sweep
 from mata_audio.pictures.grid import has_grid
 from mata_audio.pictures.groups import accuracy, gained_and_lost
 from mata_audio.pictures.sweep import heatmap, ranking
+from mata_audio.settings.named import BASELINE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

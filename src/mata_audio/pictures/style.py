@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mata_audio.errors import MataError
-from mata_audio.files import write_atomically
+from mata_audio.storage.atomic_file import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,12 +6,13 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mata_audio.errors import SettingsError
-from mata_audio.evaluation.report.formatting import counted, p_value, points
-from mata_audio.evaluation.results import BASELINE, Paired
+from mata_audio.evaluation.results.number_format import counted, p_value, points
+from mata_audio.evaluation.results.results import Paired
 from mata_audio.evaluation.sweep.table import SIGNIFICANT
 from mata_audio.pictures import style
 from mata_audio.pictures.grid import Panel, panels
 from mata_audio.pictures.labels import label
+from mata_audio.settings.named import BASELINE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

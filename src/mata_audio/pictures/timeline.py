@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mata_audio.errors import AudioError, SettingsError
-from mata_audio.evaluation.results import BASELINE
-from mata_audio.layers import format_indices
+from mata_audio.notation.layers import format_indices
 from mata_audio.pictures import style
 from mata_audio.pictures.labels import label
+from mata_audio.settings.named import BASELINE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

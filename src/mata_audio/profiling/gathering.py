@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import StoppingCriteria
 
-from mata_audio.observation import Observation
 from mata_audio.profiling.kinds import AUDIO, GENERATED, INSTRUCTION, KINDS, SYSTEM
 from mata_audio.profiling.moments import Moments
 from mata_audio.profiling.result import Attention
+from mata_audio.steering.observation import Observation
 
 Floats = NDArray[np.float64]
 
@@ -78,7 +78,7 @@ class BatchMasses:
 
     def _active(self, observation: Observation) -> Tensor:
         """Return 1.0 at rows that count and 0.0 at others, shape ``(batch, rows)``."""
-        part = (id(observation.call), id(observation.rows), observation.weights.device)
+        part = (id(observation.forward_pass), id(observation.rows), observation.weights.device)
         if part != self._latest:
             active = observation.active
             if self._speaking.samples is not None:

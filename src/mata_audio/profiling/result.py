@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mata_audio.errors import DataError
-from mata_audio.files import write_atomically
+from mata_audio.storage.atomic_file import write_atomically
 
 Floats = NDArray[np.float64]
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mata_audio.errors import SettingsError
-from mata_audio.evaluation.settings import NamedSetting, with_baseline
 from mata_audio.families import locate
-from mata_audio.observation import Observation
 from mata_audio.profiling.gathering import Speaking
-from mata_audio.profiling.running import Prompts, Reader, check_settings, generation
-from mata_audio.settings import MATA
+from mata_audio.profiling.prompt_reader import PromptBatch, Reader, check_settings, generation
+from mata_audio.settings.mata import MATA
+from mata_audio.settings.named import NamedSetting, with_baseline
+from mata_audio.steering.observation import Observation
 
 Floats = NDArray[np.float64]
 
@@ -76,7 +76,7 @@ def timeline(
     located = locate(model)
     named = with_baseline(settings or ())
     check_settings(located, named)
-    prompts = Prompts(located, inputs)
+    prompts = PromptBatch(located, inputs)
     if prompts.ids.shape[0] != 1:
         raise SettingsError(
             f"a timeline is of one prompt; got a batch of {prompts.ids.shape[0]}: give them one by "

@@ -6,8 +6,8 @@ synthesised with numpy and scipy alone; nothing here imports torch or transforme
 
 from pathlib import Path
 
-from mata_audio.tiny.benchmark import Item, make_items, write_benchmark
+from mata_audio.tiny.benchmark import TinyItem, make_items, write_benchmark
 
 MODEL_PATH = Path(__file__).parent / "model"
 
-__all__ = ["MODEL_PATH", "Item", "make_items", "write_benchmark"]
+__all__ = ["MODEL_PATH", "TinyItem", "make_items", "write_benchmark"]

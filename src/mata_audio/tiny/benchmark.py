@@ -15,7 +15,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from mata_audio.tiny.signals import SAMPLE_RATE, coloured_noise, unit_power
-from mata_audio.tiny.tasks import TASK_BY_NAME, TASKS, Task
+from mata_audio.tiny.tasks import TASK_BY_NAME, TASKS, TinyTask
 
 CONDITIONS = ("no caption", "caption agrees", "caption contradicts")
 SPLIT_CODES = {"train": 1, "tune": 2, "test": 3}
@@ -27,7 +27,7 @@ NOISE_RANGE_DB = (-3.0, 20.0)
 
 
 @dataclass(frozen=True)
-class Clip:
+class SynthClip:
     """A recipe for audio: ``seed`` names the random stream, ``snr_db`` the noise level."""
 
     task: str
@@ -47,7 +47,7 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Item:
+class TinyItem:
     """One question about one clip. ``question`` holds the caption, if there is one."""
 
     id: str
@@ -56,10 +56,10 @@ class Item:
     question: str
     choices: tuple[str, ...]
     answer: str
-    clip: Clip
+    clip: SynthClip
 
     @property
-    def task(self) -> Task:
+    def task(self) -> TinyTask:
         """The kind of question this is."""
         return TASK_BY_NAME[self.clip.task]
 
@@ -75,9 +75,11 @@ class Item:
         return self.clip.waveform()
 
 
-def draw_clip(rng: np.random.Generator, task: Task, answer: str, seed: tuple[int, ...]) -> Clip:
+def draw_clip(
+    rng: np.random.Generator, task: TinyTask, answer: str, seed: tuple[int, ...]
+) -> SynthClip:
     """A clip of random length and noise level on which ``answer`` is right."""
-    return Clip(
+    return SynthClip(
         task=task.name,
         answer=answer,
         seconds=round(float(rng.uniform(MIN_SECONDS, MAX_SECONDS)), 3),
@@ -86,24 +88,24 @@ def draw_clip(rng: np.random.Generator, task: Task, answer: str, seed: tuple[int
     )
 
 
-def caption_sentence(rng: np.random.Generator, task: Task, said: str) -> str:
+def caption_sentence(rng: np.random.Generator, task: TinyTask, said: str) -> str:
     """A caption that states that the answer is ``said``."""
     return f"Caption: {rng.choice(task.captions[said])}."
 
 
-def ask(rng: np.random.Generator, task: Task, said: str | None) -> str:
+def ask(rng: np.random.Generator, task: TinyTask, said: str | None) -> str:
     """A question of the task, behind a caption that states ``said`` (None: no caption)."""
     question = str(rng.choice(task.questions))
     return question if said is None else f"{caption_sentence(rng, task, said)} {question}"
 
 
-def other_answer(rng: np.random.Generator, task: Task, answer: str) -> str:
+def other_answer(rng: np.random.Generator, task: TinyTask, answer: str) -> str:
     """A wrong answer of the same task."""
     return str(rng.choice([name for name in task.answers if name != answer]))
 
 
 def draw_choices(
-    rng: np.random.Generator, task: Task, answer: str, said: str | None
+    rng: np.random.Generator, task: TinyTask, answer: str, said: str | None
 ) -> tuple[str, ...]:
     """Up to four choices in random order, with the answer and what the caption states."""
     kept = [answer] if said in (None, answer) else [answer, said]
@@ -114,7 +116,7 @@ def draw_choices(
     return tuple(choices)
 
 
-def make_item(split: str, seed: int, index: int) -> Item:
+def make_item(split: str, seed: int, index: int) -> TinyItem:
     """Item ``index`` of a split, the same whatever the size of the split."""
     clip_seed = (SPLIT_CODES[split], seed, index)
     rng = np.random.default_rng((*clip_seed, 0))
@@ -126,7 +128,7 @@ def make_item(split: str, seed: int, index: int) -> Item:
         "caption agrees": answer,
         "caption contradicts": other_answer(rng, task, answer),
     }[condition]
-    return Item(
+    return TinyItem(
         id=f"tiny-{split}-{seed}-{index:06d}",
         split=split,
         condition=condition,
@@ -137,10 +139,10 @@ def make_item(split: str, seed: int, index: int) -> Item:
     )
 
 
-def make_items(split: str, n: int | None = None, seed: int = 0) -> list[Item]:
+def make_items(split: str, n: int | None = None, seed: int = 0) -> list[TinyItem]:
     """The first ``n`` items of a split (``train``, ``tune`` or ``test``), without their audio.
 
-    Each prefix of 36 is balanced over conditions and tasks; audio is made by ``Item.waveform``.
+    Each prefix of 36 is balanced over conditions and tasks; audio is made by ``TinyItem.waveform``.
     """
     if split not in SPLIT_CODES:
         raise ValueError(f"unknown split {split!r}: allowed are {', '.join(SPLIT_CODES)}")
@@ -152,7 +154,7 @@ def make_items(split: str, n: int | None = None, seed: int = 0) -> list[Item]:
     return [make_item(split, seed, index) for index in range(count)]
 
 
-def mmau_record(item: Item, audio_id: str) -> dict[str, object]:
+def mmau_record(item: TinyItem, audio_id: str) -> dict[str, object]:
     """The item as a record of MMAU's question file; the condition is its ``sub-category``."""
     return {
         "id": item.id,
@@ -169,7 +171,7 @@ def mmau_record(item: Item, audio_id: str) -> dict[str, object]:
     }
 
 
-def write_benchmark(folder: str | Path, items: Sequence[Item]) -> Path:
+def write_benchmark(folder: str | Path, items: Sequence[TinyItem]) -> Path:
     """Write ``audio/<id>.wav`` (16 kHz, 16 bit) and ``benchmark.json``; return the JSON's path.
 
     ``audio_id`` is the path of the WAV file relative to ``folder``.

@@ -15,7 +15,7 @@ DOMAINS = ("sound", "music", "speech")
 
 
 @dataclass(frozen=True)
-class Task:
+class TinyTask:
     """One kind of question.
 
     ``captions`` maps every possible answer to sentences that state it; its keys are the answers.
@@ -46,14 +46,14 @@ EVENT_CAPTIONS: dict[str, tuple[str, ...]] = {
 }
 
 TASKS = (
-    Task(
+    TinyTask(
         "event",
         "sound",
         ("Which sound is this?", "What do you hear?"),
         EVENT_CAPTIONS,
         sounds.event,
     ),
-    Task(
+    TinyTask(
         "order",
         "sound",
         ("Which sound comes first?", "What is the first sound?"),
@@ -63,7 +63,7 @@ TASKS = (
         },
         sounds.first_of_two,
     ),
-    Task(
+    TinyTask(
         "count",
         "sound",
         ("How many beeps are there?", "How many beeps do you hear?"),
@@ -74,7 +74,7 @@ TASKS = (
         },
         sounds.beeps,
     ),
-    Task(
+    TinyTask(
         "loudness",
         "sound",
         ("Does the sound get louder or quieter?", "Is the sound getting louder or quieter?"),
@@ -84,7 +84,7 @@ TASKS = (
         },
         sounds.loudness,
     ),
-    Task(
+    TinyTask(
         "melody",
         "music",
         ("Does the melody rise or fall?", "Is the pitch rising or falling?"),
@@ -94,7 +94,7 @@ TASKS = (
         },
         music.melody,
     ),
-    Task(
+    TinyTask(
         "mode",
         "music",
         ("Is the chord major or minor?", "Is the harmony major or minor?"),
@@ -105,7 +105,7 @@ TASKS = (
         music.mode,
         snr_offset_db=6.0,
     ),
-    Task(
+    TinyTask(
         "tempo",
         "music",
         ("Is the music fast or slow?", "Is the tempo fast or slow?"),
@@ -115,7 +115,7 @@ TASKS = (
         },
         music.tempo,
     ),
-    Task(
+    TinyTask(
         "instrument",
         "music",
         ("Which instrument plays?", "What instrument do you hear?"),
@@ -127,7 +127,7 @@ TASKS = (
         },
         music.instrument,
     ),
-    Task(
+    TinyTask(
         "vowel",
         "speech",
         ("Which vowel is spoken?", "What vowel do you hear?"),
@@ -139,7 +139,7 @@ TASKS = (
         },
         speech.vowel,
     ),
-    Task(
+    TinyTask(
         "word",
         "speech",
         ("Which word is spoken?", "What word do you hear?"),
@@ -152,7 +152,7 @@ TASKS = (
         },
         speech.word,
     ),
-    Task(
+    TinyTask(
         "voice",
         "speech",
         ("Is the voice high or low?", "Is this a high or a low voice?"),
@@ -162,7 +162,7 @@ TASKS = (
         },
         speech.voice,
     ),
-    Task(
+    TinyTask(
         "intonation",
         "speech",
         ("Is this a question or a statement?", "Is it a statement or a question?"),

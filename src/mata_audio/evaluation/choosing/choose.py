@@ -12,18 +12,19 @@ from mata_audio.evaluation.choosing import gradient, imbalance, knockout, tune
 from mata_audio.evaluation.choosing.evidence import Evidence
 from mata_audio.evaluation.choosing.evidence_file import how_chosen, load_evidence, save_evidence
 from mata_audio.evaluation.choosing.measuring import Measuring
+from mata_audio.evaluation.running.evaluate import loaded_model
 from mata_audio.evaluation.running.plan import Options, Plan, make_plan
-from mata_audio.evaluation.running.run_folder import RunFolder
 from mata_audio.evaluation.running.runner import Progress
-from mata_audio.evaluation.running.runs import loaded_model
-from mata_audio.evaluation.settings import NamedSetting, short_name, with_baseline
 from mata_audio.evaluation.sweep.grid import distinct, grid
 from mata_audio.evaluation.sweep.sweep import Sweep, check_divisible, sweep_plan, tuning_part
 from mata_audio.evaluation.task import Task
 from mata_audio.families import locate
-from mata_audio.layers import format_indices, scaled_paper_layers
-from mata_audio.loading import Loaded
-from mata_audio.settings import MATA
+from mata_audio.models.loading import Loaded
+from mata_audio.notation.layers import format_indices, scaled_paper_layers
+from mata_audio.settings.in_words import short_name
+from mata_audio.settings.mata import MATA
+from mata_audio.settings.named import NamedSetting, with_baseline
+from mata_audio.storage.run_folder import RunFolder
 
 ALPHAS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from mata_audio.errors import RunError
 from mata_audio.evaluation.choosing.evidence import Evidence
-from mata_audio.evaluation.running.run_folder import EVIDENCE
-from mata_audio.files import write_atomically
-from mata_audio.settings import MATA
+from mata_audio.settings.mata import MATA
+from mata_audio.storage.atomic_file import write_atomically
+from mata_audio.storage.run_folder import EVIDENCE
 
 
 def save_evidence(evidence: Evidence, folder: Path, made_from: Mapping[str, Any]) -> None:

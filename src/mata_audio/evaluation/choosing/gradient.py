@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mata_audio.attachment import Attachment
-from mata_audio.evaluation.choosing.answering import frozen, read_prompts
 from mata_audio.evaluation.choosing.evidence import Evidence, bootstrap, window_evidence
 from mata_audio.evaluation.choosing.measuring import Measuring
-from mata_audio.evaluation.running.one_prefill import Inputs
+from mata_audio.evaluation.choosing.read_prompts import frozen, read_prompts
 from mata_audio.families import locate
-from mata_audio.settings import MATA
+from mata_audio.models.one_prefill import Inputs
+from mata_audio.settings.mata import MATA
+from mata_audio.steering.attachment import Attachment
 
 UNIT = "derivative of the right answer's log-probability by the layer's gain, in nats"
 
@@ -79,9 +79,9 @@ def gradient(
 
     Args:
         model: a supported model, not steered; its parameters get no gradients.
-        inputs: as for :func:`mata_audio.evaluation.running.one_prefill.generate_all`.
+        inputs: as for :func:`mata_audio.models.one_prefill.generate_all`.
         answers: token ids of each item's right answer, at least one each.
-        formula: key of :data:`mata_audio.formulas.FORMULAS`.
+        formula: key of :data:`mata_audio.steering.formulas.FORMULAS`.
     """
     located = locate(model)
     prompts = read_prompts(model, inputs, answers)

@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from mata_audio.evaluation.choosing.evidence import Evidence, window_evidence
 from mata_audio.evaluation.choosing.measuring import Measuring
-from mata_audio.evaluation.results import BASELINE
-from mata_audio.evaluation.running.one_prefill import Inputs
-from mata_audio.evaluation.settings import NamedSetting
 from mata_audio.families import locate
+from mata_audio.models.one_prefill import Inputs
 from mata_audio.profiling.gathering import BatchMasses, Speaking, counted
 from mata_audio.profiling.kinds import AUDIO, INSTRUCTION, SYSTEM, token_kinds, vocabulary
-from mata_audio.profiling.running import Prompts, Reader, generation
+from mata_audio.profiling.prompt_reader import PromptBatch, Reader, generation
+from mata_audio.settings.named import BASELINE, NamedSetting
 
 UNIT = "attention to a word over attention to an audio token, natural logarithm"
 
@@ -41,7 +40,7 @@ def imbalance(model: Any, inputs: Inputs, tokenizer: Any) -> NDArray[np.float64]
     """
     located = locate(model)
     listener: Any = located.listener
-    prompts = Prompts(located, inputs)
+    prompts = PromptBatch(located, inputs)
     kinds = token_kinds(
         prompts.ids, prompts.mask, vocabulary(listener.config, located.audio_token_id, tokenizer)
     )

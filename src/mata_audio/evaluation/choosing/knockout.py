@@ -13,18 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mata_audio.attachment import Attachment
 from mata_audio.errors import UnsupportedModelError
 from mata_audio.evaluation.choosing.evidence import Evidence, window_evidence
 from mata_audio.evaluation.choosing.measuring import Measuring
-from mata_audio.evaluation.running.forgetting import can_be_repeated
-from mata_audio.evaluation.running.one_prefill import (
-    ROWS_AT_ONCE,
-    Inputs,
-    prefill,
-)
-from mata_audio.evaluation.running.row_state import repeated, row_state, using_row_state
 from mata_audio.families import locate
+from mata_audio.models.caches import can_be_repeated, repeated, row_state, using_row_state
+from mata_audio.models.one_prefill import ROWS_AT_ONCE, Inputs, prefill
+from mata_audio.steering.attachment import Attachment
 
 UNIT = "KL divergence of the next-token distribution, in nats"
 
@@ -44,7 +39,7 @@ def knockout(model: Any, inputs: Inputs) -> NDArray[np.float64]:
 
     Args:
         model: a supported model, not steered.
-        inputs: as for :func:`mata_audio.evaluation.running.one_prefill.generate_all`.
+        inputs: as for :func:`mata_audio.models.one_prefill.generate_all`.
 
     Raises:
         UnsupportedModelError: a model with Mamba layers, whose cache cannot be repeated.

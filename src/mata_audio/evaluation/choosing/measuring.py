@@ -13,7 +13,7 @@ from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.running.plan import Plan
 from mata_audio.evaluation.running.prepare import Prepared, ahead, batches, preparer_of, stacked
 from mata_audio.evaluation.running.runner import HELD_BYTES, auto_batch
-from mata_audio.loading import Loaded
+from mata_audio.models.loading import Loaded
 
 
 @dataclass(frozen=True)

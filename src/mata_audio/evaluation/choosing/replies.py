@@ -6,7 +6,7 @@ from string import ascii_uppercase
 
 from mata_audio.errors import DataError
 from mata_audio.evaluation.item import Item
-from mata_audio.evaluation.prompts.templates import Template
+from mata_audio.evaluation.templates.template import Template
 
 
 def expected_reply(template: Template, item: Item) -> str:

@@ -14,15 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mata_audio.attachment import Attachment
 from mata_audio.errors import SettingsError
-from mata_audio.evaluation.choosing.answering import ReadPrompts, frozen, read_prompts
 from mata_audio.evaluation.choosing.evidence import Evidence
 from mata_audio.evaluation.choosing.measuring import Measuring
+from mata_audio.evaluation.choosing.read_prompts import ReadPrompts, frozen, read_prompts
 from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.sweep.sweep import tuning_part
 from mata_audio.families import locate
-from mata_audio.settings import MATA
+from mata_audio.settings.mata import MATA
+from mata_audio.steering.attachment import Attachment
 
 UNIT = "fitted gain, mean over the layer's heads"
 
@@ -134,7 +134,7 @@ def fit(
         seen: what is fitted on.
         unseen: what decides when to stop.
         fitting: how.
-        formula: key of :data:`mata_audio.formulas.FORMULAS`.
+        formula: key of :data:`mata_audio.steering.formulas.FORMULAS`.
     """
     located = locate(model)
     device = seen[0].ids.device

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from mata_audio.evaluation.data.question_files import Row
+from mata_audio.evaluation.data.question_files import QuestionRow
 
 _LETTERS = ("A", "B", "C", "D")
 _PREFIX = re.compile(r"^\([A-Z]\)\s*")
@@ -40,7 +40,7 @@ def without_prefixes(
     return tuple(_PREFIX.sub("", choice) for choice in choices), bare
 
 
-def choices_and_answer(row: Row) -> tuple[tuple[str, ...], str | None]:
+def choices_and_answer(row: QuestionRow) -> tuple[tuple[str, ...], str | None]:
     """Return a record's ``choices`` and ``answer`` without prefixes; None for a hidden answer.
 
     Raises:
@@ -54,7 +54,7 @@ def choices_and_answer(row: Row) -> tuple[tuple[str, ...], str | None]:
     return without_prefixes(choices, None if hidden else row.text("answer"))
 
 
-def lettered_choices(row: Row) -> tuple[str, ...]:
+def lettered_choices(row: QuestionRow) -> tuple[str, ...]:
     """Return a record's ``choice_a`` to ``choice_d``, of which the last may be missing.
 
     Raises:

@@ -37,7 +37,7 @@ class Questions:
 
 
 @dataclass(frozen=True)
-class Row:
+class QuestionRow:
     """A record with its place in its file; ``audio`` holds a parquet row's clips by column."""
 
     file: Path
@@ -113,7 +113,7 @@ def find_questions(
     )
 
 
-def read_rows(questions: Questions) -> list[Row]:
+def read_rows(questions: Questions) -> list[QuestionRow]:
     """Read all records of the question files.
 
     Raises:
@@ -231,14 +231,14 @@ def _download(hub_id: str, only: str | None) -> Path:
         ) from error
 
 
-def _rows(file: Path) -> Iterator[Row]:
+def _rows(file: Path) -> Iterator[QuestionRow]:
     if file.suffix == ".parquet":
         yield from _parquet_rows(file)
         return
     for number, record in enumerate(_json_records(file), start=1):
         if not isinstance(record, dict):
             raise DataError(f"{file}: record {number} is {record!r:.60}, not an object")
-        yield Row(file, number, record, {})
+        yield QuestionRow(file, number, record, {})
 
 
 def _json_records(file: Path) -> list[Any]:
@@ -266,7 +266,7 @@ def _json_records(file: Path) -> list[Any]:
     return records
 
 
-def _parquet_rows(file: Path) -> Iterator[Row]:
+def _parquet_rows(file: Path) -> Iterator[QuestionRow]:
     try:
         arrow, arrow_parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError as error:
@@ -286,7 +286,7 @@ def _parquet_rows(file: Path) -> Iterator[Row]:
                         name: sources.ParquetAudio(file, group, row, name, path or f"row {number}")
                         for name, path in names.items()
                     }
-                    yield Row(file, number, record, clips)
+                    yield QuestionRow(file, number, record, clips)
     except (OSError, arrow.ArrowException) as error:
         raise DataError(f"{file} is not a readable parquet file ({error})") from error
 

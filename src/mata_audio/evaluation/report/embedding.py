@@ -8,10 +8,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from mata_audio.evaluation.report.formatting import seconds
 from mata_audio.evaluation.report.markers import marker
 from mata_audio.evaluation.report.media import ClipMedia, playable
-from mata_audio.evaluation.results import ItemResult, Results
+from mata_audio.evaluation.results.number_format import seconds
+from mata_audio.evaluation.results.results import ItemResult, Results
 
 _ESCAPED = {character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 

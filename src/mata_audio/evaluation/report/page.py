@@ -12,14 +12,14 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from mata_audio.evaluation.report import formatting
 from mata_audio.evaluation.report.embedding import embedded_json, page_data
 from mata_audio.evaluation.report.facts import Fact, run_facts, title_facts
 from mata_audio.evaluation.report.markers import Marker, marker
 from mata_audio.evaluation.report.media import ClipMedia
 from mata_audio.evaluation.report.pictures import Picture
 from mata_audio.evaluation.report.plots import plot
-from mata_audio.evaluation.results import Accuracy, Paired, Results, Row, SettingResult
+from mata_audio.evaluation.results import number_format as formatting
+from mata_audio.evaluation.results.results import Accuracy, Paired, Results, Row, SettingResult
 
 
 @dataclass(frozen=True)

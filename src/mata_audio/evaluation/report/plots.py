@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from mata_audio.evaluation.report.formatting import bare_percent, points
 from mata_audio.evaluation.report.markers import marker
-from mata_audio.evaluation.results import Accuracy, Paired, Row
+from mata_audio.evaluation.results.number_format import bare_percent, points
+from mata_audio.evaluation.results.results import Accuracy, Paired, Row
 
 LINE = 18
 """Height of one setting's line, in pixels; the style sheet's ``--line``."""

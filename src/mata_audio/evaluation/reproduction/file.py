@@ -10,7 +10,7 @@ from typing import Any
 from mata_audio.evaluation.reproduction.paper import ARXIV
 from mata_audio.evaluation.reproduction.reproduce import Measured, Reproduction
 from mata_audio.evaluation.reproduction.tables import as_markdown, compared, notes
-from mata_audio.files import write_atomically
+from mata_audio.storage.atomic_file import write_atomically
 
 FORMAT = 1
 

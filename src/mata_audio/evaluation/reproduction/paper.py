@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from mata_audio.evaluation.settings import NamedSetting
-from mata_audio.layers import scaled_layers
-from mata_audio.settings import MATA
+from mata_audio.notation.layers import scaled_layers
+from mata_audio.settings.mata import MATA
+from mata_audio.settings.named import NamedSetting
 
 ARXIV: Final = "2509.18816"
 MATA_NAME: Final = "MATA"

@@ -15,17 +15,17 @@ from mata_audio.errors import (
     SettingsError,
     UnsupportedModelError,
 )
-from mata_audio.evaluation.analysis.output_files import prediction_path
-from mata_audio.evaluation.prompts.readers import check_reader
-from mata_audio.evaluation.prompts.templates import load_template
 from mata_audio.evaluation.reproduction.paper import DATA_ADVICE, MODELS, TABLES, PaperTable
-from mata_audio.evaluation.results import Results
+from mata_audio.evaluation.results.output_files import prediction_path
+from mata_audio.evaluation.results.results import Results
+from mata_audio.evaluation.running.evaluate import run_plan
 from mata_audio.evaluation.running.plan import Options, Plan, make_plan
-from mata_audio.evaluation.running.run_folder import RunFolder
 from mata_audio.evaluation.running.runner import Progress
-from mata_audio.evaluation.running.runs import run_plan
+from mata_audio.evaluation.scoring.readers import check_reader
+from mata_audio.evaluation.templates.template import load_template
 from mata_audio.families import locate
-from mata_audio.loading import find_model, load_processor, skeleton
+from mata_audio.models.loading import find_model, load_processor, skeleton
+from mata_audio.storage.run_folder import RunFolder
 
 Report = Callable[[PaperTable, Progress], None]
 
@@ -62,7 +62,7 @@ class Missing:
 
 
 @dataclass(frozen=True)
-class Failed:
+class FailedTable:
     """A table whose run could not be started or finished."""
 
     table: PaperTable
@@ -84,7 +84,7 @@ class Reproduction:
     tables: tuple[PaperTable, ...]
     measured: tuple[Measured, ...]
     missing: tuple[Missing, ...]
-    failed: tuple[Failed, ...]
+    failed: tuple[FailedTable, ...]
 
 
 def reproduce(
@@ -153,7 +153,7 @@ def reproduce(
         tables,
         measured=tuple(each for each in done if isinstance(each, Measured)),
         missing=(*missing, *(each for each in done if isinstance(each, Missing))),
-        failed=tuple(each for each in done if isinstance(each, Failed)),
+        failed=tuple(each for each in done if isinstance(each, FailedTable)),
     )
 
 
@@ -173,7 +173,7 @@ def _splits() -> dict[str, list[str]]:
 
 def _run(
     table: PaperTable, plan: Plan, out: Path, report: Report | None
-) -> Measured | Missing | Failed:
+) -> Measured | Missing | FailedTable:
     folder = out / table.key
 
     def show(progress: Progress) -> None:
@@ -188,12 +188,12 @@ def _run(
     except ModelLoadError as error:
         return _missing_model(table, str(error))
     except MataError as error:
-        return Failed(table, folder, str(error))
+        return FailedTable(table, folder, str(error))
     finally:
         gc.collect()  # so that the next model finds this one's memory free
     if not any(item.answers for item in results.items):
         first = next((item.error for item in results.items), "there were no items")
-        return Failed(table, folder, f"no item has an answer; the first error: {first}")
+        return FailedTable(table, folder, f"no item has an answer; the first error: {first}")
     hidden = all(item.answer is None for item in plan.dataset.items)
     files = {s.name: prediction_path(folder, s.name, plan.task) for s in plan.settings}
     return Measured(table, folder, results, files if hidden else {})

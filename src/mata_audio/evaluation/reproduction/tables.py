@@ -6,10 +6,11 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mata_audio.evaluation.analysis.tables import Line, Table, p_value, percent, signed
 from mata_audio.evaluation.reproduction.paper import ARXIV, MATA_NAME, PaperTable
 from mata_audio.evaluation.reproduction.reproduce import Measured, Missing, Reproduction
-from mata_audio.evaluation.results import BASELINE, Accuracy, Row
+from mata_audio.evaluation.results.results import Accuracy, Row
+from mata_audio.evaluation.results.tables import Line, Table, p_value, percent, signed
+from mata_audio.settings.named import BASELINE
 
 NONE = "-"
 INTRODUCTION = (

@@ -9,15 +9,15 @@ from typing import Any
 
 from mata_audio.errors import DataError, SettingsError
 from mata_audio.evaluation.item import Dataset, Item
-from mata_audio.evaluation.prompts.readers import check_reader
-from mata_audio.evaluation.prompts.templates import Template, default_template, load_template
-from mata_audio.evaluation.settings import NamedSetting, with_baseline
+from mata_audio.evaluation.scoring.readers import check_reader
 from mata_audio.evaluation.task import Task
 from mata_audio.evaluation.tasks import task_named
+from mata_audio.evaluation.templates.template import Template, default_template, load_template
 from mata_audio.families import locate
-from mata_audio.gains import gains_on
-from mata_audio.loading import DTYPES, Found, Loaded, find_model, skeleton
-from mata_audio.settings import MATA
+from mata_audio.models.loading import DTYPES, Found, Loaded, find_model, skeleton
+from mata_audio.settings.mata import MATA
+from mata_audio.settings.named import NamedSetting, with_baseline
+from mata_audio.steering.gain_tensor import gains_on
 
 AUTO = "auto"
 
@@ -38,7 +38,7 @@ class Options:
         max_errors: stop once more items than this have failed in one session.
         retry_errors: run the items that failed before once more.
         device: ``"auto"`` or a PyTorch device.
-        dtype: one of :data:`mata_audio.loading.DTYPES`.
+        dtype: one of :data:`mata_audio.models.loading.DTYPES`.
         attn_implementation: attention backend.
         trust_remote_code: run Python code that the model's repository brings.
         seed: of PyTorch's generators; greedy decoding draws nothing.

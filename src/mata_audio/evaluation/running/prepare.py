@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor
 
-from mata_audio.audio import decode_audio
 from mata_audio.errors import one_line
 from mata_audio.evaluation.item import Item
-from mata_audio.evaluation.prompts.templates import Template
-from mata_audio.evaluation.results import ClipHeard
-from mata_audio.prompting import Prompter
+from mata_audio.evaluation.results.results import ClipHeard
+from mata_audio.evaluation.templates.template import Template
+from mata_audio.models.audio import decode_audio
+from mata_audio.models.prompter import Prompter
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.running.plan import Plan
-    from mata_audio.loading import Loaded
+    from mata_audio.models.loading import Loaded
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -47,7 +47,7 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class Failed:
+class FailedItem:
     """An item that has no answer, and why."""
 
     item: Item
@@ -81,7 +81,7 @@ class Preparer:
         self._cut = cut_long_audio
         self._processing = threading.Lock()  # fast tokenizers refuse two threads at once
 
-    def __call__(self, item: Item) -> Prepared | Failed:
+    def __call__(self, item: Item) -> Prepared | FailedItem:
         """Decode, resample and tokenise one item; whatever goes wrong is its reason."""
         try:
             clips = [
@@ -99,7 +99,7 @@ class Preparer:
             with self._processing:
                 inputs = self._prompter.inputs([question], [[clip.samples for clip in clips]])
         except Exception as error:
-            return Failed(item, one_line(error))
+            return FailedItem(item, one_line(error))
         heard = tuple(
             ClipHeard(source.name, clip.seconds, clip.heard)
             for source, clip in zip(item.audio, clips, strict=True)

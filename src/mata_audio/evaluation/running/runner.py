@@ -10,19 +10,19 @@ from typing import Any
 import torch
 
 from mata_audio.errors import RunError, one_line
-from mata_audio.evaluation.analysis.outcome import correct_alone
-from mata_audio.evaluation.running.one_prefill import Generated, generate_all
+from mata_audio.evaluation.results.outcome import correct_alone
 from mata_audio.evaluation.running.plan import AUTO, Plan
 from mata_audio.evaluation.running.prepare import (
-    Failed,
+    FailedItem,
     Prepared,
     ahead,
     batches,
     preparer_of,
     stacked,
 )
-from mata_audio.evaluation.running.store import ItemStore, Line
-from mata_audio.loading import Loaded
+from mata_audio.models.loading import Loaded
+from mata_audio.models.one_prefill import Generated, generate_all
+from mata_audio.storage.items_file import ItemStore, Line
 
 AUTO_BATCH = {"cuda": 32, "cpu": 8}
 """Where ``"auto"`` starts; out of memory, it is halved."""
@@ -116,9 +116,9 @@ class Runner:
         line = self._store.lines.get(id)
         return line is not None and not (self._plan.options.retry_errors and "error" in line)
 
-    def _without_failed(self, prepared: Iterator[Prepared | Failed]) -> Iterator[Prepared]:
+    def _without_failed(self, prepared: Iterator[Prepared | FailedItem]) -> Iterator[Prepared]:
         for item in prepared:
-            if isinstance(item, Failed):
+            if isinstance(item, FailedItem):
                 self._save([{"id": item.item.id, "error": item.error}])
             else:
                 yield item

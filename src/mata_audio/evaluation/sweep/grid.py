@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 
 from mata_audio.errors import SettingsError
-from mata_audio.evaluation.settings import NamedSetting, short_name
-from mata_audio.layers import format_indices, scaled_layers
-from mata_audio.settings import MATA
+from mata_audio.notation.layers import format_indices, scaled_layers
+from mata_audio.settings.in_words import short_name
+from mata_audio.settings.mata import MATA
+from mata_audio.settings.named import NamedSetting
 
 Indices = str | None
 
@@ -25,7 +26,7 @@ def grid(
     Args:
         alphas: strengths.
         layers: such as ``"10-20"``; None for the paper's, at the same relative depth.
-        formulas: keys of :data:`mata_audio.formulas.FORMULAS`.
+        formulas: keys of :data:`mata_audio.steering.formulas.FORMULAS`.
         heads: such as ``"0-3"``; None for all.
         rows: query rows that are changed, as :class:`mata_audio.MATA` takes them. Those other than
             ``"last"`` cost a prefill each.

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from mata_audio.errors import DataError, RunError, SettingsError
-from mata_audio.evaluation.analysis.outcome import figures_of
 from mata_audio.evaluation.item import Item
-from mata_audio.evaluation.results import BASELINE, ItemResult, Results, Row, SettingResult
+from mata_audio.evaluation.results.outcome import figures_of
+from mata_audio.evaluation.results.results import ItemResult, Results, Row, SettingResult
+from mata_audio.evaluation.running.evaluate import run_plan
 from mata_audio.evaluation.running.plan import Options, Plan, make_plan
-from mata_audio.evaluation.running.run_folder import RunFolder
 from mata_audio.evaluation.running.runner import Progress
-from mata_audio.evaluation.running.runs import run_plan
-from mata_audio.evaluation.settings import NamedSetting, save_setting
 from mata_audio.evaluation.task import Task
-from mata_audio.files import write_atomically
-from mata_audio.loading import Loaded
+from mata_audio.models.loading import Loaded
+from mata_audio.settings.named import BASELINE, NamedSetting, save_setting
+from mata_audio.storage.atomic_file import write_atomically
+from mata_audio.storage.run_folder import RunFolder
 
 DIVISION = "sweep.json"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mata_audio.evaluation.analysis.tables import (
+from mata_audio.evaluation.results.results import Row
+from mata_audio.evaluation.results.tables import (
     Line,
     Table,
     p_value,
@@ -11,8 +12,8 @@ from mata_audio.evaluation.analysis.tables import (
     table_markdown,
     table_text,
 )
-from mata_audio.evaluation.results import BASELINE, Row
 from mata_audio.evaluation.sweep.sweep import Sweep
+from mata_audio.settings.named import BASELINE
 
 SIGNIFICANT = 0.05
 

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mata_audio.evaluation.data.choices import lettered_choices, with_letter
-from mata_audio.evaluation.data.question_files import Clips, Row, dataset, find_questions, read_rows
+from mata_audio.evaluation.data.question_files import (
+    Clips,
+    QuestionRow,
+    dataset,
+    find_questions,
+    read_rows,
+)
 from mata_audio.evaluation.item import Dataset, Item
 from mata_audio.evaluation.scoring.letters import AIR_BENCH
 from mata_audio.evaluation.task import Grouping, Task
@@ -59,7 +65,7 @@ class AirBench(Task):
         """Return what AIR-Bench's own script prints."""
         return AIR_BENCH.official_output(records)
 
-    def _item(self, row: Row, clips: Clips, unique: bool) -> Item:
+    def _item(self, row: QuestionRow, clips: Clips, unique: bool) -> Item:
         number = row.text("uniq_id")
         # The official script leaves out records without a task, so they may occur.
         task, source = row.record.get("task_name"), row.record.get("dataset_name")

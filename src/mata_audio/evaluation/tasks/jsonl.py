@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mata_audio.evaluation.data.choices import choices_and_answer
-from mata_audio.evaluation.data.question_files import Clips, Row, dataset, find_questions, read_rows
+from mata_audio.evaluation.data.question_files import (
+    Clips,
+    QuestionRow,
+    dataset,
+    find_questions,
+    read_rows,
+)
 from mata_audio.evaluation.item import AudioSource, Dataset, Item
 from mata_audio.evaluation.scoring import exact_text, string_match
 from mata_audio.evaluation.scoring.record import Record, numbered
@@ -52,7 +58,7 @@ class Jsonl(Task):
             return string_match.matches(prediction, answer, map(str, fields["choices"]))
         return exact_text.matches(prediction, answer)
 
-    def _item(self, row: Row, clips: Clips) -> Item:
+    def _item(self, row: QuestionRow, clips: Clips) -> Item:
         choices, answer = choices_and_answer(row)
         return Item(
             id=row.text("id"),
@@ -65,7 +71,7 @@ class Jsonl(Task):
         )
 
 
-def _audio(row: Row, clips: Clips) -> tuple[AudioSource, ...]:
+def _audio(row: QuestionRow, clips: Clips) -> tuple[AudioSource, ...]:
     value = row.record.get("audio")
     names = [value] if isinstance(value, str) else value
     if not names or not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):

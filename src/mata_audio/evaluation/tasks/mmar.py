@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mata_audio.evaluation.data.choices import choices_and_answer
-from mata_audio.evaluation.data.question_files import Clips, Row, dataset, find_questions, read_rows
+from mata_audio.evaluation.data.question_files import (
+    Clips,
+    QuestionRow,
+    dataset,
+    find_questions,
+    read_rows,
+)
 from mata_audio.evaluation.item import Dataset, Item
 from mata_audio.evaluation.scoring.string_match import MMAR
 from mata_audio.evaluation.task import Grouping, Task
@@ -48,7 +54,7 @@ class Mmar(Task):
         """Return what MMAR's own script prints."""
         return MMAR.official_output(records)
 
-    def _item(self, row: Row, clips: Clips) -> Item:
+    def _item(self, row: QuestionRow, clips: Clips) -> Item:
         choices, answer = choices_and_answer(row)
         if not choices:
             raise row.error("it has no choices")

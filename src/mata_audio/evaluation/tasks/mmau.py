@@ -13,8 +13,8 @@ from mata_audio.evaluation.data.audio_sources import MissingAudio
 from mata_audio.evaluation.data.choices import choices_and_answer
 from mata_audio.evaluation.data.question_files import (
     Clips,
+    QuestionRow,
     Questions,
-    Row,
     dataset,
     find_questions,
     read_rows,
@@ -73,7 +73,7 @@ class Mmau(Task):
     def _items(self, questions: Questions) -> list[Item]:
         return [self._item(row, questions.clips) for row in read_rows(questions)]
 
-    def _item(self, row: Row, clips: Clips) -> Item:
+    def _item(self, row: QuestionRow, clips: Clips) -> Item:
         row = _json_layout(row)
         choices, answer = choices_and_answer(row)
         if not choices:
@@ -96,7 +96,7 @@ def _has_parquet(data: str | Path | None, questions: Questions, split: str) -> b
     return not named and any(any(questions.folder.glob(layout)) for layout in _PARQUETS[split])
 
 
-def _json_layout(row: Row) -> Row:
+def _json_layout(row: QuestionRow) -> QuestionRow:
     """Return the row with the fields of the JSON file, whatever layout it has."""
     record = {**_attributes(row), **row.record}
     record.pop("other_attributes", None)
@@ -112,7 +112,7 @@ def _json_layout(row: Row) -> Row:
     return replace(row, record=first | record)
 
 
-def _attributes(row: Row) -> dict[str, Any]:
+def _attributes(row: QuestionRow) -> dict[str, Any]:
     """Return what the hub's parquet keeps as JSON text in one column."""
     value = row.record.get("other_attributes") or {}
     if isinstance(value, str):

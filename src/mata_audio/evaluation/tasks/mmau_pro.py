@@ -12,7 +12,13 @@ from typing import Any, ClassVar
 
 from mata_audio.evaluation.data.audio_sources import ParquetAudio
 from mata_audio.evaluation.data.choices import choices_and_answer, parse_choices
-from mata_audio.evaluation.data.question_files import Clips, Row, dataset, find_questions, read_rows
+from mata_audio.evaluation.data.question_files import (
+    Clips,
+    QuestionRow,
+    dataset,
+    find_questions,
+    read_rows,
+)
 from mata_audio.evaluation.item import AudioSource, Dataset, Item
 from mata_audio.evaluation.scoring import exact_text, instructions
 from mata_audio.evaluation.task import Grouping, Task
@@ -60,7 +66,7 @@ class MmauPro(Task):
             return OPEN_REASON
         return super().unscored_reason(item)
 
-    def _item(self, row: Row, clips: Clips) -> Item:
+    def _item(self, row: QuestionRow, clips: Clips) -> Item:
         choices, answer = choices_and_answer(row)
         record = {**row.record, "choices": list(choices), "answer": answer or ""}
         if "kwargs" in record:
@@ -77,7 +83,7 @@ class MmauPro(Task):
         )
 
 
-def _audio(row: Row, clips: Clips) -> tuple[AudioSource, ...]:
+def _audio(row: QuestionRow, clips: Clips) -> tuple[AudioSource, ...]:
     embedded: tuple[ParquetAudio, ...] = tuple(row.audio.values())
     if embedded:
         return embedded
@@ -93,7 +99,7 @@ def _audio(row: Row, clips: Clips) -> tuple[AudioSource, ...]:
     return tuple(clips.find(name) for name in names)
 
 
-def _without_nulls(row: Row, kwargs: Any) -> Any:
+def _without_nulls(row: QuestionRow, kwargs: Any) -> Any:
     """Return an instruction's parameters; parquet gives every row the parameters of all."""
     if isinstance(kwargs, str) and kwargs:
         try:

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mata_audio.evaluation.data.choices import lettered_choices, with_letter
-from mata_audio.evaluation.data.question_files import Clips, Row, dataset, find_questions, read_rows
+from mata_audio.evaluation.data.question_files import (
+    Clips,
+    QuestionRow,
+    dataset,
+    find_questions,
+    read_rows,
+)
 from mata_audio.evaluation.item import Dataset, Item
 from mata_audio.evaluation.scoring.letters import MMSU
 from mata_audio.evaluation.task import Grouping, Task
@@ -55,7 +61,7 @@ class Mmsu(Task):
         """Return what MMSU's own script prints."""
         return MMSU.official_output(records)
 
-    def _item(self, row: Row, clips: Clips) -> Item:
+    def _item(self, row: QuestionRow, clips: Clips) -> Item:
         embedded = next(iter(row.audio.values()), None)
         hidden = row.record.get("answer_gt") in (None, "")
         return Item(

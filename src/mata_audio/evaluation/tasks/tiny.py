@@ -17,14 +17,14 @@ from mata_audio.evaluation.scoring.record import numbered
 from mata_audio.evaluation.task import Grouping, Task
 
 if TYPE_CHECKING:
-    from mata_audio import tiny
+    from mata_audio.tiny import TinyItem
 
 
 @dataclass(frozen=True)
 class TinyAudio:
     """A clip that is synthesised when it is read: 16 kHz, 16 bit WAV."""
 
-    item: tiny.Item
+    item: TinyItem
 
     @property
     def name(self) -> str:
@@ -83,7 +83,7 @@ class Tiny(Task):
             for record in numbered(records)
         ]
 
-    def _item(self, item: tiny.Item) -> Item:
+    def _item(self, item: TinyItem) -> Item:
         from mata_audio.tiny.benchmark import mmau_record
 
         audio = TinyAudio(item)

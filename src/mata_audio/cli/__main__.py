@@ -1,7 +1,0 @@
-"""``python -m mata_audio.cli`` is ``mata``."""
-
-import sys
-
-from mata_audio.cli.main import main
-
-sys.exit(main())

@@ -1,0 +1,145 @@
+"""``mata choose``: layers by measurement, alpha along them, reported on other items."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mata_audio.cli.options.run import (
+    add_benchmark_options,
+    add_choosing_options,
+    add_run_options,
+    options_from,
+)
+from mata_audio.cli.progress import note
+
+if TYPE_CHECKING:
+    from mata_audio.evaluation.choosing import Evidence
+
+BAR = 30
+
+EXAMPLE = """\
+examples:
+  mata choose --model tiny --task tiny --split tune --limit 240 --out runs/knockout
+  mata choose --model Qwen/Qwen2.5-Omni-7B --task mmau --data MMAU --method gradient \\
+              --out runs/gradient
+
+Layers and alpha are chosen on half of the items and reported on the other half. The result is
+FOLDER/winner.json, which --settings takes; that MATA does not help a model is a possible result.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "choose",
+        help="choose layers and alpha for a model by measurement",
+        description="Measure on a tuning part of the items where the model reads audio, or where "
+        "more attention to audio makes right answers likelier; choose layers, heads or a gain for "
+        "each of them by it, then alpha along these, and report on the rest of the items. A "
+        "command that was stopped goes on.",
+        epilog=EXAMPLE,
+    )
+    add_benchmark_options(parser)
+    group = parser.add_argument_group("choosing")
+    group.add_argument(
+        "--method",
+        default="knockout",
+        help="knockout or profile, which measure without answers; gradient, gradient-heads, tune "
+        "or search (knockout)",
+    )
+    group.add_argument(
+        "--items", type=int, metavar="N", help="only the first N items; the same as --limit"
+    )
+    group.add_argument(
+        "--alphas",
+        metavar="LIST",
+        help="tried along what is chosen, with commas (0.05,0.1,0.2,0.5,1,2; tuned gains: 0.5,1)",
+    )
+    add_choosing_options(group)
+    add_run_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the evidence, the ranking of alphas, and the result on the rest.
+
+    Raises:
+        MataError: of the kind that says what is wrong.
+    """
+    from mata_audio.cli.commands.sweep import numbers
+    from mata_audio.cli.quiet import quiet_libraries, use_one_thread
+    from mata_audio.cli.run_progress import RunProgress
+
+    quiet_libraries(getattr(args, "debug", False))
+    from mata_audio.errors import SettingsError
+    from mata_audio.evaluation.choosing.choose import METHODS, choose_plan
+    from mata_audio.evaluation.running.plan import make_plan
+    from mata_audio.evaluation.sweep.table import as_text
+    from mata_audio.models.loading import TINY
+    from mata_audio.storage.run_folder import RunFolder
+
+    if args.method not in METHODS:
+        raise SettingsError(f"--method must be one of {', '.join(METHODS)}; got {args.method!r}")
+    if args.items is not None:
+        args.limit = args.items
+    alphas = None if args.alphas is None else numbers(args.alphas)
+    plan = make_plan(args.model, args.task, args.data, (), options_from(args))
+    if plan.model.name == TINY:
+        use_one_thread()
+    note(f"{args.method}: {METHODS[args.method].summary}")
+    with RunProgress() as progress:
+        choice = choose_plan(
+            plan,
+            RunFolder(args.out),
+            args.method,
+            alphas,
+            tuning_share=args.tuning_share,
+            split_seed=args.split_seed,
+            report=progress.show,
+        )
+    parts = [] if choice.evidence is None else [evidence_text(choice.evidence)]
+    parts += [as_text(choice.sweep), *choice.sweep.results.notes]
+    if choice.setting is None:
+        parts.append("MATA does not help this model here: no alpha gained more than it lost.")
+    else:
+        parts.append(f"The setting is {args.out / 'winner.json'}, for --settings.")
+    print("\n\n".join(parts))
+    return 0
+
+
+def evidence_text(evidence: Evidence) -> str:
+    """Return the score of each layer with a bar, the chosen layers marked, and what was fitted."""
+    from mata_audio.steering.gain_tensor import chosen_layers
+
+    layers = chosen_layers(evidence.setting, len(evidence.scores))
+    largest = max(map(abs, evidence.scores)) or 1.0
+    lines = [f"{evidence.method}, {evidence.items:,} items: {evidence.unit}", ""]
+    lines.append(f"  {'layer':<9} {'mean':>8}  {evidence.spread:>18}")
+    scores = zip(evidence.scores, evidence.low, evidence.high, strict=True)
+    for layer, (score, low, high) in enumerate(scores):
+        bar = ("-" if score < 0 else "#") * round(BAR * abs(score) / largest)
+        mark = "*" if layer in layers else " "
+        interval = f"{low:+.4f} to {high:+.4f}"
+        lines.append(f"{mark} layer {layer:<3} {score:>+8.4f}  {interval:>18}  {bar}".rstrip())
+    table = evidence.setting.gains
+    what = "chosen layers"
+    if table is not None:
+        heads = sum(gain != 0 for row in table for gain in row)
+        what = f"layers with chosen heads, {heads} of {len(table) * len(table[0])} in all"
+    lines += ["", f"* {what}"]
+    fitting = evidence.facts.get("fitting")
+    if fitting is not None:
+        lines += ["", _fitting_text(fitting)]
+    return "\n".join(lines)
+
+
+def _fitting_text(fitting: Mapping[str, Any]) -> str:
+    before, after = fitting["validation_before"], fitting["validation_after"]
+    return (
+        f"Fitted on {fitting['fitted_on']:,} items; of up to {fitting['steps']} steps, the gains "
+        f"after {fitting['kept_after_steps']} are kept, the best on {fitting['validated_on']:,} "
+        f"others: loss {before['loss']:.4f} to {after['loss']:.4f}, {after['gained']} answers "
+        f"gained, {after['lost']} lost."
+    )

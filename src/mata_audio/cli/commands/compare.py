@@ -1,0 +1,114 @@
+"""``mata compare``: two runs on the same items, paired."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mata_audio.evaluation.results.compare import Comparison
+    from mata_audio.evaluation.results.results import Results
+
+EXAMPLE = """\
+examples:
+  mata compare runs/a runs/b
+  mata compare runs/a:baseline runs/b:MATA
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "compare",
+        help="compare two runs on the same items",
+        description="Pair two runs item by item: gained, lost, exact McNemar p, bootstrap "
+        "interval. Runs on other items or other data are refused. Without :SETTING, every setting "
+        "that both runs have is compared with itself.",
+        epilog=EXAMPLE,
+    )
+    parser.add_argument("first", metavar="RUN[:SETTING]", help="folder of a finished run")
+    parser.add_argument(
+        "second", metavar="RUN[:SETTING]", help="the same; figures are second-first"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a table for each pair of settings.
+
+    Raises:
+        RunError: the runs cannot be paired; the message says why.
+    """
+    from mata_audio.errors import RunError
+    from mata_audio.evaluation.results.compare import compare_runs
+    from mata_audio.evaluation.results.results_file import load_results
+
+    (first_path, first_setting), (second_path, second_setting) = map(
+        _parsed, (args.first, args.second)
+    )
+    first, second = load_results(first_path), load_results(second_path)
+    if (first_setting is None) != (second_setting is None):
+        raise RunError("name the setting of both runs, RUN:SETTING, or of neither")
+    pairs = (
+        _common(first, second)
+        if first_setting is None or second_setting is None
+        else [(first_setting, second_setting)]
+    )
+    shown = [
+        text(compare_runs(first, second, before, after), first_path, second_path)
+        for before, after in pairs
+    ]
+    print("\n\n".join(shown))
+    return 0
+
+
+def _parsed(argument: str) -> tuple[Path, str | None]:
+    path = Path(argument)
+    if path.exists() or ":" not in argument:
+        return path, None
+    folder, _, setting = argument.partition(":")
+    return Path(folder), setting
+
+
+def _common(first: Results, second: Results) -> list[tuple[str, str]]:
+    others = {setting.name for setting in second.settings}
+    return [(s.name, s.name) for s in first.settings if s.name in others]
+
+
+def text(comparison: Comparison, first: Path, second: Path) -> str:
+    """Return a comparison as a table."""
+    from mata_audio.evaluation.results.tables import (
+        Line,
+        Table,
+        p_value,
+        percent,
+        signed,
+        table_text,
+    )
+
+    lines = [
+        Line(
+            group.heading,
+            group.name,
+            (
+                f"{group.paired.n:,}",
+                percent(group.first.value),
+                percent(group.second.value),
+                signed(group.paired.difference),
+                f"{signed(group.paired.low)} to {signed(group.paired.high)}",
+                f"{group.paired.gained:,}",
+                f"{group.paired.lost:,}",
+                p_value(group.paired.p),
+            ),
+        )
+        for group in comparison.groups
+    ]
+    columns = ("n", "first", "second", "difference", "95 % interval", "gained", "lost", "p")
+    title = f"{first}: {comparison.first}  against  {second}: {comparison.second}"
+    parts = [table_text(Table(title, columns, tuple(lines)))]
+    if comparison.left_out:
+        parts.append(f"{comparison.left_out:,} items without a scored answer in both are left out.")
+    if comparison.differences:
+        parts.append("The runs also differ: " + "; ".join(comparison.differences) + ".")
+    return "\n\n".join(parts)

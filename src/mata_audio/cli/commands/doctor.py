@@ -1,0 +1,149 @@
+"""``mata doctor``: whether MATA is exact on a model and machine, measured there."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mata_audio.cli.options.run import add_loading_options
+from mata_audio.cli.progress import note
+
+if TYPE_CHECKING:
+    import torch
+
+    from mata_audio.doctor.check import DoctorReport
+
+EXAMPLE = """\
+examples:
+  mata doctor tiny
+  mata doctor Qwen/Qwen2-Audio-7B-Instruct --dtype bfloat16 --json doctor.json
+  mata doctor --all-families
+
+exit codes: 0 no check failed, 1 a check failed, 2 wrong use
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "doctor",
+        help="check that MATA is exact on a model and machine",
+        description="Run a model on short synthesised clips (on pictures, if it hears nothing) and "
+        "check what MATA promises: it equals a full-score reference, alpha 0 changes nothing, all "
+        "backends, paddings and caches agree, and nothing is left behind. Every line says what was "
+        "measured, against what, and what to do.",
+        epilog=EXAMPLE,
+    )
+    parser.add_argument(
+        "model", metavar="MODEL", nargs="?", help='"tiny", a local folder or a hub id'
+    )
+    parser.add_argument(
+        "--all-families",
+        action="store_true",
+        help="instead of MODEL: a small random model of every supported family, shown images where "
+        "it hears nothing",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    add_loading_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the results; 1 where a check failed.
+
+    Raises:
+        MataError: of the kind that says what was wrong with the model or the options.
+    """
+    from mata_audio.cli.quiet import quiet_libraries
+    from mata_audio.errors import SettingsError
+
+    if (args.model is None) != args.all_families:
+        raise SettingsError("name a MODEL or give --all-families, one of the two")
+    if args.json is not None and not args.json.parent.is_dir():
+        raise SettingsError(f"--json: there is no folder {args.json.parent}")
+    debug = getattr(args, "debug", False)
+    quiet_libraries(debug)
+    reports = _all_families(args, debug) if args.all_families else [_one_model(args, debug)]
+    if args.json is not None:
+        _write(args.json, reports)
+    return 0 if reports and all(report.ok for report in reports) else 1
+
+
+def _one_model(args: argparse.Namespace, debug: bool) -> DoctorReport:
+    """Examine the user's model and print the whole table."""
+    from mata_audio.cli.options.run import loading_options
+    from mata_audio.cli.quiet import use_one_thread
+    from mata_audio.doctor.examine import examine
+    from mata_audio.doctor.patient import loaded_patient
+    from mata_audio.models.loading import TINY, load
+
+    note(f"loading {args.model}")
+    loaded = load(args.model, seeing=True, **loading_options(args))
+    if loaded.name == TINY:
+        use_one_thread()
+    report = examine(loaded_patient(loaded), debug, progress=lambda name: note(f"checking: {name}"))
+    print(report)
+    return report
+
+
+def _all_families(args: argparse.Namespace, debug: bool) -> list[DoctorReport]:
+    """Examine every family and print a line for each, and every failure."""
+    from mata_audio.cli.quiet import use_one_thread
+    from mata_audio.doctor.all_families import examine_families, family_names
+    from mata_audio.doctor.check import check_lines
+    from mata_audio.errors import SettingsError
+
+    if args.attention is not None or args.trust_remote_code:
+        raise SettingsError("--attention and --trust-remote-code are for a MODEL")
+    use_one_thread()
+    names = family_names()
+    device = "cpu" if args.device == "auto" else args.device
+    print(f"{'family':<26}{'class':<48}{'pass fail skip   worst difference'}")
+    reports = []
+    for report in examine_families(names, device, _dtype(args.dtype), debug):
+        reports.append(report)
+        note(f"{len(reports)} of {len(names)} families: {report.model}")
+        worst = "-" if report.worst is None else f"{report.worst:.1e}"
+        counts = "".join(f"{report.count(kind):>4} " for kind in ("pass", "fail", "skip"))
+        print(f"{report.model:<26}{report.model_class:<48}{counts}  {worst}", flush=True)
+        for check in report.failures:
+            print("\n".join(f"  {line}" for line in check_lines(check)))
+    failed = [report.model for report in reports if not report.ok]
+    print(f"\n{len(reports) - len(failed)} of {len(reports)} families passed")
+    return reports
+
+
+def _dtype(name: str) -> torch.dtype | None:
+    import torch
+
+    from mata_audio.errors import SettingsError
+    from mata_audio.models.loading import DTYPES
+
+    if name not in DTYPES:
+        raise SettingsError(f"dtype must be one of {', '.join(DTYPES)}; got {name!r}")
+    return None if name == "auto" else getattr(torch, name)
+
+
+def _write(path: Path, reports: list[DoctorReport]) -> None:
+    import json
+    import platform
+    from importlib.metadata import version
+
+    import torch
+    import transformers
+
+    from mata_audio.storage.atomic_file import write_atomically
+
+    data = {
+        "ok": all(report.ok for report in reports),
+        "versions": {
+            "mata-audio": version("mata-audio"),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "python": platform.python_version(),
+        },
+        "machine": platform.machine(),
+        "reports": [report.to_dict() for report in reports],
+    }
+    write_atomically(path, json.dumps(data, indent=2) + "\n")

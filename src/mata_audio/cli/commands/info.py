@@ -1,0 +1,97 @@
+"""``mata info``: what MATA finds in a model, without reading its weights."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mata_audio.families import Located
+
+EXAMPLE = """\
+examples:
+  mata info tiny
+  mata info Qwen/Qwen2.5-Omni-7B
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "info",
+        help="show what MATA finds in a model",
+        description="Show a model's family, decoder, audio token and limits, and the layers that "
+        "MATA takes by default. Weights are neither read nor downloaded.",
+        epilog=EXAMPLE,
+    )
+    add_model_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what names a model: MODEL and ``--trust-remote-code``."""
+    parser.add_argument("model", metavar="MODEL", help='"tiny", a local folder or a hub id')
+    parser.add_argument(
+        "--trust-remote-code",
+        action="store_true",
+        help="run Python code that the model's repository brings (off unless asked for)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the facts, one a line.
+
+    Raises:
+        UnsupportedModelError: an architecture that is not known.
+        ModelLoadError: files are missing, or the hub cannot be reached.
+    """
+    from mata_audio.cli.options.setting import setting_of
+    from mata_audio.cli.quiet import quiet_libraries
+    from mata_audio.settings.mata import MATA
+
+    quiet_libraries(getattr(args, "debug", False))
+    from mata_audio.families import locate
+    from mata_audio.models.loading import find_model, skeleton
+    from mata_audio.models.prompter import Prompter
+    from mata_audio.settings.in_words import describe_on
+
+    found = find_model(args.model, trust_remote_code=args.trust_remote_code)
+    limits = Prompter.of(found).limits
+    located = locate(skeleton(found))
+    attention: Any = located.first_attention.config
+    rows = {
+        "model": found.name,
+        "family": f"{found.family.model_type} ({found.family.loader})",
+        "decoder": f"{located.depth} layers, numbered 0-{located.depth - 1}",
+        "heads": f"{located.heads} query heads, {_key_heads(located)} key/value heads",
+        "audio token": f"id {located.audio_token_id}",
+        "clips": f"{limits.shortest * 1000:.0f} ms {_up_to(limits.longest)} each, "
+        f"heard at {limits.sampling_rate:,} Hz",
+        "backend": attention._attn_implementation,
+        "MATA takes": f"{describe_on(MATA(), located)} (the paper's)",
+    }
+    published = MATA.for_model(found.name)
+    if published.tested:
+        rows["published"] = describe_on(published.mata, located)
+        rows["source"] = published.source
+    own = setting_of(found.folder)
+    if published.tested or own is None:
+        rows["evidence"] = published.evidence
+    if own is not None:
+        rows["mata.json"] = describe_on(own, located)
+    for name, value in rows.items():
+        print(f"{name:<12} {value}")
+    return 0
+
+
+def _key_heads(located: Located) -> str:
+    """Return the number of key heads; Gemma 4 has fewer in some layers."""
+    from mata_audio.steering.scaled_keys import key_heads
+
+    modules = [located.attention(layer) for layer in located.attending]
+    numbers = {key_heads(module, located.heads) for module in modules}
+    return " or ".join(map(str, sorted(numbers)))
+
+
+def _up_to(longest: float | None) -> str:
+    return "or more" if longest is None else f"to {longest:g} s"

@@ -1,0 +1,52 @@
+"""``mata pictures``: a run, or a sweep, as pictures."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+EXAMPLE = """\
+examples:
+  mata pictures runs/omni-mmau
+  mata pictures runs/sweep --out figures
+
+Each picture is written as SVG, with its text as text, and as PNG. It needs Matplotlib:
+pip install 'mata-audio[pictures]'
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "pictures",
+        help="draw pictures of a run or a sweep",
+        description="Draw a finished run: accuracy by group, and answers gained and lost. Of a "
+        "sweep also layers against alpha, and the ranking with the winner on the rest.",
+        epilog=EXAMPLE,
+    )
+    parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a finished run")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="where to write them (default: RUN/pictures)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the pictures and print where they are.
+
+    Raises:
+        RunError: there is no finished run, or what is stored of its sweep does not fit it.
+        DataError: none of its items was scored.
+        MissingMatplotlibError: Matplotlib is not installed.
+    """
+    from mata_audio.evaluation.results.results_file import load_results
+    from mata_audio.pictures import pictures_of_run, save
+    from mata_audio.pictures.of_run import FOLDER, run_folder
+
+    folder = run_folder(args.folder)
+    out = args.out or folder / FOLDER
+    for name, figure in pictures_of_run(load_results(args.folder), folder).items():
+        for path in save(figure, out / name):
+            print(path)
+    return 0

@@ -1,0 +1,93 @@
+"""``mata report``: a run as one self-contained HTML page."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mata_audio.cli.progress import note
+
+if TYPE_CHECKING:
+    from mata_audio.evaluation.report import Picture
+    from mata_audio.evaluation.results.results import Results
+
+EXAMPLE = """\
+examples:
+  mata report runs/omni-mmau
+  mata report runs/tiny --audio none --html tiny.html
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "report",
+        help="make an HTML page of a run",
+        description="Write one self-contained HTML page: figures, plots, tables, pictures, and a "
+        "browser over all items with their audio and both answers. It needs no network and no "
+        "server. Pictures are those of mata pictures, and all SVG files in RUN/pictures.",
+        epilog=EXAMPLE,
+    )
+    parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a finished run")
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="where to write it (default: RUN/report.html)"
+    )
+    parser.add_argument(
+        "--audio",
+        choices=("auto", "embed", "link", "none"),
+        default="auto",
+        help="clips in the page, or linked as files; auto embeds up to 20 MB (auto)",
+    )
+    parser.add_argument("--data", metavar="PATH", help="where the benchmark is now, if it moved")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the page and print where it is.
+
+    Raises:
+        RunError: there is no finished run.
+    """
+    from mata_audio.errors import MataError
+    from mata_audio.evaluation.report import ClipMedia, render_report
+    from mata_audio.evaluation.report.clips import report_clips
+    from mata_audio.evaluation.results.results_file import load_results
+    from mata_audio.evaluation.results.stored_run import open_run
+    from mata_audio.storage.atomic_file import write_atomically
+
+    results = load_results(args.folder)
+    page = args.html or args.folder / "report.html"
+    clips: dict[str, list[ClipMedia]] = {}
+    if args.audio != "none":
+        try:
+            dataset = open_run(args.folder, args.data).dataset
+            clips = report_clips(results, dataset, page, args.audio)
+        except MataError as error:
+            note(f"warning: the page has no audio: {error}")
+    pictures = _pictures(results, args.folder)
+    write_atomically(page, render_report(results, clips, pictures))
+    print(page)
+    return 0
+
+
+def _pictures(results: Results, run: Path) -> list[Picture]:
+    """Return the run's pictures, drawn where that can be, and those in its folder."""
+    from mata_audio.errors import MataError
+    from mata_audio.evaluation.report import page_pictures
+    from mata_audio.pictures import MissingMatplotlibError, content, pictures_of_run
+    from mata_audio.pictures.of_run import FOLDER, run_folder
+
+    folder = run_folder(run)
+    drawn: dict[str, bytes] = {}
+    missing = ""
+    try:
+        drawn = {name: content(own) for name, own in pictures_of_run(results, folder).items()}
+    except MissingMatplotlibError as error:
+        missing = str(error)
+    except MataError as error:
+        note(f"warning: the page has no pictures of the answers: {error}")
+    pictures = page_pictures(drawn, folder / FOLDER)
+    if missing and not pictures:
+        note(f"the page has no pictures: {missing}")
+    return pictures

@@ -1,0 +1,47 @@
+"""``mata rescore``: read and score a run's raw answers again, without the model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+EXAMPLE = """\
+examples:
+  mata rescore runs/omni-mmau --reader final-line+letter
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "rescore",
+        help="read and score a run's answers again, without the model",
+        description="Read the raw answers of a run with another answer reader and score them "
+        "again. The model is not needed; the results in the run's folder are written anew.",
+        epilog=EXAMPLE,
+    )
+    parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a run")
+    parser.add_argument(
+        "--reader",
+        required=True,
+        metavar="NAME",
+        help="answer readers, chained with +: answer-tag, letter, final-line, whole",
+    )
+    parser.add_argument("--data", metavar="PATH", help="where the benchmark is now, if it moved")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the tables of the new scores.
+
+    Raises:
+        RunError: there is no run, or its questions have changed.
+        TemplateError: there is no such reader.
+    """
+    from mata_audio.evaluation.results.stored_run import rescore
+    from mata_audio.evaluation.results.tables import as_text
+
+    results = rescore(args.folder, args.reader, args.data)
+    print("\n\n".join([as_text(results), *results.notes]))
+    return 0

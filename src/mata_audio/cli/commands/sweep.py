@@ -1,0 +1,148 @@
+"""``mata sweep``: many settings at the price of one prefill, the winner reported honestly."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from mata_audio.cli.options.run import (
+    add_benchmark_options,
+    add_choosing_options,
+    add_run_options,
+    options_from,
+)
+from mata_audio.cli.progress import note
+
+if TYPE_CHECKING:
+    from mata_audio.evaluation.sweep import Sweep
+    from mata_audio.settings.named import NamedSetting
+
+EXAMPLE = """\
+examples:
+  mata sweep --model tiny --task tiny --split tune --out runs/sweep --alphas 0.5,1,2 \\
+             --layers 0-3 3-7 8-11
+  mata sweep --model Qwen/Qwen2.5-Omni-7B --task mmau --data MMAU --out runs/layers \\
+             --preset paper-layers
+
+Settings are ranked on half of the items and the winner is reported on the other half. It is saved
+as FOLDER/winner.json, which --settings takes.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "sweep",
+        help="try many settings on a benchmark, each item from one prefill",
+        description="Run every setting of a grid or preset on every item, all from one prefill, "
+        "rank them on a tuning part of the items and report the winner on the rest. A run that "
+        "was stopped goes on with the same command.",
+        epilog=EXAMPLE,
+    )
+    add_benchmark_options(parser)
+    group = parser.add_argument_group("grid")
+    group.add_argument("--alphas", metavar="LIST", help="strengths with commas, such as 0.05,0.1")
+    group.add_argument(
+        "--layers", nargs="+", metavar="RANGE", help='ranges such as 0-10 10-20 3,5; "paper"'
+    )
+    group.add_argument("--formulas", metavar="LIST", help="multiply,absolute,add")
+    group.add_argument("--heads", nargs="+", metavar="RANGE", help='ranges of query heads; "all"')
+    group.add_argument(
+        "--rows",
+        metavar="LIST",
+        help="query rows of the prompt that are changed: last,all,after-audio,last-8,random-8; "
+        "those other than last cost a prefill each",
+    )
+    group.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="paper-layers, paper-alpha, targets, formulas, single-layers or collapse, instead of "
+        "a grid",
+    )
+    add_choosing_options(parser.add_argument_group("choosing"))
+    add_run_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run or continue the sweep and print the ranking and the winner.
+
+    Raises:
+        MataError: of the kind that says what is wrong.
+    """
+    from mata_audio.cli.quiet import quiet_libraries, use_one_thread
+    from mata_audio.cli.run_progress import RunProgress
+
+    quiet_libraries(getattr(args, "debug", False))
+    from mata_audio.evaluation.running.plan import make_plan
+    from mata_audio.evaluation.sweep.sweep import sweep_plan
+    from mata_audio.evaluation.sweep.table import as_markdown, as_text
+    from mata_audio.families import locate
+    from mata_audio.models.loading import TINY, find_model, skeleton
+    from mata_audio.storage.atomic_file import write_atomically
+    from mata_audio.storage.run_folder import RunFolder
+
+    options = options_from(args)
+    found = find_model(args.model, trust_remote_code=args.trust_remote_code)
+    settings = _settings(args, locate(skeleton(found)).depth)
+    plan = make_plan(args.model, args.task, args.data, settings, options)
+    if found.name == TINY:
+        use_one_thread()
+    note(
+        f"{found.name} on {plan.task.title} {plan.dataset.split}: {len(plan.items):,} items, "
+        f"{len(settings)} settings"
+    )
+    with RunProgress() as progress:
+        result = sweep_plan(
+            plan, RunFolder(args.out), args.tuning_share, args.split_seed, progress.show
+        )
+    write_atomically(args.out / "sweep.md", as_markdown(result))
+    print("\n\n".join([as_text(result), *result.results.notes, _ending(result, args)]))
+    return 0
+
+
+def _settings(args: argparse.Namespace, depth: int) -> list[NamedSetting]:
+    from mata_audio.errors import SettingsError
+    from mata_audio.evaluation.sweep.grid import grid, preset
+
+    axes = (args.alphas, args.layers, args.formulas, args.heads, args.rows)
+    if args.preset is not None:
+        if any(axis is not None for axis in axes):
+            raise SettingsError("--preset is a grid of its own: leave out --alphas and its like")
+        return preset(args.preset, depth)
+    if all(axis is None for axis in axes):
+        raise SettingsError("the grid is empty: give --alphas, --layers, ... or --preset")
+    return grid(
+        alphas=(0.1,) if args.alphas is None else numbers(args.alphas),
+        layers=[None if part == "paper" else part for part in args.layers or ["paper"]],
+        formulas=_parts(args.formulas or "multiply"),
+        heads=[None if part == "all" else part for part in args.heads or ["all"]],
+        rows=_parts(args.rows or "last"),
+    )
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def numbers(text: str) -> list[float]:
+    """Read strengths with commas.
+
+    Raises:
+        SettingsError: they are not numbers.
+    """
+    from mata_audio.errors import SettingsError
+
+    try:
+        return [float(part) for part in _parts(text)]
+    except ValueError:
+        raise SettingsError(f"--alphas must be numbers with commas; got {text!r}") from None
+
+
+def _ending(result: Sweep, args: argparse.Namespace) -> str:
+    if result.winner is None:
+        return f"Written to {args.out}. No setting gained more answers than it lost."
+    return (
+        f"Written to {args.out}; the winner is {args.out / 'winner.json'}, for --settings. "
+        f"mata report {args.out} makes a page of it."
+    )

@@ -1,0 +1,142 @@
+"""Gemma 3n and Gemma 4: sliding-window layers, and last layers that share the keys of earlier ones.
+
+Of the six layers two slide and two share: 4 takes the keys of 2 (sliding), and 5 those of 3 (full).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import transformers
+
+from mata_audio.doctor.small_models.configs import DECODER, HEADS, HIDDEN, MELS, SOUND_HIDDEN
+from mata_audio.doctor.small_models.mel_features import mel_features
+from mata_audio.doctor.small_models.pixels import MERGED, PATCH, placed_patches
+from mata_audio.doctor.small_models.small_model import (
+    AUDIO,
+    AUDIO_END,
+    AUDIO_START,
+    IMAGE,
+    VIDEO,
+    VISION_END,
+    VISION_START,
+    VOCABULARY,
+    Pictures,
+    SmallModel,
+    built,
+)
+
+WINDOW = 12
+"""Keys that a sliding layer sees: fewer than a question has, so that some audio is out of reach."""
+
+_TEXT: dict[str, Any] = {
+    **DECODER,
+    "num_hidden_layers": 6,
+    "layer_types": ["sliding_attention", "full_attention"] * 3,
+    "num_kv_shared_layers": 2,
+    "head_dim": HIDDEN // HEADS,
+    "sliding_window": WINDOW,
+    "hidden_size_per_layer_input": 8,
+    "vocab_size_per_layer_input": VOCABULARY,
+}
+_MARKS = {
+    "audio_token_id": AUDIO,
+    "boa_token_id": AUDIO_START,
+    "image_token_id": IMAGE,
+    "boi_token_id": VISION_START,
+    "eoi_token_id": VISION_END,
+}
+GEMMA3N_TOKENS = 12
+"""Audio tokens of a clip, whatever its length: of two seconds at most."""
+
+
+def gemma3n() -> SmallModel:
+    """Gemma 3n: every clip is the same number of audio tokens."""
+    config = transformers.Gemma3nConfig(
+        audio_config={
+            "vocab_size": VOCABULARY - AUDIO,
+            "vocab_offset": AUDIO,
+            "input_feat_size": MELS,
+            "hidden_size": SOUND_HIDDEN,
+            "conf_attention_chunk_size": 4,
+            "conf_attention_context_left": 5,
+            "conf_num_attention_heads": 2,
+            "conf_num_hidden_layers": 1,
+            "conf_conv_kernel_size": 3,
+            "sscp_conv_channel_size": [4, 4],
+        },
+        text_config={**_TEXT, "altup_num_inputs": 2, "laurel_rank": 8},
+        audio_soft_tokens_per_image=GEMMA3N_TOKENS,
+        eoa_token_id=AUDIO_END,
+        **_MARKS,
+    )
+    # The real eye is in the package timm, and its config accepts no other. Sound never reaches it.
+    vars(config)["vision_config"] = transformers.SiglipVisionConfig(
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=16,
+        patch_size=16,
+        vocab_size=4,
+        vocab_offset=AUDIO - 4,
+        rms_norm_eps=1e-6,
+    )
+    model = built(transformers.Gemma3nForConditionalGeneration, config)
+    features = mel_features(lambda n: 16 * n, time_first=True, bool_mask=True)
+    return SmallModel(
+        "gemma3n",
+        model,
+        features,
+        clip_tokens=(GEMMA3N_TOKENS, GEMMA3N_TOKENS),
+        images=Pictures(lambda clips: {}, (3, 5)),  # without an eye: the image tokens alone
+    )
+
+
+def gemma4() -> SmallModel:
+    """Gemma 4: four mel frames make one audio token."""
+    config = transformers.Gemma4Config(
+        audio_config={
+            "hidden_size": SOUND_HIDDEN,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "subsampling_conv_channels": [MELS, 4],
+            "conv_kernel_size": 3,
+            "attention_chunk_size": 4,
+            "attention_context_left": 5,
+            "output_proj_dims": HIDDEN,
+        },
+        vision_config={
+            "hidden_size": 32,
+            "intermediate_size": 32,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 2,
+            "head_dim": 16,
+            "position_embedding_size": 16,
+            "patch_size": PATCH,
+            "pooling_kernel_size": MERGED,
+        },
+        text_config={
+            **_TEXT,
+            "global_head_dim": 2 * HIDDEN // HEADS,
+            "num_global_key_value_heads": 1,
+            "attention_k_eq_v": True,
+        },
+        eoa_token_index=AUDIO_END,
+        video_token_id=VIDEO,
+        **_MARKS,
+    )
+    model = built(transformers.Gemma4ForConditionalGeneration, config)
+    # Query and key are normed and their product is not divided: scores of order one need a scale,
+    # which training would have found.
+    for layer in model.model.language_model.layers:
+        layer.self_attn.q_norm.weight.data.fill_(0.2)
+    features = mel_features(lambda n: 4 * n, time_first=True, bool_mask=True)
+    return SmallModel(
+        "gemma4",
+        model,
+        features,
+        images=Pictures(placed_patches("image"), (3, 5)),
+        videos=Pictures(placed_patches("video"), (4, 6)),
+    )

@@ -1,0 +1,83 @@
+"""Granite Speech and Granite Speech Plus: a conformer, a Q-Former, and Granite."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor
+
+from mata_audio.doctor.small_models.configs import DECODER, HEADS, HIDDEN
+from mata_audio.doctor.small_models.small_model import AUDIO, NoiseClip, SmallModel, built
+
+_WINDOW, _TOKENS = 15, 3  # a window of encoder frames, and the audio tokens that it becomes
+GRANITE_MELS = 80
+"""Mel channels: a saved extractor forgets any other number."""
+
+_ENCODER: dict[str, Any] = {
+    "input_dim": 2 * GRANITE_MELS,  # two mel frames make one
+    "num_layers": 2,
+    "hidden_dim": 32,
+    "num_heads": 2,
+    "dim_head": 16,
+    "feedforward_mult": 2,
+    "output_dim": 8,
+    "context_size": 20,
+    "max_pos_emb": 32,
+    "dropout": 0.0,
+    "conv_kernel_size": 3,
+}
+
+
+def granite_speech() -> SmallModel:
+    """Granite Speech without its adapter, which needs PEFT and is trained apart."""
+    config = transformers.GraniteSpeechConfig(encoder_config=_ENCODER, **_rest(32))
+    model = built(transformers.GraniteSpeechForConditionalGeneration, config)
+    return SmallModel("granite_speech", model, _features, clip_tokens=(_TOKENS, 2 * _TOKENS))
+
+
+def granite_speech_plus() -> SmallModel:
+    """Granite Speech Plus: it also listens to an inner layer of the encoder."""
+    config = transformers.GraniteSpeechPlusConfig(
+        encoder_config={**_ENCODER, "cat_hidden_layers": [1]}, **_rest(64)
+    )
+    model = built(transformers.GraniteSpeechPlusForConditionalGeneration, config)
+    return SmallModel("granite_speech_plus", model, _features, clip_tokens=(_TOKENS, 2 * _TOKENS))
+
+
+def _rest(encoder_width: int) -> dict[str, Any]:
+    return {
+        "text_config": {
+            "model_type": "granite",
+            **DECODER,
+            "attention_multiplier": (HIDDEN // HEADS) ** -0.5,
+        },
+        "projector_config": {
+            "model_type": "blip_2_qformer",
+            "hidden_size": 32,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "intermediate_size": 32,
+            "encoder_hidden_size": encoder_width,
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+        },
+        "audio_token_index": AUDIO,
+        "has_lora_adapter": False,
+        "window_size": _WINDOW,
+        "downsample_rate": _WINDOW // _TOKENS,
+        "initializer_range": DECODER["initializer_range"],
+    }
+
+
+def _features(clips: list[NoiseClip]) -> dict[str, Tensor]:
+    """Clips are padded in frames, and the mask is of audio tokens."""
+    most = max(clip.tokens for clip in clips)
+    values = torch.zeros(len(clips), most // _TOKENS * _WINDOW, _ENCODER["input_dim"])
+    mask = torch.zeros(len(clips), most, dtype=torch.bool)
+    for i, clip in enumerate(clips):
+        frames = clip.tokens // _TOKENS * _WINDOW
+        values[i, :frames] = clip.noise(frames, values.shape[2])
+        mask[i, : clip.tokens] = True
+    return {"input_features": values, "input_features_mask": mask}

@@ -1,0 +1,89 @@
+"""Pixels for images and videos that must come to a given number of tokens."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mata_audio.doctor.small_models.small_model import Features, NoiseClip
+from mata_audio.families.versions import gemma4_lists_frames
+
+PATCH, FRAMES, MERGED = 4, 2, 2
+"""Pixels of a patch's side, frames of a patch, and patches of a token's side."""
+
+
+def whole_images(size: int, *, sizes: bool = False) -> Features:
+    """Return a maker of square images, each one the same number of tokens.
+
+    Args:
+        size: pixels of a side.
+        sizes: whether the model is told the sizes, and shown each image twice: whole, as the first
+            tile, and as the one tile that it is cut into.
+    """
+
+    def features(clips: list[NoiseClip]) -> dict[str, Tensor]:
+        shape = (2, 3, size, size) if sizes else (3, size, size)
+        made = {"pixel_values": torch.stack([clip.noise(*shape) for clip in clips])}
+        if sizes:
+            made["image_sizes"] = torch.tensor([[size, size]] * len(clips))
+        return made
+
+    return features
+
+
+def whole_videos(size: int, frames: int) -> Features:
+    """Return a maker of square videos, each one the same number of tokens."""
+
+    def features(clips: list[NoiseClip]) -> dict[str, Tensor]:
+        return {"pixel_values_videos": torch.stack([c.noise(frames, 3, size, size) for c in clips])}
+
+    return features
+
+
+def patches(kind: str, *, steps: int = 1, seconds: str = "", patch: int = PATCH) -> Features:
+    """Return a maker of Qwen's patches: a picture is one token high, and as wide as it must be.
+
+    Args:
+        kind: "image" or "video".
+        steps: in time; the number of tokens is a multiple.
+        seconds: name of the argument for the seconds of a step; "" where there is none.
+        patch: pixels of a patch's side.
+    """
+    pixels = "pixel_values" if kind == "image" else "pixel_values_videos"
+
+    def features(clips: list[NoiseClip]) -> dict[str, Tensor]:
+        grids = [[steps, MERGED, MERGED * clip.tokens // steps] for clip in clips]
+        rows = [clip.noise(MERGED**2 * clip.tokens, 3 * FRAMES * patch**2) for clip in clips]
+        made = {pixels: torch.cat(rows), f"{kind}_grid_thw": torch.tensor(grids)}
+        if seconds:
+            made[seconds] = torch.ones(len(clips))
+        return made
+
+    return features
+
+
+def placed_patches(kind: str) -> Features:
+    """Return a maker of Gemma 4's patches, each with its place: four of them are a token.
+
+    A video is a single frame.
+    """
+    pixels = "pixel_values" if kind == "image" else "pixel_values_videos"
+
+    def features(clips: list[NoiseClip]) -> dict[str, Tensor]:
+        most = max(clip.tokens for clip in clips)
+        values = torch.zeros(len(clips), MERGED**2 * most, 3 * PATCH**2)
+        places = torch.full((len(clips), MERGED**2 * most, 2), -1)
+        for i, clip in enumerate(clips):
+            count = MERGED**2 * clip.tokens
+            values[i, :count] = clip.noise(count, values.shape[2])
+            across, down = MERGED * clip.tokens, MERGED
+            rows, columns = torch.arange(down), torch.arange(across)
+            places[i, :count] = torch.cartesian_prod(rows, columns).flip(1)
+        if kind == "image":
+            return {pixels: values, "image_position_ids": places}
+        if not gemma4_lists_frames():
+            return {pixels: values[:, None], "video_position_ids": places[:, None]}
+        frames = torch.ones(len(clips), dtype=torch.long)
+        return {pixels: values, "video_position_ids": places, "num_frames_per_video": frames}
+
+    return features

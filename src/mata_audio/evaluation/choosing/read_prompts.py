@@ -1,0 +1,104 @@
+"""Prompts that are read once, and the log-probabilities of answers under any gains after that."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.cache_utils import Cache
+
+from mata_audio.families import Located, locate
+from mata_audio.models.caches import row_state, using_row_state
+from mata_audio.models.one_prefill import Inputs, prefill
+from mata_audio.steering.attachment import Attachment
+
+
+@dataclass(frozen=True)
+class ReadPrompts:
+    """A batch of prompts of one length with their cache, and what should be answered.
+
+    Args:
+        located: the parts of the model that read them.
+        ids: shape ``(batch, tokens)``.
+        mask: same shape.
+        cache: keys and values of every prompt token but the last.
+        target: token ids of the answers, shape ``(batch, longest answer)``.
+        counted: 1.0 at answer tokens, 0.0 after an answer's end, same shape.
+        state: what the model keeps of these prompts beside the cache.
+    """
+
+    located: Located
+    ids: Tensor
+    mask: Tensor
+    cache: Cache
+    target: Tensor
+    counted: Tensor
+    state: Tensor | None
+
+    def log_p(self, attachment: Attachment, last_use: bool = False) -> Tensor:
+        """Return log-probabilities over the vocabulary at each answer token, float32.
+
+        Args:
+            attachment: of the model; the result is differentiable in its gains.
+            last_use: use the cache up, instead of a copy of it.
+
+        Returns:
+            Shape ``(batch, longest answer, vocabulary)``, of the model that is told the answer's
+            earlier tokens.
+        """
+        listener: Any = self.located.listener
+        cache = self.cache if last_use else copy.deepcopy(self.cache)
+        attachment.adopt(cache, self.ids, self.mask)
+        read = torch.cat([self.ids[:, -1:], self.target[:, :-1]], dim=1)
+        with using_row_state(self.located, self.state):
+            logits: Tensor = listener(input_ids=read, past_key_values=cache).logits
+        return logits.float().log_softmax(dim=-1)
+
+    def of_answer(self, log_p: Tensor) -> Tensor:
+        """Return the log-probability of each answer, shape ``(batch,)``; ``log_p`` from above."""
+        chosen = log_p.gather(2, self.target[:, :, None])[:, :, 0]
+        return (chosen * self.counted).sum(dim=1)
+
+    def right(self, log_p: Tensor) -> Tensor:
+        """Return whether greedy decoding gives the answer, shape ``(batch,)``, bool."""
+        return ((log_p.argmax(dim=2) == self.target) | (self.counted == 0)).all(dim=1)
+
+
+@torch.no_grad()
+def read_prompts(model: Any, inputs: Inputs, answers: Sequence[Sequence[int]]) -> ReadPrompts:
+    """Read a batch of prompts, all but their last token.
+
+    Args:
+        model: a supported model, not steered.
+        inputs: as for :func:`mata_audio.models.one_prefill.generate_all`.
+        answers: token ids of each item's answer, at least one each.
+    """
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
+    longest = max(map(len, answers))
+    target = torch.zeros(len(answers), longest, dtype=torch.long)
+    counted = torch.zeros(len(answers), longest)
+    for row, answer in enumerate(answers):
+        target[row, : len(answer)] = torch.tensor(answer)
+        counted[row, : len(answer)] = 1.0
+    located = locate(model)
+    cache = prefill(located.listener, inputs)
+    target, counted = target.to(ids.device), counted.to(ids.device)
+    return ReadPrompts(located, ids, mask, cache, target, counted, row_state(located))
+
+
+@contextmanager
+def frozen(model: nn.Module) -> Iterator[None]:
+    """Keep the weights out of the graph."""
+    trainable = [weight for weight in model.parameters() if weight.requires_grad]
+    for weight in trainable:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in trainable:
+            weight.requires_grad_(True)

@@ -1,0 +1,120 @@
+"""Two runs on the same items, paired; or a refusal that says why they cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mata_audio.errors import RunError
+from mata_audio.evaluation.results.outcome import accuracy_of, pair
+from mata_audio.evaluation.results.results import Accuracy, ItemResult, Paired, Results
+from mata_audio.storage.run_folder import differences
+
+
+@dataclass(frozen=True)
+class ComparedGroup:
+    """A group of items under one run and the other; ``paired`` is second against first."""
+
+    heading: str
+    name: str
+    first: Accuracy
+    second: Accuracy
+    paired: Paired
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two settings of two runs on the items that both answered.
+
+    Args:
+        first: setting of the first run.
+        second: setting of the second run.
+        groups: the benchmark's groups; all items come last.
+        left_out: items without a scored answer in one of the runs.
+        differences: what else differs between the runs, in words.
+    """
+
+    first: str
+    second: str
+    groups: tuple[ComparedGroup, ...]
+    left_out: int
+    differences: tuple[str, ...]
+
+
+def compare_runs(
+    first: Results, second: Results, first_setting: str, second_setting: str
+) -> Comparison:
+    """Compare a setting of one run with a setting of another, item by item.
+
+    Raises:
+        RunError: the runs are not on the same items of the same data, a setting is not in its run,
+            or no item was answered and scored in both.
+    """
+    _check_same_items(first, second)
+    for results, setting in ((first, first_setting), (second, second_setting)):
+        names = [s.name for s in results.settings]
+        if setting not in names:
+            raise RunError(f"the run has no setting {setting!r}; it has: {', '.join(names)}")
+    pairs = [
+        (before, bool(before.answers[first_setting].correct), bool(own.correct))
+        for before, after in zip(first.items, second.items, strict=True)
+        for own in [after.answers.get(second_setting)]
+        if own is not None
+        and own.correct is not None
+        and first_setting in before.answers
+        and before.answers[first_setting].correct is not None
+    ]
+    if not pairs:
+        raise RunError("no item was answered and scored in both runs")
+    groups = [
+        _group(
+            row.heading, row.name, [p for p in pairs if p[0].groups.get(row.grouping) == row.name]
+        )
+        for row in first.groups
+    ]
+    overall = _group("", "all", pairs)
+    return Comparison(
+        first=first_setting,
+        second=second_setting,
+        groups=tuple(group for group in [*groups, overall] if group is not None),
+        left_out=len(first.items) - len(pairs),
+        differences=tuple(_other_differences(first, second)),
+    )
+
+
+def _group(
+    heading: str, name: str, pairs: Sequence[tuple[ItemResult, bool, bool]]
+) -> ComparedGroup | None:
+    if not pairs:
+        return None
+    before, after = [p[1] for p in pairs], [p[2] for p in pairs]
+    return ComparedGroup(
+        heading, name, accuracy_of(before), accuracy_of(after), pair(before, after)
+    )
+
+
+def _check_same_items(first: Results, second: Results) -> None:
+    a, b = first.run["identity"], second.run["identity"]
+    for key in ("task", "split", "data"):
+        if a[key] != b[key]:
+            changed = "; ".join(differences(a[key], b[key], (key,)))
+            raise RunError(f"the runs cannot be paired: {changed}")
+    ids, others = [item.id for item in first.items], [item.id for item in second.items]
+    if ids != others:
+        only = [id for id in ids if id not in set(others)]
+        new = [id for id in others if id not in set(ids)]
+        example = (only or new or ids)[0]
+        raise RunError(
+            f"the runs cannot be paired: {len(only)} items are only in the first and {len(new)} "
+            f"only in the second, such as {example!r}. Run both on the same items (--limit, --ids)"
+        )
+
+
+def _other_differences(first: Results, second: Results) -> list[str]:
+    """Return what differs in how the runs were made, but for the settings themselves."""
+
+    def made(results: Results) -> dict[str, object]:
+        identity = {k: v for k, v in results.run["identity"].items() if k != "settings"}
+        return {**identity, "reader": results.run["facts"]["reader"]}
+
+    return differences(made(first), made(second))

@@ -1,0 +1,250 @@
+"""From stored answers to results: reading, scoring and comparing, without the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mata_audio.errors import ScoringError
+from mata_audio.evaluation.item import Dataset, Item
+from mata_audio.evaluation.results.results import (
+    Accuracy,
+    Answer,
+    ClipHeard,
+    ItemResult,
+    Paired,
+    Results,
+    Row,
+    SettingResult,
+)
+from mata_audio.evaluation.results.significance import (
+    holm,
+    paired_figures,
+    smallest_difference,
+    wilson_interval,
+)
+from mata_audio.evaluation.scoring.readers import read_answer
+from mata_audio.evaluation.task import Task
+from mata_audio.settings.named import BASELINE
+
+Lines = Mapping[str, Mapping[str, Any]]
+"""Stored lines by item id; see :mod:`mata_audio.storage.items_file`."""
+
+
+def make_results(
+    task: Task,
+    dataset: Dataset,
+    lines: Lines,
+    settings: Sequence[SettingResult],
+    reader: str,
+    run: Mapping[str, Any],
+) -> Results:
+    """Read and score every stored answer.
+
+    Args:
+        task: the benchmark.
+        dataset: its items.
+        lines: what is stored of them; items without a line are left out.
+        settings: the baseline first.
+        reader: how answers are read.
+        run: the content of ``run.json``.
+    """
+    items = [item for item in dataset.items if item.id in lines]
+    notes: list[str] = []
+    outcomes: dict[str, dict[str, Answer]] = {}
+    for setting in settings:
+        outcomes[setting.name] = _answers(task, items, lines, setting.name, reader, notes)
+    results = tuple(_item_result(item, lines[item.id], outcomes) for item in items)
+    names = [setting.name for setting in settings]
+    overall = figures_of(results, names)
+    groups = tuple(
+        _row(grouping.key, grouping.heading, name, members, names)
+        for grouping in task.groupings
+        for name, members in _grouped(results, grouping.key, grouping.names).items()
+    )
+    notes += _notes(task, dataset, items, results, run)
+    shares = _negative_shares([lines[item.id] for item in items], names)
+    shown = tuple(replace(s, negative_share=shares.get(s.name)) for s in settings)
+    return Results(run, shown, overall, groups, results, tuple(notes))
+
+
+def predictions(
+    task: Task, dataset: Dataset, lines: Lines, setting: str, reader: str
+) -> list[dict[str, Any]]:
+    """Return one setting's records in the form that the official scorer takes, errors left out."""
+    return [
+        task.record(item, read_answer(reader, lines[item.id]["answers"][setting], item.choices))
+        for item in dataset.items
+        if "answers" in lines.get(item.id, {})
+    ]
+
+
+def correct_alone(task: Task, item: Item, raw: str, reader: str) -> bool | None:
+    """Say whether one answer is right by itself; None where it does not count."""
+    if task.unscored_reason(item) is not None:
+        return None
+    try:
+        return task.outcomes([task.record(item, read_answer(reader, raw, item.choices))])[0]
+    except ScoringError:
+        return None
+
+
+def _answers(
+    task: Task, items: Sequence[Item], lines: Lines, setting: str, reader: str, notes: list[str]
+) -> dict[str, Answer]:
+    raw = {i.id: lines[i.id]["answers"][setting] for i in items if "answers" in lines[i.id]}
+    read = {i.id: read_answer(reader, raw[i.id], i.choices) for i in items if i.id in raw}
+    scored = [i for i in items if i.id in raw and task.unscored_reason(i) is None]
+    records = [task.record(item, read[item.id]) for item in scored]
+    correct: list[bool | None]
+    try:
+        correct = task.outcomes(records) if records else []
+    except ScoringError as error:
+        notes.append(
+            f"The official scorer would stop at the answers of {setting}: {error}. Here that "
+            "answer is left out, and every answer is scored by itself."
+        )
+        correct = [correct_alone(task, item, raw[item.id], reader) for item in scored]
+    by_id = dict(zip((item.id for item in scored), correct, strict=True))
+    return {id: Answer(raw[id], read[id], by_id.get(id)) for id in raw}
+
+
+def _item_result(
+    item: Item, line: Mapping[str, Any], outcomes: Mapping[str, Mapping[str, Answer]]
+) -> ItemResult:
+    return ItemResult(
+        id=item.id,
+        question=item.question,
+        choices=item.choices,
+        answer=item.answer,
+        groups=dict(item.groups),
+        clips=tuple(ClipHeard(**clip) for clip in line.get("clips", ())),
+        answers={name: found[item.id] for name, found in outcomes.items() if item.id in found},
+        error=line.get("error"),
+    )
+
+
+def _grouped(
+    results: Sequence[ItemResult], key: str, order: Sequence[str]
+) -> dict[str, list[ItemResult]]:
+    groups: dict[str, list[ItemResult]] = {name: [] for name in order}
+    for result in results:
+        if key in result.groups:
+            groups.setdefault(result.groups[key], []).append(result)
+    return {name: members for name, members in groups.items() if members}
+
+
+def figures_of(items: Sequence[ItemResult], settings: Sequence[str]) -> Row:
+    """Return the figures of some items together; settings without a scored answer are left out."""
+    return _row("", "", "all", items, settings)
+
+
+def _row(
+    grouping: str, heading: str, name: str, items: Sequence[ItemResult], settings: Sequence[str]
+) -> Row:
+    """Return the figures of one group; settings without a scored answer are left out."""
+    correct = {
+        setting: {
+            item.id: item.answers[setting].correct
+            for item in items
+            if setting in item.answers and item.answers[setting].correct is not None
+        }
+        for setting in settings
+    }
+    accuracy = {s: accuracy_of(list(by_id.values())) for s, by_id in correct.items() if by_id}
+    paired: dict[str, Paired] = {}
+    for setting in settings:
+        both = [id for id in correct[BASELINE] if id in correct[setting]]
+        if setting == BASELINE or not both:
+            continue
+        paired[setting] = pair(
+            [bool(correct[BASELINE][id]) for id in both],
+            [bool(correct[setting][id]) for id in both],
+        )
+    return Row(grouping, heading, name, accuracy, adjusted(paired))
+
+
+def pair(before: Sequence[bool], after: Sequence[bool]) -> Paired:
+    """Compare two runs over the same items, one bool an item; ``p_holm`` is p itself."""
+    figures = paired_figures(before, after)
+    low, high = figures.interval
+    return Paired(
+        n=figures.items,
+        difference=figures.steered - figures.baseline,
+        low=low,
+        high=high,
+        gained=figures.gained,
+        lost=figures.lost,
+        p=figures.p,
+        p_holm=figures.p,
+        smallest_difference=smallest_difference(figures.items, figures.gained + figures.lost),
+    )
+
+
+def adjusted(paired: Mapping[str, Paired]) -> dict[str, Paired]:
+    """Return the comparisons with their p values adjusted for how many there are."""
+    values = holm([comparison.p for comparison in paired.values()])
+    return {
+        name: replace(comparison, p_holm=p)
+        for (name, comparison), p in zip(paired.items(), values, strict=True)
+    }
+
+
+def accuracy_of(correct: Sequence[bool | None]) -> Accuracy:
+    """Return the share of right answers with its interval, one bool an item."""
+    n, right = len(correct), sum(map(bool, correct))
+    return Accuracy(n, right, right / n, *wilson_interval(right, n))
+
+
+def _negative_shares(
+    lines: Sequence[Mapping[str, Any]], settings: Sequence[str]
+) -> dict[str, float | None]:
+    """Return the mean over items of the share of audio scores below zero, by setting."""
+    means: dict[str, float | None] = {}
+    for name in settings:
+        found = [line.get("negative_share", {}).get(name) for line in lines]
+        known = [share for share in found if share is not None]
+        means[name] = float(np.mean(known)) if known else None
+    return means
+
+
+def _notes(
+    task: Task,
+    dataset: Dataset,
+    items: Sequence[Item],
+    results: Sequence[ItemResult],
+    run: Mapping[str, Any],
+) -> list[str]:
+    """Return what a reader of the results must know, in sentences."""
+    notes = []
+    if len(items) < len(dataset.items):
+        notes.append(
+            f"{len(items):,} of the {len(dataset.items):,} items of {task.title} "
+            f"{dataset.split} were run."
+        )
+    failed = sum(result.error is not None for result in results)
+    if failed:
+        notes.append(
+            f"{failed:,} {'item' if failed == 1 else 'items'} failed and "
+            f"{'has' if failed == 1 else 'have'} no answer; they are in no denominator."
+        )
+    reasons = [task.unscored_reason(item) for item in items]
+    for why in dict.fromkeys(reason for reason in reasons if reason is not None):
+        count = reasons.count(why)
+        were = "item was" if count == 1 else "items were"
+        notes.append(f"{count:,} {were} run and stored but not scored: {why}.")
+    cut = sum(any(clip.heard < clip.seconds for clip in result.clips) for result in results)
+    if cut:
+        notes.append(
+            f"{cut:,} {'item has' if cut == 1 else 'items have'} a clip that is longer than the "
+            "model hears; it heard the beginning."
+        )
+    penalty = run.get("identity", {}).get("generation", {}).get("repetition_penalty")
+    if penalty not in (None, 1.0):
+        notes.append(
+            f"Decoding was greedy with the checkpoint's repetition penalty of {penalty:g}."
+        )
+    return notes

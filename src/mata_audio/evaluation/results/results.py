@@ -1,0 +1,169 @@
+"""The results of a run, as data: accuracies, paired comparisons, and every item's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Share of right answers, with its 95 % Wilson interval; fractions, not percent."""
+
+    n: int
+    correct: int
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Paired:
+    """One setting against the baseline on the same items; fractions, not percent.
+
+    Args:
+        n: items that both answered and that count.
+        difference: accuracy of the setting less that of the baseline.
+        low: of the 95 % paired bootstrap interval.
+        high: of the same.
+        gained: wrong without and right with the setting.
+        lost: right without and wrong with it.
+        p: exact two-sided McNemar p value.
+        p_holm: the same, adjusted (Holm) over the run's settings.
+        smallest_difference: what this n and discordance show with 80 % power at the 5 % level.
+    """
+
+    n: int
+    difference: float
+    low: float
+    high: float
+    gained: int
+    lost: int
+    p: float
+    p_holm: float
+    smallest_difference: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """A group of items, or all of them.
+
+    Args:
+        grouping: key of the grouping; ``""`` for all items.
+        heading: the grouping's heading.
+        name: of the group.
+        accuracy: by setting name, the baseline among them.
+        paired: by setting name, against the baseline.
+    """
+
+    grouping: str
+    heading: str
+    name: str
+    accuracy: Mapping[str, Accuracy]
+    paired: Mapping[str, Paired]
+
+
+@dataclass(frozen=True)
+class SettingResult:
+    """A setting that was run.
+
+    Args:
+        name: what tables call it.
+        description: the setting on this model, in words.
+        mata: its fields; None for the baseline.
+        tuned_on_these_items: whether it was chosen on items of this very data.
+        negative_share: share of the raw audio scores below zero at the last prompt token, over the
+            steered layers and heads, averaged over items; ``multiply`` lowers attention to these.
+    """
+
+    name: str
+    description: str
+    mata: Mapping[str, Any] | None
+    tuned_on_these_items: bool = False
+    negative_share: float | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model said under one setting: raw, as read, and whether it is right.
+
+    ``correct`` is None where the item is not scored or does not count.
+    """
+
+    raw: str
+    read: str
+    correct: bool | None
+
+
+@dataclass(frozen=True)
+class ClipHeard:
+    """One clip of an item: its length in seconds, and how much of it the model heard."""
+
+    name: str
+    seconds: float
+    heard: float
+
+
+@dataclass(frozen=True)
+class ItemResult:
+    """One item with its answers by setting name; ``error`` says why there are none."""
+
+    id: str
+    question: str
+    choices: tuple[str, ...]
+    answer: str | None
+    groups: Mapping[str, str]
+    clips: tuple[ClipHeard, ...]
+    answers: Mapping[str, Answer]
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Results:
+    """A run's results.
+
+    Args:
+        run: the content of ``run.json``: model, task, data, prompt, versions, sessions.
+        settings: what was run, the baseline first.
+        overall: all items.
+        groups: the benchmark's groups, in its order.
+        items: in the question file's order.
+        notes: what a reader must know, in sentences.
+    """
+
+    run: Mapping[str, Any]
+    settings: tuple[SettingResult, ...]
+    overall: Row
+    groups: tuple[Row, ...]
+    items: tuple[ItemResult, ...]
+    notes: tuple[str, ...]
+
+    def to_pandas(self) -> Any:
+        """Return one row for each item and setting, as a ``pandas.DataFrame``.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError("to_pandas() needs pandas: pip install 'mata-audio[eval]'") from error
+        rows = [
+            {
+                "id": item.id,
+                "setting": setting.name,
+                "question": item.question,
+                "choices": list(item.choices),
+                "answer": item.answer,
+                **item.groups,
+                "raw": None if own is None else own.raw,
+                "read": None if own is None else own.read,
+                "correct": None if own is None else own.correct,
+                "error": item.error,
+            }
+            for item in self.items
+            for setting in self.settings
+            for own in [item.answers.get(setting.name)]
+        ]
+        return pandas.DataFrame(rows)

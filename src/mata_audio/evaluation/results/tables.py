@@ -1,0 +1,198 @@
+"""Results as tables: for a terminal, Markdown, LaTeX and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mata_audio.evaluation.results.results import Results, Row, SettingResult
+from mata_audio.settings.named import BASELINE
+
+
+@dataclass(frozen=True)
+class Line:
+    """One group under one setting, as a table shows it; an empty cell is a figure there is not."""
+
+    heading: str
+    name: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One setting against the baseline, or the baseline alone."""
+
+    title: str
+    columns: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+
+def tables(results: Results) -> list[Table]:
+    """Return a table for each setting; of the baseline where it is alone."""
+    settings = [s for s in results.settings if s.name != BASELINE] or list(results.settings)
+    adjusted = len(settings) > 1
+    return [_table(results, setting, adjusted) for setting in settings]
+
+
+def _table(results: Results, setting: SettingResult, adjusted: bool) -> Table:
+    columns: tuple[str, ...]
+    if setting.name == BASELINE:
+        title, columns = "baseline", ("n", "baseline", "95 % interval")
+    else:
+        marked = " [tuned on these items]" if setting.tuned_on_these_items else ""
+        title = f"{setting.name} ({setting.description}){marked}"
+        columns = ("n", "baseline", setting.name, "difference", "95 % interval", "gained", "lost")
+        columns += ("p", "p (Holm)") if adjusted else ("p",)
+    rows = [*results.groups, results.overall]
+    lines = (Line(r.heading, r.name, _cells(r, setting.name, len(columns), adjusted)) for r in rows)
+    return Table(title, columns, tuple(lines))
+
+
+def _cells(row: Row, setting: str, count: int, adjusted: bool) -> tuple[str, ...]:
+    baseline = row.accuracy.get(BASELINE)
+    if setting == BASELINE and baseline is not None:
+        interval = f"{100 * baseline.low:.1f} to {100 * baseline.high:.1f}"
+        return (f"{baseline.n:,}", percent(baseline.value), interval)
+    paired = row.paired.get(setting)
+    if paired is None or baseline is None:
+        return ("0", *[""] * (count - 1))
+    cells = (
+        f"{paired.n:,}",
+        percent(baseline.value),
+        percent(row.accuracy[setting].value),
+        signed(paired.difference),
+        f"{signed(paired.low)} to {signed(paired.high)}",
+        f"{paired.gained:,}",
+        f"{paired.lost:,}",
+        p_value(paired.p),
+    )
+    return (*cells, p_value(paired.p_holm)) if adjusted else cells
+
+
+def percent(share: float) -> str:
+    """Write a fraction in percent with one decimal."""
+    return f"{100 * share:.1f}"
+
+
+def signed(share: float) -> str:
+    """Write a difference in points, with its sign; nothing has the sign plus."""
+    points = round(100 * share, 1)
+    return f"{points + 0.0:+.1f}"
+
+
+def p_value(p: float) -> str:
+    """Write a p value with two significant digits; very small ones as a bound."""
+    return "< 0.0001" if p < 0.0001 else f"{p:.2g}"
+
+
+def as_text(results: Results) -> str:
+    """Return the tables for a terminal, accuracies in percent."""
+    return "\n\n".join(table_text(table) for table in tables(results))
+
+
+def table_text(table: Table) -> str:
+    """Return one table for a terminal."""
+    cells = [table.columns, *(line.cells for line in table.lines)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    first = max(len(line.name) for line in table.lines)
+
+    def written(name: str, row: Sequence[str]) -> str:
+        columns = (f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
+        return "  ".join([f"{name:<{first}}", *columns]).rstrip()
+
+    header = written("", table.columns)
+    lines = [header]
+    for heading, group in _by_heading(table):
+        lines.append(f"{heading + ' ' if heading else ''}".ljust(len(header), "-"))
+        lines += [written(line.name, line.cells) for line in group]
+    return "\n".join([table.title, "", *lines])
+
+
+def as_markdown(results: Results) -> str:
+    """Return the tables in Markdown, accuracies in percent."""
+    parts = [table_markdown(table) for table in tables(results)]
+    return "\n\n".join([*parts, *(f"- {_markdown(note)}" for note in results.notes)]) + "\n"
+
+
+def table_markdown(table: Table) -> str:
+    """Return one table in Markdown."""
+    rows = [
+        f"| {' | '.join(_markdown(cell) for cell in ['', *table.columns])} |",
+        f"| --- |{' ---: |' * len(table.columns)}",
+    ]
+    for line in table.lines:
+        bold = "**" if line.name == "all" else ""
+        cells = [f"{bold}{_markdown(line.name)}{bold}", *map(_markdown, line.cells)]
+        rows.append(f"| {' | '.join(cells)} |")
+    return f"{_markdown(table.title)}\n\n" + "\n".join(rows)
+
+
+def _markdown(text: str) -> str:
+    escaped = (
+        text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
+    )
+    return " ".join(escaped.split())
+
+
+def as_latex(results: Results) -> str:
+    """Return the tables in LaTeX (booktabs), accuracies in percent."""
+    parts = []
+    for table in tables(results):
+        columns = " & ".join(["", *map(_latex, table.columns)])
+        rows = [
+            rf"% {table.title}".replace("\n", " "),
+            rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
+            r"\toprule",
+            rf"{columns} \\",
+        ]
+        for _, group in _by_heading(table):
+            rows.append(r"\midrule")
+            for line in group:
+                rows.append(rf"{' & '.join(map(_latex, [line.name, *line.cells]))} \\")
+        parts.append("\n".join([*rows, r"\bottomrule", r"\end{tabular}"]))
+    return "\n\n".join(parts) + "\n"
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"$<$",
+    ">": r"$>$",
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+}
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(letter, letter) for letter in text)
+
+
+def as_csv(results: Results) -> str:
+    """Return every group under every setting, one a line, with fractions unrounded."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    accuracy = ("n", "correct", "accuracy", "low", "high")
+    paired = ("paired_n", "difference", "difference_low", "difference_high", "gained", "lost")
+    tests = ("p", "p_holm", "smallest_difference")
+    writer.writerow(["grouping", "group", "setting", *accuracy, *paired, *tests])
+    for row in [*results.groups, results.overall]:
+        for name, own in row.accuracy.items():
+            against = row.paired.get(name)
+            figures = [""] * 9 if against is None else list(vars(against).values())
+            writer.writerow([row.grouping, row.name, name, *vars(own).values(), *figures])
+    return stream.getvalue()
+
+
+def _by_heading(table: Table) -> Iterator[tuple[str, list[Line]]]:
+    heading: str | None = None
+    group: list[Line] = []
+    for line in table.lines:
+        if line.heading != heading and group:
+            yield heading or "", group
+            group = []
+        heading = line.heading
+        group.append(line)
+    if group:
+        yield heading or "", group

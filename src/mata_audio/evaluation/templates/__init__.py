@@ -1,0 +1,1 @@
+"""Prompt templates: how a benchmark's question is put, and where each wording was published."""

@@ -1,0 +1,67 @@
+"""Asking a loaded model questions about clips: batches and greedy answers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mata_audio.models.loading import Loaded
+
+
+def same_length_batches(prompts: Sequence[dict[str, Tensor]], size: int) -> list[list[int]]:
+    """Group prompts into batches of at most ``size`` with one length each.
+
+    Without padding, no prompt's answer depends on which others share its batch.
+
+    Returns:
+        Indices into ``prompts``, shortest prompts first.
+    """
+    by_length: dict[int, list[int]] = defaultdict(list)
+    for index, prompt in enumerate(prompts):
+        by_length[prompt["input_ids"].shape[1]].append(index)
+    return [
+        indices[start : start + size]
+        for _, indices in sorted(by_length.items())
+        for start in range(0, len(indices), size)
+    ]
+
+
+def answer(
+    loaded: Loaded, prompts: Sequence[dict[str, Tensor]], max_new_tokens: int = 256
+) -> list[str]:
+    """Answer prompts of one length greedily, in one batch.
+
+    Args:
+        loaded: the model, steered or not.
+        prompts: from :meth:`mata_audio.models.prompter.Prompter.inputs`, a batch of one each.
+        max_new_tokens: longest answer.
+
+    Returns:
+        One answer for each prompt, without special tokens and surrounding space.
+    """
+    model: Any = loaded.model
+    tokenizer = loaded.processor.tokenizer
+    batch = {
+        name: torch.cat([prompt[name] for prompt in prompts]).to(model.device)
+        for name in prompts[0]
+    }
+    defaults = model.generation_config
+    eos = tokenizer.eos_token_id if defaults.eos_token_id is None else defaults.eos_token_id
+    pad = tokenizer.pad_token_id if defaults.pad_token_id is None else defaults.pad_token_id
+    generated = model.generate(
+        **{name: _cast(value, model.dtype) for name, value in batch.items()},
+        do_sample=False,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=eos,
+        pad_token_id=pad,
+    )
+    new = generated[:, batch["input_ids"].shape[1] :]
+    return [text.strip() for text in tokenizer.batch_decode(new, skip_special_tokens=True)]
+
+
+def _cast(value: Tensor, dtype: torch.dtype) -> Tensor:
+    return value.to(dtype) if value.is_floating_point() else value

@@ -1,0 +1,220 @@
+"""Answering under the baseline and any number of settings from one prefill.
+
+MATA changes nothing before the last prompt token (arXiv 2509.18816, section 2), so the keys and
+values of all earlier positions are the same for the baseline and for every setting. The prompt is
+read once; the last token and the answer are then computed for all settings side by side, as rows
+of one batch in which each row has gains of its own. Settings that change other rows of the prompt
+share nothing: each of them reads the prompt itself.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig
+from transformers.cache_utils import Cache
+
+from mata_audio.families import Located, locate
+from mata_audio.models.caches import can_be_repeated, forgets, repeated, row_state, using_row_state
+from mata_audio.notation.rows import read_rows
+from mata_audio.settings.named import NamedSetting
+from mata_audio.steering.attachment import Attachment
+from mata_audio.steering.gain_tensor import gains_on
+
+ROWS_AT_ONCE = 64
+"""Rows (items x settings) in one batch; beyond it keys and values would take too much memory."""
+
+Inputs = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What one item's prompt led to under one setting.
+
+    Args:
+        tokens: the new token ids, without what follows the end of the answer.
+        negative_share: share of the raw audio scores below zero in the changed prompt rows, over
+            the steered layers and heads; None for the baseline.
+    """
+
+    tokens: tuple[int, ...]
+    negative_share: float | None
+
+
+# Arguments of a model that have one entry for each token of the prompt.
+_BY_TOKEN = ("input_ids", "attention_mask", "position_ids", "token_type_ids", "mm_token_type_ids")
+
+
+def greedy(model: Any, tokenizer: Any, max_new_tokens: int) -> GenerationConfig:
+    """Return the model's generation config made greedy, with nothing left that only sampling uses.
+
+    A repetition penalty stays: the checkpoint's makers put it there, and harnesses leave it on.
+    """
+    config = copy.deepcopy(model.generation_config)
+    config.update(
+        do_sample=False,
+        num_beams=1,
+        num_return_sequences=1,
+        max_new_tokens=max_new_tokens,
+        max_length=None,
+        temperature=None,
+        top_k=None,
+        top_p=None,
+        min_p=None,
+        typical_p=None,
+        epsilon_cutoff=None,
+        eta_cutoff=None,
+    )
+    if config.eos_token_id is None:
+        config.eos_token_id = tokenizer.eos_token_id
+    if config.pad_token_id is None:
+        config.pad_token_id = tokenizer.pad_token_id
+    if config.pad_token_id is None:
+        eos = config.eos_token_id
+        config.pad_token_id = eos[0] if isinstance(eos, list) else eos
+    return config
+
+
+@torch.inference_mode()
+def generate_all(
+    model: Any,
+    inputs: Inputs,
+    settings: Sequence[NamedSetting],
+    config: GenerationConfig,
+) -> list[dict[str, Generated]]:
+    """Generate for every prompt under every setting.
+
+    Args:
+        model: a supported model, not steered.
+        inputs: what the model takes, on its device: prompts of one length without padding,
+            ``input_ids`` of shape ``(batch, tokens)``.
+        settings: the baseline (``mata`` None) may be among them.
+        config: from :func:`greedy`.
+
+    Returns:
+        For each prompt, the result by setting name.
+
+    Raises:
+        SettingsError: a layer or head that the model does not have.
+        NoAudioError: a prompt holds no audio token.
+    """
+    located = locate(model)
+    results: list[dict[str, Generated]] = [{} for _ in inputs["input_ids"]]
+    shared = [setting for setting in settings if _can_share(setting)]
+    alone = [setting for setting in settings if not _can_share(setting)]
+    if shared:
+        cache = prefill(located.listener, inputs)
+        at_once = max(1, ROWS_AT_ONCE // len(results)) if can_be_repeated(cache) else 1
+        parts = list(_together(shared, at_once))
+        for number, part in enumerate(parts):
+            own = cache if number == len(parts) - 1 else copy.deepcopy(cache)
+            _generate_part(located, inputs, part, config, results, own)
+    for setting in alone:
+        _generate_part(located, inputs, [setting], config, results)
+    return [{s.name: found[s.name] for s in settings} for found in results]
+
+
+def prefill(listener: Any, inputs: Inputs) -> Cache:
+    """Return the cache of every prompt position but the last, without computing any logits."""
+    if forgets(listener):  # what was read cannot be cropped off: the last token stays unread
+        first = {k: v[:, :-1] if k in _BY_TOKEN else v for k, v in inputs.items()}
+        return _cache_of(listener, first)
+    cache = _cache_of(listener, inputs)
+    cache.crop(-1)
+    return cache
+
+
+def _cache_of(listener: Any, inputs: Inputs) -> Cache:
+    cache: Cache = listener.base_model(**inputs, use_cache=True).past_key_values
+    return cache
+
+
+def _together(settings: Sequence[NamedSetting], at_once: int) -> Iterator[list[NamedSetting]]:
+    """Split settings into parts of one formula and kind of token; the baseline is in the first."""
+    alike: dict[tuple[str, str], list[NamedSetting]] = {}
+    for setting in settings:
+        if setting.mata is not None:
+            alike.setdefault((setting.mata.formula, setting.mata.tokens), []).append(setting)
+    baseline = [setting for setting in settings if setting.mata is None]
+    groups = list(alike.values()) or [[]]
+    groups[0] = baseline + groups[0]
+    for group in groups:
+        for start in range(0, len(group), at_once):
+            yield group[start : start + at_once]
+
+
+def _can_share(setting: NamedSetting) -> bool:
+    """Whether a setting leaves every position before the last prompt token as it is."""
+    mata = setting.mata
+    return mata is None or read_rows(mata.rows, mata.seed).is_last
+
+
+def _generate_part(
+    located: Located,
+    inputs: Inputs,
+    part: Sequence[NamedSetting],
+    config: GenerationConfig,
+    results: Sequence[dict[str, Generated]],
+    cache: Cache | None = None,
+) -> None:
+    """Add to ``results`` what the settings of one formula lead to.
+
+    They go on from ``cache``, which is used up; without one, a single setting reads the prompt.
+    """
+    ids, rows = inputs["input_ids"], len(part)
+    prompt: dict[str, Any] = dict(inputs)
+    if cache is not None:
+        if rows > 1:
+            cache.batch_repeat_interleave(rows)
+        prompt = {
+            "input_ids": ids.repeat_interleave(rows, dim=0),
+            "attention_mask": inputs["attention_mask"].repeat_interleave(rows, dim=0),
+            "past_key_values": cache,
+        }
+    state = row_state(located) if cache is not None else None
+    with (
+        using_row_state(located, repeated(state, rows)),
+        _steered(located, part, batch=len(ids)) as attachment,
+    ):
+        listener: Any = located.listener
+        output = listener.generate(**prompt, generation_config=config)
+    shares = [None] * len(output) if attachment is None else attachment.negative_shares
+    answers = [_until_end(new, config) for new in output[:, ids.shape[1] :].tolist()]
+    for row, (answer, share) in enumerate(zip(answers, shares, strict=True)):
+        results[row // rows][part[row % rows].name] = Generated(answer, share)
+
+
+@contextmanager
+def _steered(
+    located: Located, part: Sequence[NamedSetting], batch: int
+) -> Iterator[Attachment | None]:
+    """Steer with gains for each row: item 0 under every setting, item 1 under every setting, ..."""
+    steered = [setting.mata for setting in part if setting.mata is not None]
+    if not steered:
+        yield None
+        return
+    zeros = torch.zeros(located.depth, 1, located.heads)
+    gains = torch.cat([zeros if s.mata is None else gains_on(s.mata, located) for s in part], dim=1)
+    first = steered[0]  # the others have its formula, rows and tokens
+    prompt_rows = read_rows(first.rows, first.seed)
+    gains = gains.repeat(1, batch, 1)
+    how: Any = {"prompt_rows": prompt_rows, "tokens": first.tokens}
+    with Attachment(located, gains, first.formula, **how) as attachment:
+        yield attachment
+    attachment.check()
+
+
+def _until_end(tokens: list[int], config: GenerationConfig) -> tuple[int, ...]:
+    """Cut what ``generate`` pads after the end-of-sequence token, which is kept."""
+    eos = config.eos_token_id
+    ends = set(eos) if isinstance(eos, (list, tuple)) else {eos}
+    for place, token in enumerate(tokens):
+        if token in ends:
+            return tuple(tokens[: place + 1])
+    return tuple(tokens)

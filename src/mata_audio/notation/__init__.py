@@ -1,0 +1,1 @@
+"""What a user writes in a setting, one file a field: layers, gains, rows, tokens."""

@@ -1,0 +1,145 @@
+"""Reading and resolving index sets: ``"10-20"``, ``range(10, 20)``, ``[3, 5]`` or None."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Collection, Iterable
+from numbers import Integral
+
+from mata_audio.errors import SettingsError, SettingsTypeError
+
+PAPER_DEPTH = 28
+PAPER_LAYERS = range(10, 21)
+"""The published layers, 10 to 20 inclusive of 28 (arXiv 2509.18816, section 3)."""
+
+MAX_INDEX = 9999
+"""No decoder is deeper; keeps a mistyped range from filling the memory."""
+
+_PART = re.compile(r"(\d+)(?:\s*-\s*(\d+))?")
+_HOW = (
+    'a range, an iterable of ints, a string such as "10-20" (inclusive) or "10,12,15-17", or None'
+)
+
+
+def parse_indices(field: str, value: object) -> tuple[int, ...] | None:
+    """Read an index set as written by a user into sorted, distinct ints.
+
+    Args:
+        field: name of the setting, for error messages.
+        value: a range, an iterable of ints, a string (ranges in it are inclusive), or None.
+
+    Raises:
+        SettingsTypeError: another type, or items that are not ints.
+        SettingsError: an empty set, a negative index, or a string that cannot be read.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        indices = _parse_string(field, value)
+    elif isinstance(value, Iterable):
+        indices = list(itertools.islice(value, MAX_INDEX + 2))
+        wrong = [i for i in indices if isinstance(i, bool) or not isinstance(i, Integral)]
+        if wrong:
+            raise SettingsTypeError(f"{field} must be {_HOW}; got the item {wrong[0]!r}")
+        indices = [int(index) for index in indices]
+    else:
+        raise SettingsTypeError(f"{field} must be {_HOW}; got {value!r}")
+    if not indices:
+        raise SettingsError(f"{field} is empty; give {_HOW}")
+    if min(indices) < 0:
+        raise SettingsError(f"{field} must be 0 or more; got {min(indices)}")
+    if max(indices) > MAX_INDEX:
+        raise SettingsError(f"{field} must be {MAX_INDEX} or less; got {max(indices)}")
+    return tuple(sorted(set(indices)))
+
+
+def _parse_string(field: str, text: str) -> list[int]:
+    indices: list[int] = []
+    for part in text.split(","):
+        match = _PART.fullmatch(part.strip())
+        if match is None:
+            raise SettingsError(f"{field}={text!r} cannot be read; give {_HOW}")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise SettingsError(f"{field}={text!r}: the range {part.strip()} runs backwards")
+        indices.extend(range(first, min(last, MAX_INDEX + 1) + 1))
+    return indices
+
+
+def scaled_paper_layers(depth: int) -> tuple[int, ...]:
+    """The published layers at the same relative depth of a decoder with ``depth`` layers."""
+    return scaled_layers(PAPER_LAYERS, depth)
+
+
+def scaled_layers(layers: range, depth: int) -> tuple[int, ...]:
+    """Layers of the paper's 28 at the same relative depth of ``depth`` layers; at least one.
+
+    Args:
+        layers: a run of consecutive layers, such as ``range(10, 21)``.
+        depth: number of decoder layers.
+    """
+    start = round(layers.start * depth / PAPER_DEPTH)
+    stop = round(layers.stop * depth / PAPER_DEPTH)
+    start = min(start, depth - 1)
+    return tuple(range(start, max(stop, start + 1)))
+
+
+def resolve(field: str, indices: tuple[int, ...], count: int, of_what: str) -> tuple[int, ...]:
+    """Return ``indices`` after checking that all are below ``count``.
+
+    Raises:
+        SettingsError: one is not; the message gives the valid range.
+    """
+    wrong = [index for index in indices if index >= count]
+    if wrong:
+        raise SettingsError(
+            f"{field} {format_indices(tuple(wrong))} out of range: "
+            f"this model has {count} {of_what}, numbered 0-{count - 1}"
+        )
+    return indices
+
+
+def format_indices(indices: tuple[int, ...]) -> str:
+    """Write an index set the way a user would: ``(4, 5, 6, 9)`` as ``"4-6,9"``."""
+    parts: list[str] = []
+    run: list[int] = []
+    for index in [*indices, None]:
+        if index is not None and run and index == run[-1] + 1:
+            run.append(index)
+            continue
+        if run:
+            parts.append(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}")
+        run = [] if index is None else [index]
+    return ",".join(parts)
+
+
+def with_attention(layers: tuple[int, ...], attending: Collection[int]) -> tuple[int, ...]:
+    """Return those of ``layers`` that attend.
+
+    Args:
+        layers: chosen decoder layers.
+        attending: decoder layers that have attention.
+
+    Raises:
+        SettingsError: a layer named by itself does not attend, or none of them does.
+    """
+    chosen = set(layers)
+    alone = tuple(i for i in layers if not {i - 1, i + 1} & chosen)
+    check_attending(alone if chosen & set(attending) else layers, attending)
+    return tuple(i for i in layers if i in attending)
+
+
+def check_attending(layers: Iterable[int], attending: Collection[int]) -> None:
+    """Refuse ``layers`` that do not attend.
+
+    Raises:
+        SettingsError: one does not; the message says which do.
+    """
+    wrong = tuple(i for i in layers if i not in attending)
+    if wrong:
+        raise SettingsError(
+            f"layers {format_indices(wrong)}: no attention there (Mamba, experts or MLP), so there "
+            "are no scores to change; this model's layers with attention are "
+            f"{format_indices(tuple(attending))}. A range may span the others"
+        )

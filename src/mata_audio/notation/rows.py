@@ -1,0 +1,66 @@
+"""Which query rows of a prompt are changed: the paper's last one, or others to compare it with.
+
+Rows after the prompt, those of the answer, are always changed: each is the last row at its step.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from mata_audio.errors import SettingsError, SettingsTypeError
+
+ROW_NAMES = ("last", "all", "after-audio", "last-K", "random-K")
+"""How a target is written; K is a number of rows, such as ``last-8``."""
+
+MAX_SEED = 2**63 - 1
+
+_COUNTED = re.compile(r"(last|random)-([1-9]\d{0,8})")
+
+
+@dataclass(frozen=True)
+class PromptRows:
+    """The prompt rows that are changed.
+
+    Args:
+        kind: ``"last"``, ``"all"``, ``"after-audio"`` (rows after the prompt's last audio token;
+            the last row alone where nothing follows it) or ``"random"``.
+        count: how many rows, for ``"last"`` and ``"random"``; a shorter prompt has all changed.
+        seed: of the random rows, which are the same for prompts of one length.
+    """
+
+    kind: str
+    count: int = 1
+    seed: int = 0
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing before the last prompt token is changed, as in the paper."""
+        return (self.kind, self.count) == ("last", 1)
+
+
+LAST = PromptRows("last")
+
+
+def read_rows(rows: object, seed: object) -> PromptRows:
+    """Read a target as a setting writes it.
+
+    Raises:
+        SettingsError: it is none of :data:`ROW_NAMES`, or the seed is negative.
+        SettingsTypeError: not a string, or the seed is not an int.
+    """
+    if not isinstance(rows, str):
+        raise SettingsTypeError(f"rows must be {_HOW}; got {rows!r}")
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise SettingsTypeError(f"seed must be an int; got {seed!r}")
+    if not 0 <= seed <= MAX_SEED:
+        raise SettingsError(f"seed must be from 0 to {MAX_SEED}; got {seed}")
+    if rows in ("last", "all", "after-audio"):
+        return PromptRows(rows)
+    counted = _COUNTED.fullmatch(rows)
+    if counted is None:
+        raise SettingsError(f"rows must be {_HOW}; got {rows!r}")
+    return PromptRows(counted[1], int(counted[2]), seed if counted[1] == "random" else 0)
+
+
+_HOW = ", ".join(f'"{target}"' for target in ROW_NAMES) + ' with a number for K, as in "last-8"'

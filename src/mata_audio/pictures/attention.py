@@ -1,0 +1,157 @@
+"""Pictures of an attention profile: by layer, and by layer and head."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mata_audio.errors import SettingsError
+from mata_audio.evaluation.results.number_format import counted
+from mata_audio.pictures import style
+from mata_audio.pictures.labels import label
+from mata_audio.settings.named import BASELINE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from mata_audio.profiling import Profile
+
+AUDIO = "audio"
+
+
+def mass_by_layer(profile: Profile, setting: str | None = None) -> Figure:
+    """Draw the share of attention on audio by layer, before and with a setting.
+
+    Args:
+        profile: of the model. The setting's layers are shaded.
+        setting: its name; None for the first beside the baseline, if there is one.
+
+    Raises:
+        SettingsError: the profile has no such setting.
+        MissingMatplotlibError: Matplotlib is not installed.
+    """
+    name = _chosen(profile, setting)
+    with style.drawing():
+        figure = style.new_figure(2.9)
+        axes: Axes = figure.subplots()
+        layers = np.arange(profile.layers)
+        entries: list[tuple[Any, str]] = []
+        for own in (BASELINE, name):
+            if own is None:
+                continue
+            plain = own == BASELINE
+            colour = style.BASELINE_COLOUR if plain else style.MATA_COLOUR
+            (line,) = axes.plot(
+                layers, 100 * profile.attention[own].of(AUDIO, profile.kinds), color=colour,
+                marker=style.BASELINE_SHAPE if plain else style.MATA_SHAPES[0],
+                markersize=3.5 if plain else 5.5,
+                markerfacecolor="white" if plain else colour, linewidth=1.4, markeredgewidth=1.2,
+                linestyle=(0, (4, 2)) if plain else "-", zorder=3 if plain else 2,
+            )  # fmt: skip
+            entries.append((line, label(own, 46, 1)))
+        if name is not None:
+            shades = [
+                axes.axvspan(first - 0.5, last + 0.5, color=style.MARK, zorder=0)
+                for first, last in _runs(steered_layers(profile, name))
+            ]
+            entries += [(shade, "steered layers") for shade in shades[:1]]
+        _layer_axis(axes.xaxis)
+        axes.set_xlim(-0.6, profile.layers - 0.4)
+        axes.set_ylim(bottom=0)
+        axes.grid(axis="y")
+        axes.set_xlabel("layer (from 0)")
+        axes.set_ylabel("attention on audio (%)")
+        style.title(figure, f"Attention on audio by layer ({counted(profile.items, 'item')})")
+        style.legend_below(figure, entries, 3 if len(name or "") <= 22 else 1)
+    return figure
+
+
+def layer_head_map(profile: Profile, setting: str | None = None) -> Figure:
+    """Draw the share of attention on audio by layer and head, and what a setting changes of it.
+
+    Args:
+        profile: of the model. The setting's layers are marked beside the change.
+        setting: its name; None for the first beside the baseline, if there is one.
+
+    Raises:
+        SettingsError: the profile has no such setting.
+        MissingMatplotlibError: Matplotlib is not installed.
+    """
+    name = _chosen(profile, setting)
+    kind = profile.kinds.index(AUDIO)
+    before = 100 * profile.attention[BASELINE].mean[:, :, kind]
+    with style.drawing():
+        figure = style.new_figure(1.5 + 0.11 * max(profile.layers, 14))
+        axes = figure.subplots(1, 1 if name is None else 2, squeeze=False, sharey=True)[0]
+        image = _map(axes[0], before, style.sequential(), 0, max(float(np.nanmax(before)), 1e-9))
+        axes[0].set_title("baseline", fontweight="normal")
+        axes[0].set_ylabel("layer (from 0)")
+        figure.colorbar(image, ax=axes[0], location="bottom", label="on audio (%)", aspect=18)
+        if name is not None:
+            change = 100 * profile.attention[name].mean[:, :, kind] - before
+            most = max(float(np.nanmax(np.abs(change))), 1e-9)
+            image = _map(axes[1], change, style.diverging(), -most, most)
+            axes[1].set_title(label(f"change by {name}", 30), fontweight="normal")
+            figure.colorbar(
+                image, ax=axes[1], location="bottom", label="change (points)", aspect=18
+            )
+            axes[1].tick_params(left=False)  # the bar is there
+            for first, last in _runs(steered_layers(profile, name)):
+                axes[1].plot(
+                    [-0.02, -0.02], [first - 0.4, last + 0.4], color=style.MATA_COLOUR, linewidth=3,
+                    transform=axes[1].get_yaxis_transform(), clip_on=False, solid_capstyle="butt",
+                )  # fmt: skip
+        note = "" if name is None else "blue bar: the layers that are steered"
+        style.title(figure, "Attention on audio by layer and head", note)
+    return figure
+
+
+def steered_layers(profile: Profile, setting: str) -> tuple[int, ...]:
+    """Return the layers that a setting of the profile steers: those with a gain that is not 0."""
+    from mata_audio.settings.mata import MATA
+    from mata_audio.steering.gain_tensor import gain_tensor
+
+    fields = profile.attention[setting].setting or {}
+    gains = gain_tensor(MATA(**fields), layers=profile.layers, heads=profile.heads)
+    return tuple((gains != 0).flatten(1).any(dim=1).nonzero().flatten().tolist())
+
+
+def _chosen(profile: Profile, setting: str | None) -> str | None:
+    known = [name for name in profile.attention if name != BASELINE]
+    if setting is None:
+        return known[0] if known else None
+    if setting not in known:
+        raise SettingsError(f"the profile has no setting {setting!r}; it has: {', '.join(known)}")
+    return setting
+
+
+def _runs(layers: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return the first and last of every run of consecutive layers."""
+    runs: list[tuple[int, int]] = []
+    for layer in sorted(layers):
+        if runs and layer == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], layer)
+        else:
+            runs.append((layer, layer))
+    return runs
+
+
+def _map(axes: Axes, values: Any, colours: Any, low: float, high: float) -> Any:
+    heads = values.shape[1]
+    image = axes.imshow(
+        values, cmap=colours, vmin=low, vmax=high, aspect="auto", interpolation="none",
+        origin="lower",
+    )  # fmt: skip
+    _layer_axis(axes.yaxis)
+    _layer_axis(axes.xaxis)
+    axes.set_xlim(-0.5, heads - 0.5)
+    axes.set_xlabel("head (from 0)")
+    return image
+
+
+def _layer_axis(axis: Any) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 4, 5, 10]))

@@ -1,0 +1,77 @@
+"""The pictures of ``mata profile`` and of the demo: where the model looks, and listens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from torch import Tensor
+
+    from mata_audio.evaluation.item import Item
+    from mata_audio.models.loading import Loaded
+    from mata_audio.profiling import Profile
+    from mata_audio.settings.named import NamedSetting
+
+
+def attention_pictures(profile: Profile) -> dict[str, Figure]:
+    """Draw where the model looks, with the first setting of the profile, by name of the file."""
+    from mata_audio.pictures import layer_head_map, mass_by_layer
+
+    return {"mass_by_layer": mass_by_layer(profile), "layer_head_map": layer_head_map(profile)}
+
+
+def listening_pictures(
+    loaded: Loaded,
+    item: Item,
+    inputs: Mapping[str, Tensor],
+    profile: Profile,
+    setting: NamedSetting | None,
+) -> dict[str, Figure]:
+    """Draw each clip of one item over the attention on it, by name of the file.
+
+    Args:
+        loaded: the model.
+        item: what is heard.
+        inputs: its prompt, a batch of one on the model's device.
+        profile: of the same model, with ``setting``, whose layers attention is averaged over.
+        setting: to show beside the baseline.
+
+    Raises:
+        AudioError: a clip cannot be read.
+        SettingsError: the prompt's audio tokens do not fit its clips.
+    """
+    from mata_audio.models.audio import decode_audio
+    from mata_audio.models.prompter import Prompter
+    from mata_audio.pictures import listening
+    from mata_audio.pictures.attention import steered_layers
+    from mata_audio.profiling import timeline
+
+    limits = Prompter.of(loaded).limits
+    rate, shortest, longest = limits.sampling_rate, limits.shortest, limits.longest
+    clips = [
+        decode_audio(source.read(), source.name, rate, shortest, longest, cut=True)
+        for source in item.audio
+    ]
+    found = timeline(loaded.model, inputs, [clip.heard for clip in clips], setting)
+    # Where nothing is steered, no layer is more to the point than others.
+    layers = (steered_layers(profile, setting.name) if setting is not None else ()) or None
+    figures = {}
+    for number, clip in enumerate(clips):
+        which = f", clip {number + 1} of {len(clips)}" if len(clips) > 1 else ""
+        if clip.heard < clip.seconds - 0.05:
+            which += f", first {clip.heard:.1f} of {clip.seconds:.1f} s"
+        figures[f"listening_{number + 1}" if number else "listening"] = listening(
+            found, clip.samples, rate, clip=number, layers=layers,
+            of=f"{item.id}{which}: {item.question}",
+        )  # fmt: skip
+    return figures
+
+
+def save_all(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
+    """Write figures as SVG and PNG; return the files."""
+    from mata_audio.pictures import save
+
+    return [path for name, figure in figures.items() for path in save(figure, folder / name)]

@@ -1,0 +1,170 @@
+"""Running prompts under the baseline and settings with an observer of the attention."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import StoppingCriteriaList
+
+from mata_audio.errors import NoAudioError, SettingsError, SettingsTypeError
+from mata_audio.families import Located
+from mata_audio.models.caches import forgets
+from mata_audio.models.one_prefill import greedy, prefill
+from mata_audio.notation.rows import read_rows
+from mata_audio.profiling.gathering import Speaking
+from mata_audio.settings.named import NamedSetting
+from mata_audio.steering.attachment import Attachment
+from mata_audio.steering.gain_tensor import gains_on
+from mata_audio.steering.observation import Observer
+
+Inputs = Mapping[str, Tensor]
+
+
+class PromptBatch:
+    """A batch of prompts of one model, checked.
+
+    Args:
+        located: the model's parts.
+        inputs: what the model takes, on its device.
+        number: of the batch, for error messages.
+
+    Raises:
+        SettingsTypeError: ``inputs`` is not what a model takes.
+        NoAudioError: a prompt holds no audio token.
+    """
+
+    def __init__(self, located: Located, inputs: Inputs, number: int = 0) -> None:
+        ids = inputs.get("input_ids") if isinstance(inputs, Mapping) else None
+        if not isinstance(ids, Tensor) or ids.dim() != 2:
+            raise SettingsTypeError(
+                f"batch {number} must be a dict of model inputs with input_ids of shape "
+                f"(batch, tokens), as the processor returns it; got {_described(inputs)}"
+            )
+        mask = inputs.get("attention_mask")
+        self.ids: Tensor = ids
+        self.mask = torch.ones_like(ids) if mask is None else mask
+        self.audio = ((ids == located.audio_token_id) & self.mask.bool()).cpu()
+        silent = (~self.audio.any(dim=1)).nonzero().flatten().tolist()
+        if silent:
+            raise NoAudioError(
+                f"prompt {silent[0]} of batch {number} holds no audio token "
+                f"(id {located.audio_token_id}), so it has no attention to audio: give only "
+                "prompts with audio, and the audio to the processor"
+            )
+        self.inputs = dict(inputs)
+        # A prompt in which no two audio tokens are adjacent is refused once it is read steered.
+        adjacent = bool((self.audio[:, 1:] & self.audio[:, :-1]).any())
+        self.can_share = bool(self.mask.all()) and (
+            adjacent or not located.family.expands_single_tokens
+        )
+
+    @property
+    def width(self) -> int:
+        """Number of slots of each prompt, padding included."""
+        return self.ids.shape[1]
+
+
+class Reader:
+    """Reads one batch of prompts under one setting after another.
+
+    No setting changes anything before the last prompt token, and observed keys are never scaled, so
+    the prompts are read once and each setting starts from that cache. Padded prompts are read anew
+    each time: only ``generate`` knows their positions.
+
+    Args:
+        located: the model's parts.
+        prompts: the batch.
+        config: from :func:`generation`.
+        settings: how many settings there will be; for a single one nothing is shared.
+    """
+
+    def __init__(self, located: Located, prompts: PromptBatch, config: Any, settings: int) -> None:
+        self._located = located
+        self._config = config
+        self._kept = prompts.width - 1
+        self._inputs: dict[str, Any] = prompts.inputs
+        self._cache: Any = None
+        if settings > 1 and prompts.can_share and not forgets(located.listener):
+            with torch.inference_mode():
+                self._cache = prefill(located.listener, prompts.inputs)
+            self._inputs = {
+                "input_ids": prompts.ids,
+                "attention_mask": prompts.mask,
+                "past_key_values": self._cache,
+            }
+
+    def read(self, setting: NamedSetting, observer: Observer, speaking: Speaking) -> None:
+        """Read the prompts under ``setting``, and generate as the config says.
+
+        Raises:
+            AlreadyAttachedError: the model is steered already.
+            SettingsError: a layer or head that the model does not have.
+        """
+        located = self._located
+        gains = torch.zeros(located.depth, 1, located.heads)
+        formula = "multiply"
+        if setting.mata is not None:
+            gains = gains_on(setting.mata, located)
+            formula = setting.mata.formula
+        listener: Any = located.listener
+        with Attachment(located, gains, formula, observer=observer), torch.inference_mode():
+            listener.generate(
+                **self._inputs,
+                generation_config=self._config,
+                stopping_criteria=StoppingCriteriaList([speaking]),
+            )
+            if self._cache is not None:
+                self._cache.crop(self._kept - self._cache.get_seq_length())
+
+
+def generation(located: Located, tokenizer: Any, new_tokens: int) -> tuple[Any, frozenset[int]]:
+    """Return the config of a greedy ``generate``, and the tokens that end an answer in it.
+
+    Args:
+        located: the model's parts.
+        tokenizer: None where the model's own config says how an answer ends.
+        new_tokens: generated tokens that are read as queries, beside the prompt's last token. One
+            more is generated, because the last one is never read.
+
+    Raises:
+        SettingsError: ``new_tokens`` is not a whole number from 0 on.
+    """
+    if not isinstance(new_tokens, int) or isinstance(new_tokens, bool) or new_tokens < 0:
+        raise SettingsError(f"new_tokens must be a whole number from 0 on; got {new_tokens!r}")
+    unknown = SimpleNamespace(eos_token_id=None, pad_token_id=None)
+    config = greedy(located.listener, tokenizer or unknown, new_tokens + 1)
+    config.update(use_cache=True, cache_implementation=None, return_dict_in_generate=False)
+    ends = config.eos_token_id
+    listed: Sequence[int] = ends if isinstance(ends, (list, tuple)) else [ends]
+    return config, frozenset(token for token in listed if token is not None)
+
+
+def check_settings(located: Located, settings: Sequence[NamedSetting]) -> None:
+    """Refuse a layer or head that the model lacks, rows but the last and tokens but audio.
+
+    Raises:
+        SettingsError: a setting has one of these.
+    """
+    for setting in settings:
+        if setting.mata is not None:
+            if not read_rows(setting.mata.rows, setting.mata.seed).is_last:
+                raise SettingsError(
+                    f"a profile is of the last prompt token's attention; {setting.name} changes "
+                    f'other rows (rows="{setting.mata.rows}"): leave rows out'
+                )
+            if setting.mata.tokens != "audio":
+                raise SettingsError(
+                    f"a profile is of attention to audio; {setting.name} changes that to other "
+                    f'tokens (tokens="{setting.mata.tokens}"): leave tokens out'
+                )
+            gains_on(setting.mata, located)
+
+
+def _described(inputs: object) -> str:
+    if isinstance(inputs, Mapping):
+        return f"a dict of {', '.join(map(str, inputs)) or 'nothing'}"
+    return type(inputs).__name__

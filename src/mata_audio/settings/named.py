@@ -1,0 +1,98 @@
+"""What an evaluation compares: the baseline and named settings, each with where it was tuned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mata_audio.errors import SettingsError
+from mata_audio.settings.in_words import short_name
+from mata_audio.settings.mata import MATA, settings_json
+from mata_audio.storage.atomic_file import write_atomically
+
+BASELINE = "baseline"
+"""Name of the model as it is."""
+
+
+@dataclass(frozen=True)
+class NamedSetting:
+    """A setting of a run.
+
+    Args:
+        name: what tables call it; unique within a run.
+        mata: the setting; None for the baseline.
+        tuned_on: the data that it was chosen on, as its file says: ``task``, ``split`` and, where
+            known, ``files`` (sha256 by name), ``ids`` and ``how``. None where nothing is said.
+    """
+
+    name: str
+    mata: MATA | None
+    tuned_on: Mapping[str, Any] | None = None
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the setting as JSON data, without its name."""
+        return {
+            "mata": self.fields,
+            "tuned_on": None if self.tuned_on is None else dict(self.tuned_on),
+        }
+
+    @property
+    def fields(self) -> dict[str, Any] | None:
+        """The fields of ``mata`` as JSON data; None for the baseline."""
+        fields: dict[str, Any] | None = None
+        if self.mata is not None:
+            fields = json.loads(json.dumps(asdict(self.mata)))
+        return fields
+
+
+def with_baseline(
+    settings: MATA | NamedSetting | Sequence[MATA | NamedSetting],
+) -> tuple[NamedSetting, ...]:
+    """Return the baseline and the given settings, each with a name.
+
+    Raises:
+        SettingsError: two settings have one name.
+    """
+    given = [settings] if isinstance(settings, (MATA, NamedSetting)) else list(settings)
+    alone = sum(isinstance(setting, MATA) for setting in given) == 1
+    named = [
+        setting
+        if isinstance(setting, NamedSetting)
+        else NamedSetting("MATA" if alone else short_name(setting), setting)
+        for setting in given
+    ]
+    names = [BASELINE, *(setting.name for setting in named)]
+    for name in names:
+        if names.count(name) > 1:
+            raise SettingsError(
+                f"two settings are called {name!r}; give each a name of its own "
+                "(NamedSetting(name, mata), or NAME:alpha=... on the command line)"
+            )
+    return (NamedSetting(BASELINE, None), *named)
+
+
+def load_setting(path: str | Path, name: str = "MATA") -> NamedSetting:
+    """Read a setting that :meth:`mata_audio.MATA.save` wrote, with what it was tuned on.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        SettingsError: it is not a settings file.
+    """
+    mata = MATA.load(path)
+    tuned_on = json.loads(Path(path).read_text(encoding="utf-8")).get("tuned_on")
+    return NamedSetting(name, mata, tuned_on)
+
+
+def save_setting(setting: NamedSetting, path: str | Path) -> None:
+    """Write a setting, with what it was tuned on, so that :func:`load_setting` reads it.
+
+    Raises:
+        SettingsError: it is the baseline.
+    """
+    if setting.mata is None:
+        raise SettingsError("the baseline is no setting that could be saved")
+    data = {**asdict(setting.mata), "tuned_on": setting.tuned_on}
+    write_atomically(Path(path), settings_json(data))

@@ -1,0 +1,70 @@
+"""Published settings, each with its source and the evidence for it, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PAPER = "arXiv 2509.18816, section 3"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What was published for one model.
+
+    Args:
+        model: hub id.
+        alpha: strength.
+        layers: decoder layers, as :class:`mata_audio.MATA` takes them.
+        source: where the setting comes from.
+        evidence: what is known of its effect, and whose figures these are.
+    """
+
+    model: str
+    alpha: float
+    layers: str | None
+    source: str
+    evidence: str
+
+
+PUBLISHED = (
+    Published(
+        "Qwen/Qwen2.5-Omni-7B",
+        0.1,
+        "10-20",
+        PAPER,
+        "the paper's figures: MMAU v05.15.25 test-mini 71.1 to 73.6 %, MMAR 56.6 to 61.2 %",
+    ),
+    Published(
+        "KE-Team/Ke-Omni-R",
+        0.1,
+        "10-20",
+        PAPER,
+        "the paper's figures: MMAR 64.1 to 66.8 %",
+    ),
+    Published(
+        "Qwen/Qwen2-Audio-7B-Instruct",
+        0.1,
+        None,
+        f"{PAPER}; its 10-20 of 28 at the same relative depth of this model's layers",
+        "the paper's figures: MMAU v05.15.25 test-mini 59.4 to 64.8 %, the full test 57.3 to 57.3 "
+        "%; that its layers were scaled like this is our reading",
+    ),
+)
+"""Every model that somebody published figures for."""
+
+UNPUBLISHED = Published(
+    "",
+    0.1,
+    None,
+    f"{PAPER}: alpha 0.1, its 10-20 of 28 at the same relative depth",
+    "none: untested on this model. mata choose finds layers and alpha by measurement",
+)
+"""What stands in for every other model."""
+
+
+def published(model: str) -> Published | None:
+    """Return what was published for a hub id, whatever its case; None for any other model.
+
+    A folder's name says nothing about what is in it.
+    """
+    return next((row for row in PUBLISHED if row.model.lower() == model.lower()), None)

@@ -1,0 +1,77 @@
+"""The intervention itself: attention of a few query rows with changed audio scores.
+
+Cost and memory are rows x keys for each head; no keys x keys matrix is ever made.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from mata_audio.steering.formulas import Formula
+
+
+class RowAttention(NamedTuple):
+    """Attention of some query rows.
+
+    Args:
+        output: shape ``(batch, heads, rows, value_dim)``.
+        weights: after the softmax, shape ``(batch, heads, rows, keys)``.
+        raw: scores before the intervention, same shape.
+    """
+
+    output: Tensor
+    weights: Tensor
+    raw: Tensor
+
+
+def attend_rows(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    gain: Tensor,
+    formula: Formula,
+    mask: Tensor | None,
+    scaling: float,
+    softcap: float | None = None,
+    dropout: float = 0.0,
+) -> RowAttention:
+    """Attend from ``query`` with the raw score A changed to ``formula(A, gain)``.
+
+    A = q . k * scaling, before mask and softmax (arXiv 2509.18816, section 2). It is computed in
+    the dtype of the query, as Transformers' eager attention does; gain, mask and softmax work in
+    float32 or wider. Differentiable in ``gain``.
+
+    Args:
+        query: rows, shape ``(batch, heads, rows, head_dim)``.
+        key: shape ``(batch, key_heads, keys, head_dim)``; heads is a multiple of key_heads.
+        value: shape ``(batch, key_heads, keys, value_dim)``.
+        gain: of each key, 0 where it is not audio, shape ``(batch, heads, 1, keys)``.
+        formula: one of :data:`mata_audio.steering.formulas.FORMULAS`.
+        mask: bool (True is visible) or additive, broadcastable to (batch, heads, rows, keys).
+        scaling: factor of q . k.
+        softcap: where the model caps scores: a score becomes cap * tanh(score / cap). The
+            intervention comes first, on the raw score.
+        dropout: of the weights; 0 at inference.
+    """
+    batch, heads, rows, head_dim = query.shape
+    key_heads, keys = key.shape[1:3]
+    grouped = query.reshape(batch, key_heads, heads // key_heads * rows, head_dim)
+    raw = torch.matmul(grouped * scaling, key.transpose(2, 3)).view(batch, heads, rows, keys)
+    scores = formula(raw, gain)
+    if softcap is not None:
+        capped = softcap * torch.tanh(scores / softcap)
+        scores = capped.masked_fill(scores == float("-inf"), float("-inf"))  # knocked out stays so
+    if mask is not None and mask.dtype == torch.bool:
+        scores = torch.where(mask, scores, torch.finfo(scores.dtype).min)
+    elif mask is not None:
+        scores = scores + mask
+    weights = scores.softmax(dim=-1).to(query.dtype)
+    if dropout:
+        weights = functional.dropout(weights, dropout)
+    mixed = torch.matmul(weights.view(batch, key_heads, -1, keys), value)
+    return RowAttention(mixed.view(batch, heads, rows, -1), weights, raw)

@@ -1,0 +1,83 @@
+"""One forward pass of a steered model, as its layers see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from mata_audio.errors import UnsupportedModelError
+from mata_audio.steering.active_rows import Rows
+from mata_audio.steering.negative_share import NegativeShare
+from mata_audio.steering.prompt import Prompt
+from mata_audio.steering.scaled_keys import ScaledKeys
+
+
+@dataclass
+class ForwardPass:
+    """One forward pass.
+
+    Args:
+        prompt: of each row of the batch.
+        rows: the active query rows of this pass; None when there are none.
+        past: slots in the cache before the pass.
+        queries: rows of the pass.
+        ends_prompt: whether this pass reads the last slot of the prompt.
+        scaled: the cache whose keys may be scaled; None outside ``generate`` or without a cache.
+        negatives: where the raw audio scores are counted.
+    """
+
+    prompt: Prompt
+    rows: Rows | None
+    past: int
+    queries: int
+    ends_prompt: bool
+    scaled: ScaledKeys | None
+    negatives: NegativeShare
+    _audio_keys: Tensor | None = field(default=None, init=False, repr=False)
+    _last_rows: ForwardPass | None = field(default=None, init=False, repr=False)
+
+    @property
+    def reads_prompt(self) -> bool:
+        """Whether slots of the prompt are among the queries."""
+        return self.past < self.prompt.width
+
+    def of_last(self, queries: int) -> ForwardPass:
+        """Return this pass as a layer sees it that runs its last ``queries`` rows alone.
+
+        Gemma 4 does that in the layers that share keys, in a pass that wants the last logits alone.
+
+        Raises:
+            UnsupportedModelError: the layer runs more rows than the pass has tokens.
+        """
+        if queries == self.queries:
+            return self
+        if queries > self.queries:
+            raise UnsupportedModelError(
+                f"a layer reads {queries} rows in a pass over {self.queries} tokens: the model "
+                "adds tokens of its own, so its audio tokens are not where input_ids has them"
+            )
+        known = self._last_rows
+        if known is None or known.queries != queries:
+            past = self.past + self.queries - queries
+            rows = self.prompt.rows(past, queries)
+            known = replace(self, rows=rows, past=past, queries=queries)
+            self._last_rows = known
+        return known
+
+    def first(self, queries: int, keys: int) -> int:
+        """Return the place of the pass's first row among the ``keys`` that a layer attends to."""
+        dropped = max(0, self.past + queries - keys)  # a sliding cache lets go of the oldest
+        return self.past - dropped
+
+    def audio_keys(self, queries: int, keys: int, device: torch.device) -> Tensor:
+        """Return 1.0 at audio keys and 0.0 at others, shape ``(batch, 1, 1, keys)``."""
+        known = self._audio_keys
+        if known is None or known.shape[-1] != keys or known.device != device:
+            dropped = self.past - self.first(queries, keys)
+            audio = self.prompt.audio[:, dropped : dropped + keys].to(device, torch.float32)
+            known = functional.pad(audio, (0, keys - audio.shape[1]))[:, None, None]
+            self._audio_keys = known
+        return known

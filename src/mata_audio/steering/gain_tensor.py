@@ -1,0 +1,102 @@
+"""From a setting to gains: one number for each layer, sample and head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor
+
+from mata_audio.errors import SettingsError
+from mata_audio.notation.gains import GainTable, steered
+from mata_audio.notation.layers import parse_indices, resolve, scaled_paper_layers, with_attention
+
+if TYPE_CHECKING:
+    from mata_audio.families import Located
+
+
+class Strengths(Protocol):
+    """What gains are made of: these fields of :class:`mata_audio.MATA`."""
+
+    @property
+    def alpha(self) -> float:
+        """Strength."""
+
+    @property
+    def layers(self) -> Any:
+        """Decoder layers; None for the paper's."""
+
+    @property
+    def heads(self) -> Any:
+        """Query heads; None for all."""
+
+    @property
+    def gains(self) -> GainTable | None:
+        """A strength for each layer and head, instead of layers and heads."""
+
+
+def gains_on(setting: Strengths, located: Located) -> Tensor:
+    """Return the gains of a setting on a model; shape and errors of :func:`gain_tensor`."""
+    return gain_tensor(setting, located.depth, located.heads, located.attending)
+
+
+def gain_tensor(
+    setting: Strengths, layers: int, heads: int, attending: Sequence[int] | None = None
+) -> Tensor:
+    """Return the gains of a setting on a decoder, shape ``(layers, 1, heads)``, float32.
+
+    Args:
+        setting: a MATA setting.
+        layers: depth of the decoder.
+        heads: query heads of a layer.
+        attending: layers that have attention; None for all.
+
+    Raises:
+        SettingsError: a layer or head that the decoder does not have, a layer without attention, or
+            a table of gains for a decoder of another shape.
+    """
+    if setting.gains is not None:
+        _check_shape(setting.gains, layers, heads)
+        return setting.alpha * torch.tensor(setting.gains)[:, None]
+    steered_layers = chosen_layers(setting, layers, attending)
+    named_heads = parse_indices("heads", setting.heads)
+    chosen_heads = (
+        tuple(range(heads))
+        if named_heads is None
+        else resolve("heads", named_heads, heads, "query heads")
+    )
+    gains = torch.zeros(layers, 1, heads)
+    gains[torch.tensor(steered_layers)[:, None], 0, torch.tensor(chosen_heads)] = setting.alpha
+    return gains
+
+
+def chosen_layers(
+    setting: Strengths, depth: int, attending: Sequence[int] | None = None
+) -> tuple[int, ...]:
+    """Return the layers that a setting takes on a decoder of ``depth`` layers.
+
+    Args:
+        setting: a MATA setting.
+        depth: of the decoder.
+        attending: layers that have attention; None for all.
+
+    Raises:
+        SettingsError: a layer that the decoder does not have, or one without attention.
+    """
+    if setting.gains is not None:
+        return resolve("layers", steered(setting.gains), depth, "decoder layers")
+    named = parse_indices("layers", setting.layers)
+    if named is None:
+        named = scaled_paper_layers(depth)
+    else:
+        resolve("layers", named, depth, "decoder layers")
+    return named if attending is None else with_attention(named, attending)
+
+
+def _check_shape(gains: GainTable, layers: int, heads: int) -> None:
+    if (len(gains), len(gains[0])) != (layers, heads):
+        raise SettingsError(
+            f"the setting has gains for {len(gains)} layers and {len(gains[0])} heads; this model "
+            f"has {layers} layers and {heads} heads: gains are of one model, tune them on this one"
+        )

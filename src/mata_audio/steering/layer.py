@@ -1,0 +1,206 @@
+"""One steered attention layer: the stock function for every row, ours for the active ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from mata_audio.errors import UnsupportedModelError
+from mata_audio.steering.active_rows import Rows
+from mata_audio.steering.attention import RowAttention, attend_rows
+from mata_audio.steering.backends import AttentionOutput, call_original
+from mata_audio.steering.formulas import SCORE_CHANGES
+from mata_audio.steering.masks import rows_mask
+from mata_audio.steering.observation import Observation, Observer
+from mata_audio.steering.scaled_keys import key_heads, shared_by_groups, shares_keys
+
+if TYPE_CHECKING:
+    from mata_audio.steering.forward_pass import ForwardPass
+
+MAX_SCORES = 2**23
+"""Scores held at once (batch x heads x rows x keys): many active rows are worked off in chunks."""
+
+# Arguments of other models' attention that would change the result; not one may be passed over.
+_NOT_HANDLED = ("s_aux", "position_bias")
+
+
+class SteeredLayer:
+    """Attention of one decoder layer with the intervention on.
+
+    Args:
+        module: the layer's attention module.
+        index: of the decoder layer.
+        gains: of all layers, shape ``(layers, batch or 1, heads)``.
+        formula: key of :data:`mata_audio.steering.formulas.SCORE_CHANGES`.
+        observer: shown the attention of the active rows. With it, a layer whose gains are all 0
+            still runs the stock function alone, and its active rows are computed beside it.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        index: int,
+        gains: Tensor,
+        formula: str,
+        observer: Observer | None = None,
+    ) -> None:
+        self.config: Any = module.config
+        self.index = index
+        self.current_pass: ForwardPass | None = None
+        self._gains = gains
+        self._formula = SCORE_CHANGES[formula]
+        self._observer = observer
+        # Only observed layers may have no gain at all.
+        self._steers = observer is None or gains.requires_grad or bool(gains[index].any())
+        self._keys_can_be_scaled = (
+            formula == "multiply"
+            and observer is None  # with scaled keys, rows are no longer computed here
+            and not gains.requires_grad
+            and not shares_keys(module)
+            and shared_by_groups(gains[index], key_heads(module, gains.shape[2]))
+        )
+
+    def __call__(
+        self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Any, **kwargs: Any
+    ) -> AttentionOutput:
+        """Return (output, weights) as the wrapped attention function does.
+
+        Shapes: query ``(batch, heads, rows, head_dim)``, key and value ``(batch, key_heads, keys,
+        head_dim)``, output ``(batch, rows, heads, head_dim)``.
+        """
+        this_pass = self._checked_pass(kwargs).of_last(query.shape[2])
+        stock = (module, self.config, query, key, value, mask)
+        scaled = this_pass.scaled is not None and self.index in this_pass.scaled
+        if this_pass.rows is None or (scaled and not this_pass.reads_prompt):
+            return call_original(*stock, **kwargs)
+
+        gain = self._key_gain(query, key, this_pass)
+        eager = self.config._attn_implementation == "eager"
+        at_once = max(1, MAX_SCORES // (query.shape[0] * query.shape[1] * key.shape[2]))
+        if not self._steers:
+            for part in this_pass.rows.chunks(at_once):
+                self._attend(module, query, key, value, mask, this_pass, part, gain, kwargs)
+            return call_original(*stock, **kwargs)
+        if this_pass.rows.covers(query.shape[2]) and query.shape[2] <= at_once:
+            rows = self._attend(
+                module, query, key, value, mask, this_pass, this_pass.rows, gain, kwargs
+            )
+            self._scale_keys(key, gain, this_pass)
+            return rows.output.transpose(1, 2).contiguous(), rows.weights if eager else None
+
+        output, weights = call_original(*stock, **kwargs)
+        if torch.is_grad_enabled():  # a backward pass may need what the stock function returned
+            output, weights = output.clone(), None if weights is None else weights.clone()
+        for part in this_pass.rows.chunks(at_once):
+            rows = self._attend(module, query, key, value, mask, this_pass, part, gain, kwargs)
+            part.put(output.transpose(1, 2), rows.output)
+            if eager and weights is not None:
+                part.put(weights, rows.weights)
+        self._scale_keys(key, gain, this_pass)
+        return output, weights
+
+    def _scale_keys(self, key: Tensor, gain: Tensor, this_pass: ForwardPass) -> None:
+        """Once the prompt is read, let the stock kernels do the rest where that is exact."""
+        if this_pass.ends_prompt and this_pass.scaled is not None and self._keys_can_be_scaled:
+            this_pass.scaled.scale(self.index, key, gain)
+
+    def _checked_pass(self, kwargs: dict[str, Any]) -> ForwardPass:
+        if kwargs.get("cache") is not None:
+            raise UnsupportedModelError(
+                "continuous batching (generate_batch, paged caches) cannot be steered: "
+                "use generate()"
+            )
+        for name in _NOT_HANDLED:
+            if kwargs.get(name) is not None:
+                raise UnsupportedModelError(
+                    f"layer {self.index} attends with {name}, which MATA does not handle"
+                )
+        if self.current_pass is None:
+            raise UnsupportedModelError(
+                "the decoder ran outside the model's own forward, so its audio positions are "
+                "unknown: call model(...) or model.generate(...)"
+            )
+        return self.current_pass
+
+    def _key_gain(self, query: Tensor, key: Tensor, this_pass: ForwardPass) -> Tensor:
+        """Return the gain of each key, 0 where it is not audio, shape (batch, heads, 1, keys)."""
+        gains = self._gains[self.index].to(query.device)
+        if gains.shape[0] not in (1, query.shape[0]):  # the beams of each sample
+            gains = gains.repeat_interleave(query.shape[0] // gains.shape[0], dim=0)
+        audio = this_pass.audio_keys(query.shape[2], key.shape[2], query.device)
+        return gains[:, :, None, None] * audio
+
+    def _attend(
+        self,
+        module: nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Any,
+        this_pass: ForwardPass,
+        rows: Rows,
+        gain: Tensor,
+        kwargs: dict[str, Any],
+    ) -> RowAttention:
+        """Attend from ``rows`` with the intervention."""
+        visible = rows_mask(
+            mask,
+            rows,
+            batch=query.shape[0],
+            keys=key.shape[2],
+            first=this_pass.first(query.shape[2], key.shape[2]),
+            device=query.device,
+            causal=_first_set(kwargs.get("is_causal"), getattr(module, "is_causal", True)),
+            window=kwargs.get("sliding_window"),
+        )
+        attended = attend_rows(
+            rows.take(query),
+            key,
+            value,
+            gain=gain,
+            formula=self._formula,
+            mask=visible,
+            scaling=_first_set(kwargs.get("scaling"), query.shape[3] ** -0.5),
+            softcap=kwargs.get("softcap"),
+            dropout=kwargs.get("dropout", 0.0),
+        )
+        if this_pass.reads_prompt and self._steers:
+            this_pass.negatives.add(attended.raw, _where_visible(gain, visible), rows)
+        if self._observer is not None:
+            self._show(attended, rows, this_pass, query.shape[2])
+        return attended
+
+    @torch.compiler.disable
+    def _show(
+        self, attended: RowAttention, rows: Rows, this_pass: ForwardPass, queries: int
+    ) -> None:
+        """Show the observer a part of the pass, which has ``queries`` rows in all."""
+        assert self._observer is not None
+        keys = attended.weights.shape[3]
+        self._observer(
+            Observation(
+                layer=self.index,
+                weights=attended.weights,
+                raw=attended.raw,
+                audio=this_pass.audio_keys(queries, keys, attended.raw.device),
+                rows=rows,
+                first_slot=this_pass.past - this_pass.first(queries, keys),
+                forward_pass=this_pass,
+            )
+        )
+
+
+def _where_visible(gain: Tensor, visible: Tensor | None) -> Tensor:
+    """Return ``gain`` with 0 where a row does not see the key, ``(batch, heads, rows, keys)``.
+
+    A row within the prompt may not see all of the audio, nor any row of a sliding window.
+    """
+    if visible is None:
+        return gain
+    return torch.where(visible if visible.dtype == torch.bool else visible >= 0, gain, 0.0)
+
+
+def _first_set(value: Any, default: Any) -> Any:
+    return default if value is None else value

@@ -1,0 +1,140 @@
+"""Where a prompt's audio lies, where it ends, and which query rows are active.
+
+The one rule (arXiv 2509.18816, section 2, "last token" at every step of cached generation): a query
+row is active when its position is at or after the last prompt token. It holds for prefill with
+either padding side, decoding, prefill in chunks, several speculative rows at once and
+teacher-forced scoring. Other targets add or choose other rows of the prompt: see targets.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mata_audio.notation.rows import LAST, PromptRows
+from mata_audio.steering.active_rows import Rows, Span, ragged
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A batch of prompts, by cache slot. All tensors share one device.
+
+    Args:
+        audio: True where the slot holds an audio token, shape ``(batch, width)``.
+        active: True where the slot's query row is active, shape ``(batch, width)``; rows after the
+            prompt's slots always are.
+        audio_tokens: number of audio tokens of each sample.
+        start: first active slot, where every sample has audio and the same active slots, from there
+            to the end; None otherwise.
+    """
+
+    audio: Tensor
+    active: Tensor
+    audio_tokens: tuple[int, ...]
+    start: int | None
+
+    @classmethod
+    def build(
+        cls,
+        audio: Tensor,
+        real: Tensor,
+        length: Tensor | None = None,
+        prompt_rows: PromptRows = LAST,
+    ) -> Prompt:
+        """Make a prompt from its masks, both ``(batch, width)`` bool.
+
+        Args:
+            audio: audio slots.
+            real: slots that are not padding.
+            length: number of real prompt tokens of each sample, shape ``(batch,)``; None for all.
+            prompt_rows: which rows of the prompt are active; in samples without audio, none.
+        """
+        audio = audio & real
+        place = real.cumsum(dim=1)  # 1 at each sample's first token
+        length = place[:, -1] if length is None else length
+        answer = real & (place > length[:, None])
+        active = (
+            changed_rows(prompt_rows, audio & ~answer, place * (real & ~answer), length) | answer
+        )
+        active &= audio.any(dim=1, keepdim=True)
+        first = active.int().argmax(dim=1)
+        # One transfer for all that Python must know.
+        facts = torch.stack([audio.sum(dim=1), first, active.sum(dim=1)]).tolist()
+        alike = len(set(facts[1])) == 1 and set(facts[2]) == {audio.shape[1] - facts[1][0]}
+        start = facts[1][0] if all(facts[0]) and alike else None
+        return cls(audio, active, tuple(facts[0]), start)
+
+    @property
+    def width(self) -> int:
+        """Number of slots, padding included."""
+        return self.audio.shape[1]
+
+    @property
+    def batch(self) -> int:
+        """Number of samples."""
+        return self.audio.shape[0]
+
+    def expand(self, batch: int) -> Prompt:
+        """Repeat each sample for its beams or return sequences, up to ``batch`` rows."""
+        if batch == self.batch:
+            return self
+        times = batch // self.batch
+        return Prompt(
+            self.audio.repeat_interleave(times, dim=0),
+            self.active.repeat_interleave(times, dim=0),
+            tuple(count for count in self.audio_tokens for _ in range(times)),
+            self.start,
+        )
+
+    def rows(self, past: int, queries: int) -> Rows | None:
+        """Return the active rows of a pass over slots ``past`` to ``past + queries - 1``.
+
+        None when there are none. Samples without audio have none: nothing would change.
+        """
+        heard = sum(1 for count in self.audio_tokens if count)
+        if not heard:
+            return None
+        if past >= self.width:  # in samples without audio these rows come out as they were
+            return Span(0, queries, heard)
+        if self.start is not None:
+            first = max(self.start - past, 0)
+            return Span(first, queries, heard) if first < queries else None
+        active = self.audio.any(dim=1, keepdim=True).repeat(1, queries)
+        known = self.active[:, past : past + queries]
+        active[:, : known.shape[1]] = known
+        found = ragged(active)
+        return found if found.count else None
+
+
+def changed_rows(prompt_rows: PromptRows, audio: Tensor, place: Tensor, length: Tensor) -> Tensor:
+    """Return which prompt slots are changed, shape ``(batch, slots)``, bool.
+
+    Args:
+        prompt_rows: which rows of a prompt.
+        audio: True at the prompt's audio tokens, shape ``(batch, slots)``.
+        place: of each prompt token in its prompt, from 1; 0 at padding and after the prompt;
+            same shape.
+        length: of each prompt, shape ``(batch,)``. A prompt that is fed in pieces is longer
+            than what is in the slots.
+    """
+    length, prompt = length[:, None], place > 0
+    if prompt_rows.kind == "all":
+        return prompt
+    if prompt_rows.kind == "last":
+        return prompt & (place > length - prompt_rows.count)
+    if prompt_rows.kind == "after-audio":
+        last_audio = torch.where(audio, place, 0).amax(dim=1, keepdim=True)
+        return prompt & (place > last_audio.minimum(length - 1))
+    chosen = torch.zeros_like(prompt)
+    for sample, tokens in enumerate(length.flatten().tolist()):
+        drawn = _drawn(tokens, prompt_rows.count, prompt_rows.seed).to(place.device)
+        chosen[sample] = torch.isin(place[sample], drawn)
+    return chosen
+
+
+def _drawn(tokens: int, count: int, seed: int) -> Tensor:
+    """Draw ``count`` of the places 1 to ``tokens``; no other generator is touched."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randperm(tokens, generator=generator)[:count] + 1

@@ -1,0 +1,138 @@
+"""The folder of a run: what it is (``run.json``), its items, and that one process writes it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mata_audio.errors import RunError
+from mata_audio.storage.atomic_file import write_atomically
+from mata_audio.storage.items_file import ItemStore
+
+FORMAT = 1
+
+EVIDENCE = "evidence.json"
+"""What ``mata choose`` measures before it runs anything."""
+
+BEFORE_THE_RUN = (".lock", EVIDENCE)
+"""What a folder of ours may hold before ``run.json``."""
+
+
+class RunFolder:
+    """Where a run keeps everything.
+
+    ``run.json`` holds ``identity`` (whatever could change an answer), ``facts`` (the rest that is
+    worth knowing) and ``sessions`` (each time that the run was started or continued).
+
+    Args:
+        path: of the folder; made when something is first written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def manifest_path(self) -> Path:
+        """``run.json``."""
+        return self.path / "run.json"
+
+    @property
+    def store(self) -> ItemStore:
+        """The finished items, read anew."""
+        return ItemStore(self.path / "items.jsonl")
+
+    def manifest(self) -> dict[str, Any]:
+        """Read ``run.json``.
+
+        Raises:
+            RunError: there is none, or it is not one of ours.
+        """
+        try:
+            data: Any = json.loads(self.manifest_path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunError(f"{self.path} holds no run: it has no run.json") from None
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.manifest_path} cannot be read: {error}") from error
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            raise RunError(f"{self.manifest_path} is not a run of this version (format {FORMAT})")
+        return data
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Replace ``run.json`` whole."""
+        text = json.dumps({"format": FORMAT, **manifest}, indent=1, ensure_ascii=False)
+        write_atomically(self.manifest_path, text + "\n")
+
+    def check_identity(self, identity: Mapping[str, Any]) -> bool:
+        """Whether the folder holds a run of this identity; False for a new or empty folder.
+
+        Raises:
+            RunError: it holds another run; the message says what differs.
+            RunError: it holds something else.
+        """
+        self.check_ours()
+        if not self.manifest_path.exists():
+            return False
+        there = self.manifest()["identity"]
+        changed = differences(there, json.loads(json.dumps(identity)))
+        if changed:
+            raise RunError(
+                f"{self.path} holds a run that is not the same: {'; '.join(changed)}. "
+                "Its answers cannot be mixed with new ones: use another folder for --out, or the "
+                "settings of that run"
+            )
+        return True
+
+    def check_ours(self) -> None:
+        """Refuse a folder that holds something else.
+
+        Raises:
+            RunError: it does.
+        """
+        if self.manifest_path.exists():
+            return
+        if self.path.is_file() or (self.path.is_dir() and _foreign(self.path)):
+            raise RunError(f"{self.path} is not a run and not empty: give a new folder")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from writing this run; released when the process ends, however.
+
+        Raises:
+            RunError: another process writes it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as stream:
+            if os.name == "posix":
+                import fcntl
+
+                try:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise RunError(f"another process is writing {self.path}") from None
+            yield
+
+
+def _foreign(folder: Path) -> bool:
+    return any(entry.name not in BEFORE_THE_RUN for entry in folder.iterdir())
+
+
+def differences(before: Any, after: Any, path: Sequence[str] = ()) -> list[str]:
+    """Say in words where two JSON values differ, such as ``prompt.name was 'a', is 'b'``."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return [
+            line
+            for key in [*before, *(key for key in after if key not in before)]
+            for line in differences(before.get(key), after.get(key), (*path, key))
+        ]
+    if before == after:
+        return []
+    return [f"{'.'.join(path)} was {_short(before)}, is now {_short(after)}"]
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 120 else f"{text[:117]}..."

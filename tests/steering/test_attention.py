@@ -1,0 +1,175 @@
+"""The mathematics on its own: rows of attention, masks in every form, formulas."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn.attention.flex_attention import create_block_mask
+
+from checks import rows_in_pieces
+from mata_audio.steering.active_rows import Span, ragged
+from mata_audio.steering.attention import attend_rows
+from mata_audio.steering.formulas import FORMULAS
+from mata_audio.steering.masks import rows_mask
+from mata_audio.steering.prompt import Prompt
+from reference import changed
+
+CPU = torch.device("cpu")
+
+
+@st.composite
+def shapes(draw: st.DrawFn) -> tuple[int, int, int, int, int, int]:
+    """(batch, key heads, groups, rows, keys, head_dim)."""
+    return tuple(draw(st.integers(1, most)) for most in (3, 3, 3, 4, 9, 8))  # type: ignore
+
+
+@given(
+    shape=shapes(),
+    seed=st.integers(0, 2**31),
+    formula=st.sampled_from(list(FORMULAS)),
+    mask_kind=st.sampled_from([None, "bool", "additive"]),
+)
+def test_attend_rows(
+    shape: tuple[int, int, int, int, int, int], seed: int, formula: str, mask_kind: str | None
+) -> None:
+    batch, key_heads, groups, rows, keys, head_dim = shape
+    heads = key_heads * groups
+    random = torch.Generator().manual_seed(seed)
+
+    def normal(*size: int) -> Tensor:
+        return torch.randn(*size, generator=random, dtype=torch.float64)
+
+    query, key = normal(batch, heads, rows, head_dim), normal(batch, key_heads, keys, head_dim)
+    value, gain = normal(batch, key_heads, keys, head_dim + 1), normal(batch, heads, 1, keys)
+    visible = normal(batch, 1, rows, keys) > -0.5
+    visible[..., 0] = True
+    mask = {
+        None: None,
+        "bool": visible,
+        "additive": torch.where(visible, 0.0, torch.finfo(torch.float32).min).double(),
+    }[mask_kind]
+    got = attend_rows(
+        query, key, value, gain=gain, formula=FORMULAS[formula], mask=mask, scaling=0.3
+    )
+    for b in range(batch):
+        for h in range(heads):
+            raw = query[b, h] @ key[b, h // groups].T * 0.3
+            scores = changed(raw, gain[b, h], formula)
+            if mask_kind:
+                scores = scores.masked_fill(~visible[b, 0], -torch.inf)
+            weights = scores.softmax(-1)
+            torch.testing.assert_close(got.raw[b, h], raw)
+            torch.testing.assert_close(got.weights[b, h], weights)
+            torch.testing.assert_close(got.output[b, h], weights @ value[b, h // groups])
+
+
+@given(scores=st.lists(st.floats(-50, 50), min_size=1), alpha=st.floats(-3, 3))
+def test_formulas(scores: list[float], alpha: float) -> None:
+    raw = torch.tensor(scores, dtype=torch.float64)
+    gain = torch.tensor(alpha, dtype=torch.float64)
+    for name, formula in FORMULAS.items():
+        torch.testing.assert_close(formula(raw, gain), changed(raw, alpha, name))
+        assert torch.equal(formula(raw, torch.zeros(())), raw)
+    if alpha >= 0:  # the sign matters: multiply lowers what is below zero, absolute never lowers
+        assert (FORMULAS["absolute"](raw, gain) >= raw).all()
+        assert (FORMULAS["multiply"](raw, gain)[raw < 0] <= raw[raw < 0]).all()
+
+
+def masks(real: Tensor, past: int, queries: int) -> dict[str, object]:
+    """One causal mask with padding in every form that Transformers hands out."""
+    batch, keys = real.shape
+    slots = torch.arange(keys)
+    visible = (slots <= past + torch.arange(queries)[:, None]) & real[:, None, None, :]
+
+    def allowed(b: Tensor, h: Tensor, q: Tensor, kv: Tensor) -> Tensor:
+        return (kv <= q + past) & real[b, kv]
+
+    return {
+        "bool": visible,
+        "additive": torch.where(visible, 0.0, torch.finfo(torch.float32).min),
+        "flash": real.long(),
+        "flex": create_block_mask(allowed, batch, None, queries, keys, device="cpu"),
+    }
+
+
+@pytest.mark.parametrize("form", ["bool", "additive", "flash", "flex"])
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("past", [0, 3])
+def test_masks_agree(form: str, side: str, past: int) -> None:
+    real = torch.tensor([[0, 0, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 1, 1]]).bool()
+    real = real if side == "left" else real.flip(1)
+    queries = 8 - past
+    everything = masks(real, past, queries)
+    active = torch.zeros(2, queries, dtype=torch.bool)
+    active[0, [1, 4]] = active[1, 2] = True
+    for rows in (ragged(active), Span(queries - 1, queries, 2), Span(0, queries, 2)):
+        got = rows_mask(everything[form], rows, batch=2, keys=8, first=past, device=CPU)
+        assert got is not None
+        got = got if got.dtype == torch.bool else got == 0
+        places = rows.places(CPU).expand(2, -1)
+        for sample in range(2):
+            for row, place in enumerate(places[sample]):
+                expected = everything["bool"][sample, 0, place]
+                assert torch.equal(got[sample, 0, row], expected)
+
+
+def test_no_mask_is_causal_by_place() -> None:
+    last = Span(4, 5, 1)
+    assert rows_mask(None, last, batch=1, keys=8, first=3, device=CPU) is None
+    # A static cache is longer than what it holds.
+    got = rows_mask(None, last, batch=1, keys=16, first=3, device=CPU)
+    assert got is not None
+    assert got.flatten().tolist() == [True] * 8 + [False] * 8
+
+
+def test_sliding_window() -> None:
+    got = rows_mask(None, Span(4, 5, 1), batch=1, keys=8, first=3, device=CPU, window=3)
+    assert got is not None
+    assert got.flatten().nonzero().flatten().tolist() == [5, 6, 7]
+
+
+prompts = st.lists(
+    st.tuples(st.integers(0, 5), st.integers(1, 6), st.integers(0, 4)), min_size=1, max_size=4
+)
+
+
+@given(
+    samples=prompts,
+    left=st.booleans(),
+    data=st.data(),
+)
+def test_active_rows_follow_the_rule(
+    samples: list[tuple[int, int, int]], left: bool, data: st.DataObject
+) -> None:
+    """Position >= prompt_length - 1, whatever the padding, the prompt length and the pieces."""
+    lengths = [audio + text for audio, text, _ in samples]
+    width = max(lengths)
+    audio = torch.zeros(len(samples), width, dtype=torch.bool)
+    real = torch.zeros_like(audio)
+    for row, ((clip, _, _), length) in enumerate(zip(samples, lengths, strict=True)):
+        start = width - length if left else 0
+        real[row, start : start + length] = True
+        audio[row, start : start + clip] = True
+    prompt_lengths = [
+        data.draw(st.integers(1, length), label="prompt length") for length in lengths
+    ]
+    given_length = data.draw(st.booleans(), label="given")
+    ends = prompt_lengths if given_length else lengths
+    prompt = Prompt.build(audio, real, torch.tensor(prompt_lengths) if given_length else None)
+
+    total = width + 3  # three generated tokens
+    got = rows_in_pieces(prompt, total, data)
+
+    for row, ((clip, _, _), end) in enumerate(zip(samples, ends, strict=True)):
+        seen = 0
+        for slot in range(total):
+            is_real = slot >= width or bool(real[row, slot])
+            seen += is_real
+            # Past the prompt, rows of samples without audio are computed, and come out the same.
+            if clip:
+                assert got[row, slot] == (is_real and seen >= end), (row, slot)
+            elif slot < width - 1:
+                assert not got[row, slot]

@@ -1,0 +1,184 @@
+"""Every active row, and no other, equals the full-score float64 reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from checks import (
+    QUESTIONS,
+    assert_close,
+    assert_generated_exactly,
+    expected_logits,
+    greedy,
+    prompt_tokens,
+)
+from mata_audio import MATA
+from reference import reference_logits
+from subject import Subject
+
+LAYERS = [1, 2]
+
+
+@pytest.fixture(params=["sdpa", "eager"])
+def on_backend(request: pytest.FixtureRequest, subject: Subject) -> Subject:
+    before = subject.model.config._attn_implementation
+    subject.model.set_attn_implementation(request.param)
+    yield subject
+    subject.model.set_attn_implementation(before)
+
+
+@pytest.mark.parametrize("heads", [None, [1, 2]], ids=["all-heads", "some-heads"])
+@pytest.mark.parametrize("formula", ["multiply", "absolute", "add"])
+def test_greedy_batch(on_backend: Subject, formula: str, heads: list[int] | None) -> None:
+    setting: dict[str, Any] = {"alpha": 0.7, "layers": LAYERS, "heads": heads, "formula": formula}
+    inputs = on_backend.inputs(QUESTIONS)
+    with MATA(**setting)(on_backend.model):
+        output = on_backend.model.generate(**inputs, **greedy(on_backend))
+    assert_generated_exactly(on_backend, inputs, output, **setting)
+
+
+@pytest.mark.parametrize("alpha", [-0.5, 0.1, 3.0])
+def test_single_prompt(on_backend: Subject, alpha: float) -> None:
+    setting: dict[str, Any] = {"alpha": alpha, "layers": LAYERS}
+    inputs = on_backend.inputs(QUESTIONS[:1])
+    with MATA(**setting)(on_backend.model):
+        output = on_backend.model.generate(**inputs, **greedy(on_backend))
+    assert_generated_exactly(on_backend, inputs, output, **setting)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_plain_forward_changes_the_last_row_alone(on_backend: Subject, side: str) -> None:
+    model, inputs = on_backend.model, on_backend.inputs(QUESTIONS, side=side)
+    setting: dict[str, Any] = {"alpha": 0.7, "layers": LAYERS}
+    positions = {} if "Omni" in type(model).__name__ else _positions(inputs)
+    with torch.no_grad():
+        baseline = model(**inputs, **positions).logits
+        with MATA(**setting)(model) as applied:
+            steered = model(**inputs, **positions).logits
+    expected = reference_logits(
+        model,
+        inputs,
+        audio_token_id=on_backend.audio_token_id,
+        prompt_tokens=prompt_tokens(inputs),
+        **setting,
+    )
+    real = inputs["attention_mask"].bool()
+    assert_close(steered[real], expected[real])
+    last = torch.zeros_like(real)
+    for sample, length in enumerate(prompt_tokens(inputs)):
+        slot = real[sample].nonzero().flatten()[length - 1]
+        last[sample, slot] = sample != 2  # the third has no audio
+    others = real & ~last  # padding after the last row sees it, and is read by nobody
+    assert torch.equal(steered[others], baseline[others])
+    assert ((steered - baseline).abs().amax(-1)[last] > 1e-3).all()
+    assert applied.receipt.active_rows == 2
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("formula", ["multiply", "absolute", "add"])
+def test_teacher_forced(subject: Subject, side: str, formula: str) -> None:
+    model, inputs = subject.model, subject.inputs(QUESTIONS, side=side)
+    setting: dict[str, Any] = {"alpha": 0.7, "layers": LAYERS, "formula": formula}
+    lengths = [n - answer for n, answer in zip(prompt_tokens(inputs), [9, 4, 6], strict=True)]
+    positions = {} if "Omni" in type(model).__name__ else _positions(inputs)
+    with torch.no_grad(), MATA(**setting)(model, prompt_length=lengths) as applied:
+        steered = model(**inputs, **positions).logits
+    expected = reference_logits(
+        model,
+        inputs,
+        audio_token_id=subject.audio_token_id,
+        prompt_tokens=lengths,
+        **setting,
+    )
+    real = inputs["attention_mask"].bool()
+    assert_close(steered[real], expected[real])
+    assert applied.receipt.active_rows == (9 + 1) + (4 + 1)  # the third has no audio
+
+
+def test_one_prompt_length_for_all(qwen2_audio: Subject) -> None:
+    inputs = qwen2_audio.inputs(QUESTIONS[:1])
+    length = prompt_tokens(inputs)[0] - 3
+    with torch.no_grad(), MATA(layers=LAYERS)(qwen2_audio.model, prompt_length=length) as one:
+        first = qwen2_audio.model(**inputs).logits
+    with torch.no_grad(), MATA(layers=LAYERS)(qwen2_audio.model, prompt_length=[length]) as many:
+        second = qwen2_audio.model(**inputs).logits
+    assert torch.equal(first, second)
+    assert one.receipt == many.receipt
+    assert one.receipt.active_rows == 4
+
+
+def test_many_active_rows_are_worked_off_in_chunks(
+    qwen2_audio: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mata_audio.steering.layer.MAX_SCORES", 1)
+    test_teacher_forced(qwen2_audio, "right", "multiply")
+
+
+def test_alpha_zero_is_bit_identical(on_backend: Subject) -> None:
+    inputs = on_backend.inputs(QUESTIONS)
+    untouched = on_backend.model.generate(**inputs, **greedy(on_backend))
+    with MATA(alpha=0.0, layers=LAYERS)(on_backend.model) as applied:
+        steered = on_backend.model.generate(**inputs, **greedy(on_backend))
+    assert torch.equal(torch.stack(untouched.logits), torch.stack(steered.logits))
+    assert torch.equal(untouched.sequences, steered.sequences)
+    assert applied.receipt.layers == ()
+    assert applied.receipt.active_rows == 0
+
+
+def test_eager_attention_weights_are_the_steered_ones(subject: Subject) -> None:
+    model, inputs = subject.model, subject.inputs(QUESTIONS[:1])
+    before = model.config._attn_implementation
+    model.set_attn_implementation("eager")
+    try:
+        with torch.no_grad():
+            baseline = model(**inputs, output_attentions=True).attentions
+            with MATA(alpha=2.0, layers=LAYERS, formula="add")(model):
+                steered = model(**inputs, output_attentions=True).attentions
+    finally:
+        model.set_attn_implementation(before)
+    audio = inputs["input_ids"][0] == subject.audio_token_id
+    for layer in range(len(steered)):
+        same = layer not in LAYERS
+        row, old = steered[layer][0, :, -1], baseline[layer][0, :, -1]
+        if layer == LAYERS[0]:  # its input is still the baseline's
+            raised = old * torch.where(audio, torch.e**2, 1.0)
+            torch.testing.assert_close(row, raised / raised.sum(-1, keepdim=True))
+        assert same == torch.equal(row, old) or layer > LAYERS[-1]
+        assert torch.equal(steered[layer][0, :, :-1], baseline[layer][0, :, :-1])
+
+
+def test_bfloat16_within_the_spread_of_the_backends(subject: Subject) -> None:
+    """MATA in bfloat16 is no further from the truth than eager and SDPA are from each other."""
+    import copy
+
+    setting: dict[str, Any] = {"alpha": 0.7, "layers": LAYERS}
+    inputs = subject.inputs(QUESTIONS[:2])
+    half = copy.deepcopy(subject.model).to(torch.bfloat16)
+    logits = {}
+    with torch.no_grad():
+        for backend in ("eager", "sdpa"):
+            half.set_attn_implementation(backend)
+            logits[backend] = half(**inputs).logits[:, -1].float()
+            with MATA(**setting)(half):
+                logits["steered " + backend] = half(**inputs).logits[:, -1].float()
+    rounded = Subject(half.float(), subject.processor, subject.audio_token_id)
+    steered, baseline = (
+        part[:, 0] for part in expected_logits(rounded, inputs, _one(inputs), **setting)
+    )
+    for backend in ("eager", "sdpa"):
+        own_error = (logits[backend] - baseline).abs().max()
+        our_error = (logits["steered " + backend] - steered).abs().max()
+        spread = (logits["eager"] - logits["sdpa"]).abs().max()
+        assert our_error < own_error + spread
+
+
+def _one(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    return torch.full((inputs["input_ids"].shape[0], 1), 5)
+
+
+def _positions(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Qwen2-Audio's plain forward counts positions from the slots, so padding needs them given."""
+    return {"position_ids": (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)}

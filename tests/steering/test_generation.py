@@ -1,0 +1,383 @@
+"""Every way of generating gives the reference's logits: sampling, beams, caches, turns."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from packaging.version import Version
+from transformers import DynamicCache, StaticCache
+
+import models
+import reference
+from checks import (
+    NEW_TOKENS,
+    QUESTIONS,
+    SETTING,
+    SETTINGS,
+    TOLERANCE,
+    assert_close,
+    assert_generated_exactly,
+    each_setting,
+    expected_logits,
+    greedy,
+    prompt_tokens,
+    repeated,
+)
+from mata_audio import MATA, PromptLengthError
+from mata_audio.families.versions import NEWEST
+from reference import reference_logits
+from subject import Subject
+
+
+@each_setting
+def test_sampling_with_a_seed(subject: Subject, setting: dict[str, Any]) -> None:
+    inputs = subject.inputs(QUESTIONS)
+    options = greedy(subject, do_sample=True, top_k=50, temperature=0.9)
+    sequences = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        with MATA(**setting)(subject.model):
+            output = subject.model.generate(**inputs, **options)
+        sequences.append(output.sequences)
+    assert torch.equal(*sequences)
+    assert_generated_exactly(subject, inputs, output, **setting)
+
+
+@each_setting
+def test_beam_search(subject: Subject, setting: dict[str, Any]) -> None:
+    # One clip each: Transformers itself mixes up the clips of samples with several in its beams.
+    inputs = subject.inputs([QUESTIONS[0], ("Why?", [0.6])])
+    options = greedy(subject, num_beams=4, num_return_sequences=4, length_penalty=0.0)
+    options.pop("output_logits")
+    with MATA(**setting)(subject.model) as applied:
+        output = subject.model.generate(**inputs, **options, output_scores=True)
+    width = inputs["input_ids"].shape[1]
+    generated = output.sequences[:, width:]
+    steered, baseline = expected_logits(subject, repeated(inputs, 4), generated, **setting)
+    chosen = generated[..., None]
+    for logits, same in ((steered, True), (baseline, False)):
+        # generate() leaves the suppressed tokens out of the beams, not out of the softmax
+        scores = logits.log_softmax(-1).gather(2, chosen).sum((1, 2))
+        assert torch.allclose(output.sequences_scores.double(), scores, atol=1e-4) == same
+    assert applied.receipt.audio_tokens == (25, 15)
+
+
+def test_several_return_sequences(subject: Subject) -> None:
+    inputs = subject.inputs(QUESTIONS)
+    options = greedy(subject, do_sample=True, num_return_sequences=2)
+    torch.manual_seed(1)
+    with MATA(**SETTING)(subject.model):
+        output = subject.model.generate(**inputs, **options)
+    assert_generated_exactly(subject, repeated(inputs, 2), output, **SETTING)
+
+
+@each_setting
+def test_assisted_generation(subject: Subject, setting: dict[str, Any]) -> None:
+    """A draft that is often wrong: several rows at once, and a cache that is cropped."""
+    inputs = subject.inputs(QUESTIONS[:1])
+    draft = copy.deepcopy(subject.model)  # the unsteered model: right where MATA changes nothing
+    draft.generation_config.num_assistant_tokens = 4
+    draft.generation_config.num_assistant_tokens_schedule = "constant"
+    draft.generation_config.assistant_confidence_threshold = 0.0
+    with MATA(**setting)(subject.model):
+        plain = subject.model.generate(**inputs, **greedy(subject))
+        output = subject.model.generate(**inputs, **greedy(subject, assistant_model=draft))
+    assert torch.equal(plain.sequences, output.sequences)
+    assert_generated_exactly(subject, inputs, output, **setting)
+
+
+@each_setting
+def test_prompt_lookup(subject: Subject, setting: dict[str, Any]) -> None:
+    inputs = subject.inputs(QUESTIONS[:1])
+    with MATA(**setting)(subject.model):
+        output = subject.model.generate(**inputs, **greedy(subject, prompt_lookup_num_tokens=3))
+    assert_generated_exactly(subject, inputs, output, **setting)
+
+
+@each_setting
+def test_without_a_cache(qwen2_audio: Subject, setting: dict[str, Any]) -> None:
+    inputs = qwen2_audio.inputs(QUESTIONS)
+    with MATA(**setting)(qwen2_audio.model) as applied:
+        output = qwen2_audio.model.generate(**inputs, **greedy(qwen2_audio, use_cache=False))
+    assert_generated_exactly(qwen2_audio, inputs, output, **setting)
+    passes = range(1, NEW_TOKENS + 1)  # pass n has n active rows in each of two samples with audio
+    assert applied.receipt.active_rows == 2 * sum(passes)
+
+
+@each_setting
+@pytest.mark.parametrize("implementation", ["dynamic", "static", "offloaded"])
+def test_cache_by_name(subject: Subject, setting: dict[str, Any], implementation: str) -> None:
+    if implementation == "offloaded" and not torch.cuda.is_available():
+        pytest.skip("Transformers offloads a cache from a CUDA device only")
+    inputs = subject.inputs(QUESTIONS)
+    options = greedy(subject, cache_implementation=implementation, disable_compile=True)
+    with MATA(**setting)(subject.model):
+        output = subject.model.generate(**inputs, **options)
+    assert_generated_exactly(subject, inputs, output, **setting)
+
+
+old = Version(transformers.__version__) < Version(NEWEST)
+in_pieces = pytest.mark.skipif(old, reason="old versions read prompts in pieces wrongly, unsteered")
+
+
+@pytest.mark.skipif(old, reason="old versions have no fp8 cache")
+@each_setting
+def test_quantised_cache(qwen2_audio: Subject, setting: dict[str, Any]) -> None:
+    """An fp8 cache is lossy by itself, so the reference reads its keys from one as well.
+
+    Steered is the last layer, and the others are the same to the last bit: a key that differs by
+    1e-7 may be rounded to another value of 8 bits.
+    """
+    setting = {**setting, "layers": [models.LAYERS - 1]}
+    model: Any = copy.deepcopy(qwen2_audio.model)
+    model.set_attn_implementation("eager")
+    inputs = qwen2_audio.inputs(QUESTIONS)
+    options = greedy(qwen2_audio, cache_implementation="quantized", cache_config={"backend": "fp8"})
+    with MATA(**setting)(model):
+        output = model.generate(**inputs, **options)
+    audio = torch.nn.functional.pad(inputs["input_ids"] == qwen2_audio.audio_token_id, (0, 99))
+    active = torch.ones_like(audio)
+    active[:, : inputs["input_ids"].shape[1] - 1] = False
+    twin = reference.double(model).float()
+    full = {"heads": None, "formula": "multiply", **setting, "active": active, "audio": audio}
+    with reference.full_score_attention(reference.decoder_of(twin), alone=True, **full):
+        expected = twin.generate(**inputs, **options)
+    assert torch.equal(output.sequences, expected.sequences)
+    assert_close(torch.stack(output.logits), torch.stack(expected.logits))
+    lossless = expected_logits(
+        qwen2_audio, inputs, output.sequences[:, inputs["input_ids"].shape[1] :], **setting
+    )[0]
+    assert (output.logits[-1] - lossless[:, -1]).abs().max() > 1e-3, "the cache was quantised"
+
+
+@in_pieces
+def test_prefill_in_chunks_with_raw_audio_is_refused(subject: Subject) -> None:
+    """By Transformers: it cannot split the audio features among the pieces."""
+    inputs = subject.inputs(QUESTIONS[:1])
+    with pytest.raises(ValueError, match="Chunked prefill cannot split"), MATA()(subject.model):
+        subject.model.generate(**inputs, **greedy(subject, prefill_chunk_size=7))
+
+
+@in_pieces
+@each_setting
+def test_prefill_in_chunks_after_the_audio(subject: Subject, setting: dict[str, Any]) -> None:
+    """In pieces, from a cache that holds the audio: only the last piece ends the prompt."""
+    inputs = subject.inputs(QUESTIONS[:1])
+    ids = inputs["input_ids"]
+    audio_end = int((ids[0] == subject.audio_token_id).nonzero().max()) + 1
+    head = {**inputs, "input_ids": ids[:, :audio_end]}
+    head["attention_mask"] = inputs["attention_mask"][:, :audio_end]
+    with torch.no_grad():
+        cache = subject.model(**head, use_cache=True).past_key_values
+    options = greedy(subject, past_key_values=cache, prefill_chunk_size=5)
+    with MATA(**setting)(subject.model):
+        output = subject.model.generate(
+            input_ids=ids, attention_mask=inputs["attention_mask"], **options
+        )
+    assert_generated_exactly(subject, inputs, output, **setting)
+
+
+def test_hand_written_decoding_loop(subject: Subject) -> None:
+    """model(**inputs) and then one token at a time with the returned cache."""
+    inputs = subject.inputs(QUESTIONS[:1])
+    logits, tokens = [], []
+    with torch.no_grad(), MATA(**SETTING)(subject.model) as applied:
+        output = subject.model(**inputs, use_cache=True)
+        for _ in range(4):
+            logits.append(output.logits[:, -1])
+            tokens.append(output.logits[:, -1, :256].argmax(-1, keepdim=True))
+            output = subject.model(input_ids=tokens[-1], past_key_values=output.past_key_values)
+    steered, _ = expected_logits(subject, inputs, torch.cat(tokens, 1), **SETTING)
+    assert_close(torch.stack(logits, 1), steered)
+    assert applied.receipt.active_rows == applied.receipt.forward_passes == 5
+
+
+def test_hand_written_prefill_in_chunks(qwen2_audio: Subject) -> None:
+    """With prompt_length the last row of each piece is not taken for the end of the prompt."""
+    model, inputs = qwen2_audio.model, qwen2_audio.inputs(QUESTIONS[:1])
+    ids, (length,) = inputs["input_ids"], prompt_tokens(inputs)
+    audio_end = int((ids[0] == qwen2_audio.audio_token_id).nonzero().max()) + 1
+    expected = reference_logits(
+        model,
+        inputs,
+        audio_token_id=qwen2_audio.audio_token_id,
+        prompt_tokens=[length],
+        **SETTING,
+    )
+    first = {**inputs, "input_ids": ids[:, :audio_end], "attention_mask": None}
+    with torch.no_grad(), MATA(**SETTING)(model, prompt_length=length) as applied:
+        cache = model(**first, use_cache=True).past_key_values
+        pieces = ids[:, audio_end:].split(5, 1)
+        logits = [model(input_ids=piece, past_key_values=cache).logits for piece in pieces]
+    assert_close(torch.cat(logits, 1), expected[:, audio_end:])
+    assert applied.receipt.active_rows == 1
+    assert applied.receipt.audio_tokens == (25,)
+
+
+def test_pieces_without_prompt_length_are_refused(qwen2_audio: Subject) -> None:
+    model, inputs = qwen2_audio.model, qwen2_audio.inputs(QUESTIONS[:1])
+    with torch.no_grad(), MATA(**SETTING)(model):
+        cache = model(**inputs, use_cache=True).past_key_values
+        with pytest.raises(PromptLengthError, match="adds 3 tokens to a cache of"):
+            model(input_ids=torch.tensor([[5, 6, 7]]), past_key_values=cache)
+
+
+def test_foreign_cache_is_refused(qwen2_audio: Subject) -> None:
+    model, inputs = qwen2_audio.model, qwen2_audio.inputs(QUESTIONS[:1])
+    with torch.no_grad():
+        cache = model(**inputs, use_cache=True).past_key_values
+        with (
+            pytest.raises(PromptLengthError, match="not filled while the model was steered"),
+            MATA(**SETTING)(model),
+        ):
+            model(input_ids=torch.tensor([[5]]), past_key_values=cache)
+
+
+@pytest.mark.parametrize("cache_class", [DynamicCache, StaticCache])
+@pytest.mark.parametrize("whole", [True, False], ids=["all-ids", "new-ids"])
+def test_second_turn_reuses_the_cache(subject: Subject, cache_class: type, whole: bool) -> None:
+    """Turn two starts from turn one's cache; its rows up to the last prompt token are unsteered."""
+    model, inputs = subject.model, subject.inputs(QUESTIONS[:1])
+    config = model.config.get_text_config()
+    cache = (
+        DynamicCache(config=config)
+        if cache_class is DynamicCache
+        else StaticCache(config=config, max_cache_len=256)
+    )
+    question = subject.processor.tokenizer("And why?", return_tensors="pt")["input_ids"]
+    with MATA(**SETTING)(model) as applied:
+        first = model.generate(
+            **inputs, **greedy(subject, past_key_values=cache, disable_compile=True)
+        )
+        ids = torch.cat([first.sequences, question], 1)
+        given = ids if whole else ids[:, int(cache.get_seq_length()) :]
+        second = model.generate(
+            input_ids=given,
+            attention_mask=torch.ones_like(ids),
+            **greedy(subject, past_key_values=cache, disable_compile=True),
+        )
+    generated = second.sequences[:, given.shape[1] :]
+    expected = _two_turns(subject, inputs, first.sequences, question, generated)
+    assert_close(torch.stack(second.logits, 1), expected)
+    assert applied.receipt.audio_tokens == ((25, 25) if whole else (25,))
+
+
+def _two_turns(
+    subject: Subject,
+    inputs: dict[str, torch.Tensor],
+    first: torch.Tensor,
+    question: torch.Tensor,
+    generated: torch.Tensor,
+) -> torch.Tensor:
+    """Reference of turn two: answer one was steered when it was made, question two never is."""
+    ids = torch.cat([first, question, generated], 1)
+    start = inputs["input_ids"].shape[1]
+    active = torch.zeros_like(ids, dtype=torch.bool)
+    active[:, start - 1 : first.shape[1] - 1] = True  # the last answer token was never fed
+    last = first.shape[1] + question.shape[1] - 1
+    active[:, last:] = True
+    twin = reference.double(subject.model)
+    rest = {k: v for k, v in inputs.items() if k not in ("input_ids", "attention_mask")}
+    with (
+        torch.no_grad(),
+        reference.full_score_attention(
+            reference.decoder_of(twin),
+            layers=SETTING["layers"],
+            heads=None,
+            alpha=SETTING["alpha"],
+            formula="multiply",
+            active=active,
+            audio=ids == subject.audio_token_id,
+        ),
+    ):
+        logits = twin(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False, **rest)
+    return logits.logits[:, last:-1]
+
+
+def test_a_returned_cache_is_not_left_scaled(qwen2_audio: Subject) -> None:
+    """Scaled keys are put back, bit for bit, when generate() returns or fails."""
+    model, inputs = qwen2_audio.model, qwen2_audio.inputs(QUESTIONS)
+    cache = DynamicCache(config=model.config.get_text_config())
+    model.generate(**inputs, **greedy(qwen2_audio, past_key_values=cache, max_new_tokens=1))
+    untouched = [layer.keys.clone() for layer in cache.layers]
+
+    steered = DynamicCache(config=model.config.get_text_config())
+    with MATA(**SETTING)(model):
+        model.generate(**inputs, **greedy(qwen2_audio, past_key_values=steered))
+    width = inputs["input_ids"].shape[1]
+    for layer in range(3):  # layer 3 reads what layer 2 wrote at the last row
+        kept = slice(None, width - 1)
+        assert torch.equal(steered.layers[layer].keys[:, :, kept], untouched[layer][:, :, kept])
+
+    def stop(*_: Any) -> torch.Tensor:
+        raise KeyboardInterrupt
+
+    broken = DynamicCache(config=model.config.get_text_config())
+    options = greedy(qwen2_audio, past_key_values=broken, stopping_criteria=[stop])
+    with pytest.raises(KeyboardInterrupt), MATA(**SETTING)(model):
+        model.generate(**inputs, **options)
+    for layer in range(3):
+        kept = slice(None, width - 1)
+        assert torch.equal(broken.layers[layer].keys[:, :, kept], untouched[layer][:, :, kept])
+
+
+def test_decoding_runs_on_stock_kernels(
+    qwen2_audio: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With scaled keys no row is rewritten after the prompt; without, every step is."""
+    from mata_audio.steering import layer as steered_layer
+
+    calls: list[int] = []
+    attend = steered_layer.attend_rows
+
+    def counted(query: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        calls.append(query.shape[2])
+        return attend(query, *args, **kwargs)
+
+    monkeypatch.setattr(steered_layer, "attend_rows", counted)
+    inputs = qwen2_audio.inputs(QUESTIONS[:1])
+    for setting, expected in zip(SETTINGS, [2, 2 * NEW_TOKENS, 2 * NEW_TOKENS], strict=True):
+        calls.clear()
+        with MATA(**setting)(qwen2_audio.model):
+            qwen2_audio.model.generate(**inputs, **greedy(qwen2_audio))
+        assert len(calls) == expected
+
+
+def test_a_prefilled_cache_without_the_last_token(subject: Subject) -> None:
+    """One prefill for many settings: only the last prompt token is run again for each."""
+    inputs = subject.inputs(QUESTIONS[:1])
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
+    with torch.no_grad():
+        cache = subject.model(**inputs, use_cache=True).past_key_values
+    prefilled = [layer.keys[:, :, :-1].clone() for layer in cache.layers]
+    for setting in [*SETTINGS, SETTING]:
+        cache.crop(ids.shape[1] - 1 - int(cache.get_seq_length()))
+        options = greedy(subject, past_key_values=cache)
+        with MATA(**setting)(subject.model) as applied:
+            output = subject.model.generate(input_ids=ids, attention_mask=mask, **options)
+        assert_generated_exactly(subject, inputs, output, **setting)
+        assert applied.receipt.active_rows == applied.receipt.forward_passes
+        for layer, keys in zip(cache.layers, prefilled, strict=True):
+            assert torch.equal(layer.keys[:, :, : keys.shape[2]], keys)
+
+
+def test_an_audio_token_in_the_answer_is_not_audio(omni_thinker: Subject) -> None:
+    """A model may generate the id of the audio token; only the prompt's are audio."""
+    inputs = omni_thinker.inputs(QUESTIONS[:1])
+    forced = [[id_, -torch.inf] for id_ in range(300) if id_ != omni_thinker.audio_token_id]
+    options = greedy(omni_thinker, suppress_tokens=[i for i, _ in forced if i < 266])
+    with MATA(**SETTING)(omni_thinker.model):
+        output = omni_thinker.model.generate(**inputs, **options)
+    width = inputs["input_ids"].shape[1]
+    assert (output.sequences[:, width:] == omni_thinker.audio_token_id).all()
+    # The same logits as when another token of the same embedding had been generated.
+    steps = torch.stack(output.logits, 1)
+    with torch.no_grad(), MATA(**SETTING, formula="multiply", heads=range(4))(omni_thinker.model):
+        cache = omni_thinker.model(**inputs, use_cache=True).past_key_values
+        token = output.sequences[:, width : width + 1]
+        logits = omni_thinker.model(input_ids=token, past_key_values=cache).logits
+    assert (logits[:, 0] - steps[:, 1]).abs().max() < TOLERANCE

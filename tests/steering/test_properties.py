@@ -1,0 +1,135 @@
+"""Whatever the prompts, the padding and the setting: every row equals the float64 reference.
+
+Thousands of cases instead of hundreds: pytest tests/test_properties.py --hypothesis-profile=many
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import mock
+
+import torch
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from test_prompt_rows import changed_rows
+from torch import Tensor
+
+from checks import assert_close, greedy, prompt_tokens
+from mata_audio import MATA
+from reference import reference_logits
+from subject import Subject
+
+LAYERS, HEADS = 4, 4
+
+# A fixture of the session serves every case.
+many_cases = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+texts = st.text(alphabet="abcdefgh ?", min_size=1, max_size=40)
+seconds = st.floats(0.1, 1.5).map(lambda length: round(length, 2))
+samples = st.tuples(texts, st.lists(seconds, max_size=3))
+batches = st.lists(samples, min_size=1, max_size=4)
+
+
+def subsets(count: int) -> st.SearchStrategy[list[int]]:
+    return st.sets(st.integers(0, count - 1), min_size=1).map(sorted)
+
+
+tables = st.lists(
+    st.lists(st.floats(-1, 2), min_size=HEADS, max_size=HEADS), min_size=LAYERS, max_size=LAYERS
+)
+where = st.fixed_dictionaries(
+    {"alpha": st.floats(-1, 2), "layers": subsets(LAYERS), "heads": st.none() | subsets(HEADS)}
+) | st.fixed_dictionaries({"gains": tables})
+formulas = st.sampled_from(["multiply", "absolute", "add"])
+targets = st.sampled_from(["last"] * 4 + ["all", "after-audio", "last-7", "random-5"])
+backends = st.sampled_from(["sdpa", "eager"])
+
+
+def expected(
+    subject: Subject, inputs: dict[str, Tensor], mata: MATA, generated: Tensor | None = None
+) -> Tensor:
+    """Logits of every position by the reference."""
+    table = mata.gains is not None
+    return reference_logits(
+        subject.model,
+        inputs,
+        audio_token_id=subject.audio_token_id,
+        prompt_tokens=prompt_tokens(inputs),
+        layers=range(LAYERS) if table else mata.layers,
+        heads=None if table else mata.heads,
+        alpha=torch.tensor(mata.gains) if table else mata.alpha,
+        formula=mata.formula,
+        generated=generated,
+        prompt_rows=_rows(subject, inputs, mata),
+    )
+
+
+def _rows(subject: Subject, inputs: dict[str, Tensor], mata: MATA) -> Tensor | None:
+    from mata_audio.notation.rows import read_rows
+
+    if mata.rows == "last":
+        return None
+    return changed_rows(subject, inputs, read_rows(mata.rows, mata.seed))
+
+
+@many_cases
+@given(batch=batches, side=st.sampled_from(["left", "right"]), where=where, formula=formulas,
+       rows=targets, backend=backends, scores=st.sampled_from([1, 3000, 2**23]))  # fmt: skip
+def test_a_plain_pass(
+    subject: Subject,
+    batch: list[tuple[str, list[float]]],
+    side: str,
+    where: dict[str, Any],
+    formula: str,
+    rows: str,
+    backend: str,
+    scores: int,
+) -> None:
+    assume(any(clips for _, clips in batch))
+    mata = MATA(**where, formula=formula, rows=rows)
+    inputs = subject.inputs(batch, side=side)
+    positions = {}
+    if "Omni" not in type(subject.model).__name__:
+        positions["position_ids"] = (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)
+    before = subject.model.config._attn_implementation
+    subject.model.set_attn_implementation(backend)
+    try:
+        with (
+            mock.patch("mata_audio.steering.layer.MAX_SCORES", scores),
+            torch.no_grad(),
+            mata(subject.model),
+        ):
+            found = subject.model(**inputs, **positions).logits
+    finally:
+        subject.model.set_attn_implementation(before)
+    real = inputs["attention_mask"].bool()
+    assert_close(found[real], expected(subject, inputs, mata)[real])
+
+
+@many_cases
+@given(batch=batches, where=where, formula=formulas, rows=targets, backend=backends,
+       cached=st.sampled_from([True, True, False]))  # fmt: skip
+def test_generation(
+    subject: Subject,
+    batch: list[tuple[str, list[float]]],
+    where: dict[str, Any],
+    formula: str,
+    rows: str,
+    backend: str,
+    cached: bool,
+) -> None:
+    assume(any(clips for _, clips in batch))
+    mata = MATA(**where, formula=formula, rows=rows)
+    inputs = subject.inputs(batch)
+    before = subject.model.config._attn_implementation
+    subject.model.set_attn_implementation(backend)
+    try:
+        with mata(subject.model):
+            output = subject.model.generate(
+                **inputs, **greedy(subject, max_new_tokens=3, use_cache=cached)
+            )
+    finally:
+        subject.model.set_attn_implementation(before)
+    width = inputs["input_ids"].shape[1]
+    whole = expected(subject, inputs, mata, output.sequences[:, width:])
+    assert_close(torch.stack(output.logits, 1), whole[:, width - 1 : -1])
