@@ -16,7 +16,8 @@ from mata_audio import MATA
 from mata_audio.cli.commands.ask import side_by_side
 from mata_audio.families import PromptStyle
 from mata_audio.models import asking, loading
-from mata_audio.models.loading import Loaded, find_model, load, load_weights
+from mata_audio.models.finding import find_model
+from mata_audio.models.loading import Loaded, load, load_weights
 from mata_audio.models.prompter import Prompter
 
 SHORT = ("--max-new-tokens", "4")

@@ -18,7 +18,8 @@ from mata_audio.doctor.small_models import small_model
 from mata_audio.evaluation import evaluate
 from mata_audio.families import FAMILIES
 from mata_audio.models.asking import answer
-from mata_audio.models.loading import Loaded, find_model, load, load_processor
+from mata_audio.models.finding import find_model
+from mata_audio.models.loading import Loaded, load, load_processor
 from mata_audio.models.prompter import Prompter
 from mata_audio.profiling import timeline
 

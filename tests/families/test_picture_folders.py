@@ -17,7 +17,8 @@ from mata_audio.doctor.examine import examine
 from mata_audio.doctor.patient import loaded_patient
 from mata_audio.doctor.small_models import VISION_MODEL_TYPES
 from mata_audio.doctor.small_models.pixels import FRAMES, MERGED, PATCH
-from mata_audio.models.loading import find_model, load
+from mata_audio.models.finding import find_model
+from mata_audio.models.loading import load
 
 SIDE = 16
 SQUARE = {"height": SIDE, "width": SIDE}

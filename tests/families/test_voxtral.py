@@ -18,7 +18,8 @@ from families.test_exactness_of_families import assert_generated_exactly
 from families.voxtral_folder import AUDIO, WINDOW_TOKENS, write_tekken, write_voxtral_folder
 from mata_audio import ModelLoadError, SettingsError
 from mata_audio.doctor.small_models import small_model
-from mata_audio.models.loading import find_model, load, load_processor
+from mata_audio.models.finding import find_model
+from mata_audio.models.loading import load, load_processor
 from mata_audio.models.prompter import Clip, Prompter, PromptStyle
 from mata_audio.profiling.kinds import KINDS, token_kinds, vocabulary
 

@@ -18,8 +18,9 @@ from mata_audio.doctor.small_models import small_model
 from mata_audio.errors import MissingAdapterWarning
 from mata_audio.families import locate
 from mata_audio.models import sound_adapter
+from mata_audio.models.finding import find_model, skeleton
 from mata_audio.models.load_errors import reason
-from mata_audio.models.loading import find_model, load, load_processor, load_weights, skeleton
+from mata_audio.models.loading import load, load_processor, load_weights
 
 
 @pytest.fixture

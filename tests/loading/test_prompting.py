@@ -11,7 +11,8 @@ import models
 from families.folders import PARTS, SYSTEM, WORDS
 from mata_audio import ModelLoadError, SettingsError
 from mata_audio.families import Hearing, PromptStyle
-from mata_audio.models.loading import find_model, load_processor
+from mata_audio.models.finding import find_model
+from mata_audio.models.loading import load_processor
 from mata_audio.models.prompter import Prompter
 
 CLIP = "<|audio_bos|><|AUDIO|><|audio_eos|>"

@@ -1,65 +1,24 @@
-"""Finding a model on disk or on the hub, and loading it with its processor.
-
-Everything that can be told from the small files is checked before any weights are read.
-"""
+"""Loading a model that was found: its processor, then its weights."""
 
 from __future__ import annotations
 
-import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from torch import nn
-from transformers import AutoConfig, AutoProcessor, PreTrainedConfig
+from transformers import AutoProcessor
 from transformers.processing_utils import ProcessorMixin
 
-from mata_audio.errors import (
-    MataError,
-    MissingAdapterWarning,
-    ModelLoadError,
-    SettingsError,
-    UnsupportedModelError,
-)
-from mata_audio.families import Family, family_named, follow
+from mata_audio.errors import MissingAdapterWarning, ModelLoadError, SettingsError
+from mata_audio.families import Family, follow
+from mata_audio.models.finding import Found, find_model, skeleton
 from mata_audio.models.load_errors import cannot_write, missing_processor_files, reason
 from mata_audio.models.sound_adapter import check_peft, put_on
-from mata_audio.tiny import MODEL_PATH
 
-TINY = "tiny"
 DTYPES = ("auto", "float32", "bfloat16", "float16")
-
-
-@dataclass(frozen=True)
-class Found:
-    """A supported model, before its weights are read.
-
-    Args:
-        name: what to call it in reports.
-        source: folder or hub id, as ``from_pretrained`` takes it.
-        family: its row in :data:`mata_audio.families.FAMILIES`.
-        config: of the class that ``family.loader`` names.
-        options: further arguments for every ``from_pretrained``.
-    """
-
-    name: str
-    source: str
-    family: Family
-    config: Any
-    options: dict[str, Any]
-
-    @property
-    def model_class(self) -> Any:
-        """The ``transformers`` class that answers questions about audio."""
-        return getattr(transformers, self.family.loader)
-
-    @property
-    def folder(self) -> Path | None:
-        """Where the files are, for a local model."""
-        return Path(self.source) if Path(self.source).is_dir() else None
 
 
 @dataclass(frozen=True)
@@ -107,28 +66,6 @@ def load(
     processor = load_processor(found)
     model = load_weights(found, device=device, dtype=dtype, attn_implementation=attn_implementation)
     return Loaded(model, processor, found.name, found.family)
-
-
-def find_model(
-    model_id: str | Path, *, trust_remote_code: bool = False, seeing: bool = False
-) -> Found:
-    """Read a model's configuration; arguments and errors as for :func:`load`."""
-    source = str(MODEL_PATH if str(model_id) == TINY else model_id)
-    _check_source(source)
-    local = Path(source).is_dir()
-    options = {"trust_remote_code": trust_remote_code, "local_files_only": local}
-    name = TINY if local and MODEL_PATH.is_dir() and MODEL_PATH.samefile(source) else str(model_id)
-    try:
-        data, _ = PreTrainedConfig.get_config_dict(source, local_files_only=local)
-        family = _family(data, name, seeing)
-        model_class = getattr(transformers, family.loader)
-        config_class = getattr(model_class, "config_class", None) or AutoConfig
-        config = config_class.from_pretrained(source, **options)
-    except MataError:
-        raise
-    except Exception as error:
-        raise ModelLoadError(f"cannot read the configuration of {name}: {reason(error)}") from error
-    return Found(name, source, family, config, options)
 
 
 def load_processor(found: Found) -> Any:
@@ -231,66 +168,6 @@ def _make_ready(found: Found, model: Any) -> None:
         )
         return
     put_on(model, found.source, name, subfolder, found.folder is not None)
-
-
-def skeleton(found: Found, attn_implementation: str | None = None) -> nn.Module:
-    """Build the model without weights (on PyTorch's meta device): its structure, in milliseconds.
-
-    Raises:
-        SettingsError: the attention backend does not exist or cannot be used here.
-        ModelLoadError: the configuration is not one that the class can be built from.
-    """
-    chosen = {} if attn_implementation is None else {"attn_implementation": attn_implementation}
-    build = getattr(found.model_class, "from_config", None) or found.model_class._from_config
-    try:
-        with torch.device("meta"):
-            return build(found.config, **chosen)
-    except Exception as error:
-        if chosen:
-            raise SettingsError(
-                f"attention backend {attn_implementation!r} cannot be used: {reason(error)}"
-            ) from error
-        raise ModelLoadError(
-            f"the configuration of {found.name} does not make a model: {reason(error)}"
-        ) from error
-
-
-def _check_source(source: str) -> None:
-    """Refuse what can be neither a model folder nor a hub id, before any network is asked."""
-    path = Path(source)
-    if not source.strip():
-        raise ModelLoadError("no model was named: give 'tiny', a folder or a hub id")
-    if path.is_dir():
-        config = path / "config.json"
-        if not config.is_file():
-            raise ModelLoadError(f"{source} is not a model folder: it has no config.json")
-        try:
-            data = json.loads(config.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ModelLoadError(f"{config} is not JSON: {error}") from error
-        if not isinstance(data, dict):
-            raise ModelLoadError(f"{config} must hold a JSON object; got {type(data).__name__}")
-    elif path.exists():
-        raise ModelLoadError(f"{source} is a file; give the model's folder")
-    elif source[0] in "./~" or len(path.parts) > 2:
-        raise ModelLoadError(f"no such model folder: {source}")
-
-
-def _family(config: dict[str, Any], name: str, seeing: bool) -> Family:
-    try:
-        family = family_named(config.get("model_type"), name)
-        if "audio" in family.tokens or seeing:
-            return family
-        raise UnsupportedModelError(
-            f"a {family.model_type} model has tokens of {' and '.join(family.tokens)} alone: from "
-            f'Python it can be steered with MATA(tokens="{next(iter(family.tokens))}")'
-        )
-    except UnsupportedModelError as error:
-        if "audio" in str(config).lower():
-            raise
-        raise UnsupportedModelError(
-            f"{name} is a model without audio: nothing in its configuration is about audio. {error}"
-        ) from None
 
 
 def _device(name: str) -> torch.device:

@@ -67,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
 
     from mata_audio.families import locate
     from mata_audio.models import asking
-    from mata_audio.models.loading import TINY, Loaded, find_model, load_weights, skeleton
+    from mata_audio.models.finding import TINY, find_model, skeleton
+    from mata_audio.models.loading import Loaded, load_weights
     from mata_audio.models.prompter import Prompter
     from mata_audio.settings.in_words import describe_on
 

@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     from mata_audio.evaluation.running.evaluate import loaded_model
     from mata_audio.evaluation.running.plan import Options, make_plan
-    from mata_audio.models.loading import TINY
+    from mata_audio.models.finding import TINY
     from mata_audio.profiling import profile
     from mata_audio.profiling.table import text
 

@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     from mata_audio.evaluation.choosing.choose import METHODS, choose_plan
     from mata_audio.evaluation.running.plan import make_plan
     from mata_audio.evaluation.sweep.table import as_text
-    from mata_audio.models.loading import TINY
+    from mata_audio.models.finding import TINY
     from mata_audio.storage.run_folder import RunFolder
 
     if args.method not in METHODS:

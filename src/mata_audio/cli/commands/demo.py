@@ -77,7 +77,8 @@ def run(args: argparse.Namespace) -> int:
     from mata_audio.evaluation.results.results import SettingResult
     from mata_audio.evaluation.tasks.tiny import Tiny
     from mata_audio.families import locate
-    from mata_audio.models.loading import TINY, load
+    from mata_audio.models.finding import TINY
+    from mata_audio.models.loading import load
     from mata_audio.settings.in_words import describe_on
     from mata_audio.settings.named import BASELINE
 

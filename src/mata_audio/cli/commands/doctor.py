@@ -76,7 +76,8 @@ def _one_model(args: argparse.Namespace, debug: bool) -> DoctorReport:
     from mata_audio.cli.quiet import use_one_thread
     from mata_audio.doctor.examine import examine
     from mata_audio.doctor.patient import loaded_patient
-    from mata_audio.models.loading import TINY, load
+    from mata_audio.models.finding import TINY
+    from mata_audio.models.loading import load
 
     note(f"loading {args.model}")
     loaded = load(args.model, seeing=True, **loading_options(args))

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     quiet_libraries(getattr(args, "debug", False))
     from mata_audio.evaluation.running.evaluate import run_plan
     from mata_audio.evaluation.running.plan import make_plan
-    from mata_audio.models.loading import TINY
+    from mata_audio.models.finding import TINY
     from mata_audio.storage.run_folder import RunFolder
 
     plan = make_plan(args.model, args.task, args.data, settings_from(args), options_from(args))

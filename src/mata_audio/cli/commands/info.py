@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
     quiet_libraries(getattr(args, "debug", False))
     from mata_audio.families import locate
-    from mata_audio.models.loading import find_model, skeleton
+    from mata_audio.models.finding import find_model, skeleton
     from mata_audio.models.prompter import Prompter
     from mata_audio.settings.in_words import describe_on
 

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     from mata_audio.evaluation.sweep.sweep import sweep_plan
     from mata_audio.evaluation.sweep.table import as_markdown, as_text
     from mata_audio.families import locate
-    from mata_audio.models.loading import TINY, find_model, skeleton
+    from mata_audio.models.finding import TINY, find_model, skeleton
     from mata_audio.storage.atomic_file import write_atomically
     from mata_audio.storage.run_folder import RunFolder
 

@@ -24,7 +24,8 @@ from mata_audio.evaluation.running.runner import Progress
 from mata_audio.evaluation.scoring.readers import check_reader
 from mata_audio.evaluation.templates.template import load_template
 from mata_audio.families import locate
-from mata_audio.models.loading import find_model, load_processor, skeleton
+from mata_audio.models.finding import find_model, skeleton
+from mata_audio.models.loading import load_processor
 from mata_audio.storage.run_folder import RunFolder
 
 Report = Callable[[PaperTable, Progress], None]

@@ -14,7 +14,8 @@ from mata_audio.evaluation.task import Task
 from mata_audio.evaluation.tasks import task_named
 from mata_audio.evaluation.templates.template import Template, default_template, load_template
 from mata_audio.families import locate
-from mata_audio.models.loading import DTYPES, Found, Loaded, find_model, skeleton
+from mata_audio.models.finding import Found, find_model, skeleton
+from mata_audio.models.loading import DTYPES, Loaded
 from mata_audio.settings.mata import MATA
 from mata_audio.settings.named import NamedSetting, with_baseline
 from mata_audio.steering.gain_tensor import gains_on
