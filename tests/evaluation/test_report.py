@@ -14,12 +14,14 @@ from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
-from mata_audio.evaluation.report import ClipMedia, render_report
+from mata_audio.evaluation.item import Dataset, Item
+from mata_audio.evaluation.report import ClipMedia, render_report, report_clips
+from mata_audio.evaluation.report.clips import playable
 from mata_audio.evaluation.report.facts import run_facts, title_facts
-from mata_audio.evaluation.report.media import playable
 from mata_audio.evaluation.results import number_format as formatting
 from mata_audio.evaluation.results.results import (
     Accuracy,
@@ -265,6 +267,67 @@ def test_playable(source: str) -> None:
 )
 def test_not_playable(source: str) -> None:
     assert playable(source) is None
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip of as many bytes as asked for."""
+
+    name: str
+    content: bytes = b"RIFF" + bytes(96)
+
+    def read(self) -> bytes:
+        return self.content
+
+
+def dataset() -> Dataset:
+    """The items of :func:`results` with a clip of 100 bytes each; item 3 has two."""
+    items = [
+        Item(item(n).id, (Clip(f"{n}.wav"),) * (2 if n == 3 else 1), "?", (), None)
+        for n in range(ITEMS)
+    ]
+    return Dataset("colours", "test", tuple(items), {})
+
+
+def test_some_clips_are_those_of_changed_answers_then_the_first_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """mata-0.1 gained 6 items and lost 4; two more fit, then one with two clips does not."""
+    monkeypatch.setattr("mata_audio.evaluation.report.clips.MOST_EMBEDDED", 1_399)
+    found = report_clips(results(), dataset(), tmp_path / "report.html", "some")
+    changed = [
+        one.id
+        for one in map(item, range(ITEMS))
+        if one.answers and one.answers[BASELINE].correct != one.answers[NAMES[0]].correct
+    ]
+    assert len(changed) == 10
+    assert list(found) == [*changed, item(0).id, item(2).id]  # 3 would be too much
+    assert all(playable(clip.source) for own in found.values() for clip in own)
+    note = "12 of 60 clips are in this page, those of changed answers first."
+    assert note in parsed(render_report(results(), found)).text
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("how", ["auto", "embed", "some", "link"])
+def test_with_every_clip_no_note_says_that_some_are_left_out(how: str, tmp_path: Path) -> None:
+    found = report_clips(results(), dataset(), tmp_path / "report.html", how)
+    assert {*found} == {one.id for one in results().items}
+    assert "clips are in this page" not in render_report(results(), found)
+    assert (tmp_path / "report-audio").exists() == (how == "link")
+
+
+def test_too_many_clips_are_linked_unless_the_page_is_to_have_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mata_audio.evaluation.report.clips.MOST_EMBEDDED", 1_399)
+    page = tmp_path / "report.html"
+    embedded = report_clips(results(), dataset(), page, "embed")
+    assert all(clip.source.startswith("data:") for own in embedded.values() for clip in own)
+    linked = report_clips(results(), dataset(), page, "auto")
+    sources = [clip.source for own in linked.values() for clip in own]
+    assert len(sources) == ITEMS + 1
+    assert all((tmp_path / unquote(source)).read_bytes() == Clip("").content for source in sources)
+    assert report_clips(results(), dataset(), page, "none") == {}
 
 
 def test_headline_with_one_setting() -> None:

@@ -35,9 +35,10 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--audio",
-        choices=("auto", "embed", "link", "none"),
+        choices=("auto", "embed", "some", "link", "none"),
         default="auto",
-        help="clips in the page, or linked as files; auto embeds up to 20 MB (auto)",
+        help="embed all clips in the page, or some (up to 20 MB, changed answers first), or link "
+        "to files; auto embeds all up to 20 MB, otherwise links (auto)",
     )
     parser.add_argument("--data", metavar="PATH", help="where the benchmark is now, if it moved")
     parser.set_defaults(run=run)
@@ -50,8 +51,7 @@ def run(args: argparse.Namespace) -> int:
         RunError: there is no finished run.
     """
     from mata_audio.errors import MataError
-    from mata_audio.evaluation.report import ClipMedia, render_report
-    from mata_audio.evaluation.report.clips import report_clips
+    from mata_audio.evaluation.report import ClipMedia, render_report, report_clips
     from mata_audio.evaluation.results.results_file import load_results
     from mata_audio.evaluation.results.stored_run import open_run
     from mata_audio.storage.atomic_file import write_atomically

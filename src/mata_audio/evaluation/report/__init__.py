@@ -1,7 +1,7 @@
 """A run's results as one self-contained HTML page."""
 
-from mata_audio.evaluation.report.media import ClipMedia
+from mata_audio.evaluation.report.clips import ClipMedia, report_clips
 from mata_audio.evaluation.report.page import render_report
 from mata_audio.evaluation.report.pictures import Picture, page_pictures
 
-__all__ = ["ClipMedia", "Picture", "page_pictures", "render_report"]
+__all__ = ["ClipMedia", "Picture", "page_pictures", "render_report", "report_clips"]

@@ -1,67 +1,117 @@
-"""Where a report plays a run's clips from: embedded in the page, or files that it links to."""
+"""The clips of a report: embedded in the page or linked as files, and which places are allowed."""
 
 from __future__ import annotations
 
 import base64
+import math
 import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from mata_audio.errors import AudioError
 from mata_audio.evaluation.data.audio_sources import FileAudio
 from mata_audio.evaluation.item import AudioSource, Dataset, Item
-from mata_audio.evaluation.report import ClipMedia
-from mata_audio.evaluation.results.results import Results
+from mata_audio.evaluation.results.results import ItemResult, Results
+from mata_audio.settings.named import BASELINE
 
-EMBED, LINK, NONE, AUTO = "embed", "link", "none", "auto"
+AUTO, EMBED, SOME, LINK, NONE = "auto", "embed", "some", "link", "none"
 MOST_EMBEDDED = 20 * 2**20
-"""Bytes of audio up to which ``auto`` embeds the clips."""
+"""Bytes of audio that ``auto`` and ``some`` embed at most."""
 
 _TYPES = {b"RIFF": "wav", b"fLaC": "flac", b"OggS": "ogg", b"ID3": "mpeg", b"\xff": "mpeg"}
 _ENDINGS = {"mpeg": "mp3"}
+
+_EMBEDDED = re.compile(r"data:audio/", re.IGNORECASE)
+# What a URL parser reads as a scheme; a Windows drive letter looks like one as well.
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+# Two slashes are followed by a host, and browsers read a backslash as a slash.
+_HOST = re.compile(r"[/\\]{2}")
+# URL parsers skip these, which would hide a scheme from the pattern above.
+_SKIPPED = re.compile(r"^\s|[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class ClipMedia:
+    """One clip of an item, as the report plays it.
+
+    Args:
+        name: its name in the question file.
+        source: a ``data:audio/...`` URI, or a percent-encoded URL reference without scheme and
+            host, such as ``clips/7.wav`` or ``/data/clips/7.wav``. The report names a clip with
+            any other source, but does not play it.
+    """
+
+    name: str
+    source: str
+
+
+def playable(source: str) -> str | None:
+    """Return ``source`` if a report may load it, else None."""
+    if not source or _SKIPPED.search(source):
+        return None
+    if _EMBEDDED.match(source):
+        return source
+    return None if _SCHEME.match(source) or _HOST.match(source) else source
 
 
 def report_clips(
     results: Results, dataset: Dataset, page: Path, how: str = AUTO
 ) -> dict[str, list[ClipMedia]]:
-    """Return the clips of every item, by item id, for :func:`render_report`.
+    """Return the clips by item id, for :func:`render_report`.
 
-    Clips that are files of their own are linked where they are; others (in archives, in parquet,
-    synthesised) are written to a folder beside the page first.
+    Links point to clips that are files; other clips (in archives, in parquet, synthesised) are
+    first written to a folder next to the page.
 
     Args:
-        results: of the run.
-        dataset: its items, which know their audio.
+        results: the run's results.
+        dataset: its items with their audio.
         page: where the report will be.
-        how: ``"embed"``, ``"link"``, ``"none"``, or ``"auto"``: embed where that is little.
+        how: ``"embed"`` all clips, ``"link"`` to them, or ``"none"``; ``"auto"`` embeds them if
+            they are at most :data:`MOST_EMBEDDED` bytes and links to them otherwise; ``"some"``
+            embeds as many as that allows, first those of items whose answer the baseline and a
+            setting do not both get right or wrong, and leaves the other items out.
     """
-    shown = {result.id for result in results.items}
+    shown = {result.id: result for result in results.items}
     items = [item for item in dataset.items if item.id in shown]
     if how == NONE:
         return {}
-    if how in (EMBED, AUTO):
-        limit = None if how == EMBED else MOST_EMBEDDED
-        embedded = _embedded(items, limit)
-        if embedded is not None:
+    if how == EMBED:
+        return _embedded(items, math.inf)
+    if how == SOME:
+        first = sorted(items, key=lambda item: not _changed(shown[item.id]))
+        return _embedded(first, MOST_EMBEDDED)
+    if how == AUTO:
+        embedded = _embedded(items, MOST_EMBEDDED)
+        if len(embedded) == len(items):
             return embedded
     folder = page.with_name(f"{page.stem}-audio")
     return {item.id: _linked(item, page, folder) for item in items}
 
 
-def _embedded(items: list[Item], limit: int | None) -> dict[str, list[ClipMedia]] | None:
-    """Return all clips as data URIs; None where they are larger than ``limit`` together."""
+def _changed(item: ItemResult) -> bool:
+    """Whether a setting gained or lost this item."""
+    scored = {name: own.correct for name, own in item.answers.items() if own.correct is not None}
+    return BASELINE in scored and len(set(scored.values())) > 1
+
+
+def _embedded(items: Sequence[Item], limit: float) -> dict[str, list[ClipMedia]]:
+    """Return clips as data URIs, up to the first item with which they exceed ``limit`` bytes."""
     total = 0
     clips: dict[str, list[ClipMedia]] = {}
     for item in items:
-        clips[item.id] = []
+        own = []
         for source in item.audio:
             content = _content(source)
             total += len(content)
-            if limit is not None and total > limit:
-                return None
+            if total > limit:
+                return clips
             encoded = base64.b64encode(content).decode()
             uri = f"data:audio/{_type(content)};base64,{encoded}" if content else ""
-            clips[item.id].append(ClipMedia(source.name, uri))
+            own.append(ClipMedia(source.name, uri))
+        clips[item.id] = own
     return clips
 
 

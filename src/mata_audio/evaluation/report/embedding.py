@@ -8,8 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from mata_audio.evaluation.report.clips import ClipMedia, playable
 from mata_audio.evaluation.report.markers import marker
-from mata_audio.evaluation.report.media import ClipMedia, playable
 from mata_audio.evaluation.results.number_format import seconds
 from mata_audio.evaluation.results.results import ItemResult, Results
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from mata_audio.evaluation.report.clips import ClipMedia
 from mata_audio.evaluation.report.embedding import embedded_json, page_data
 from mata_audio.evaluation.report.facts import Fact, run_facts, title_facts
 from mata_audio.evaluation.report.markers import Marker, marker
-from mata_audio.evaluation.report.media import ClipMedia
 from mata_audio.evaluation.report.pictures import Picture
 from mata_audio.evaluation.report.plots import plot
 from mata_audio.evaluation.results import number_format as formatting
@@ -42,7 +42,8 @@ def render_report(
 
     Args:
         results: of the run.
-        clips: by item id, what its audio players play; an item may have none.
+        clips: by item id, from :func:`report_clips`. If some items are missing from them, a note
+            on the page says how many clips it has.
         pictures: from :func:`page_pictures`.
     """
     style, script = _resource("report.css"), _resource("report.js")
@@ -64,7 +65,7 @@ def render_report(
         script=Markup(script),
         data=embedded_json(page_data(results, clips)),
         pictures=pictures,
-        **_context(results),
+        **_context(replace(results, notes=(*results.notes, *_left_out(results, clips)))),
     )
     # A lone surrogate, which broken escapes in a question file leave behind, cannot be written.
     return page.encode("utf-8", errors="replace").decode("utf-8")
@@ -93,6 +94,16 @@ def _policy(style: str, script: str) -> str:
 
 def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode()
+
+
+def _left_out(results: Results, clips: Mapping[str, Sequence[ClipMedia]]) -> list[str]:
+    """Return a note if the page has the clips of some items only."""
+    absent = [item for item in results.items if item.id not in clips]
+    if not clips or not absent:
+        return []
+    here = sum(map(len, clips.values()))
+    every = here + sum(max(1, len(item.clips)) for item in absent)
+    return [f"{here:,} of {every:,} clips are in this page, those of changed answers first."]
 
 
 def _context(results: Results) -> dict[str, Any]:
