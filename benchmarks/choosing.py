@@ -2,10 +2,10 @@
 
 python benchmarks/choosing.py tiny MODEL_FOLDER ... --out build/choosing
 
-Every method chooses on the same tuning items. Its setting is then run on the whole test split,
-together with the paper's, with every window of layers at every alpha (the best of these in
-hindsight is what regret is counted from), and with every single layer (what a method's scores are
-correlated with). Other models: ``training/train_tiny.py --train-only --seed 1 --layers 16``.
+Every method chooses on the same tuning items. Its setting then runs on the whole test split, next
+to the paper's setting, every window of layers at every alpha (regret is counted from the best of
+these in hindsight) and every single layer (a method's scores are correlated with these effects).
+To train other models: ``training/train_tiny.py --train-only --seed 1 --layers 16``.
 """
 
 import argparse
@@ -18,11 +18,12 @@ import torch
 from scipy.stats import spearmanr
 
 from mata_audio import MATA
-from mata_audio.cli.quiet import quiet_libraries
+from mata_audio.cli.libraries import quiet_libraries
 from mata_audio.evaluation import NamedSetting, Options, evaluate
 from mata_audio.evaluation.choosing import METHODS, Choice, choose
 from mata_audio.evaluation.choosing.choose import ALPHAS, all_windows, along, tuning_plan
 from mata_audio.evaluation.choosing.measuring import Measuring
+from mata_audio.evaluation.results.number_format import p_value
 from mata_audio.evaluation.results.results import Paired, Results
 from mata_audio.evaluation.results.tables import signed
 from mata_audio.evaluation.running.evaluate import loaded_model
@@ -35,15 +36,15 @@ from mata_audio.models.one_prefill import prefill
 from mata_audio.notation.layers import scaled_paper_layers
 
 SINGLE_ALPHA = 2.0
-"""Of the single layers: at the paper's 0.1, one layer changes hardly an answer."""
+"""Alpha for the single layers: at the paper's 0.1, one layer changes hardly any answer."""
 
 PAPER = "the paper's: alpha 0.1, 10-20 scaled"
 PAPER_RANGE = "10-20 scaled, alpha chosen"
 
 
 @dataclass(frozen=True)
-class Line:
-    """What came of one way to choose, on the test split."""
+class MethodResult:
+    """What one way to choose achieved on the test split."""
 
     model: str
     name: str
@@ -66,7 +67,7 @@ def arguments() -> argparse.Namespace:
 
 
 def prefill_seconds(model: Loaded, items: int) -> float:
-    """Seconds to read the items that are chosen on once, without answering."""
+    """Seconds to read the tuning items once, without answering."""
     plan = make_plan(model, "tiny", None, (), Options(split="tune", limit=items))
     start = time.perf_counter()
     with torch.inference_mode():
@@ -76,7 +77,7 @@ def prefill_seconds(model: Loaded, items: int) -> float:
 
 
 def chosen_by(model: Loaded, method: str, folder: Path, items: int) -> tuple[Choice, float | None]:
-    """Return what a method chooses, and the seconds that its measuring took; None if stored."""
+    """Return a method's choice, and the seconds it took to measure (None if already stored)."""
     seconds: list[float] = []
     known = METHODS[method]
     if known.measure is not None:
@@ -97,7 +98,7 @@ def chosen_by(model: Loaded, method: str, folder: Path, items: int) -> tuple[Cho
 
 
 def paper_range(model: Loaded, folder: Path, items: int, depth: int) -> MATA | None:
-    """Return the paper's layers with the alpha that is best on the tuning items."""
+    """Return the paper's layers with the best alpha on the tuning items; None if none helps."""
     settings = along(MATA(layers=scaled_paper_layers(depth)), ALPHAS)
     results = evaluate(
         model, "tiny", folder / "paper-range", settings=settings, split="tune", limit=items
@@ -110,8 +111,8 @@ def _task(model: Loaded):  # type: ignore[no-untyped-def]
     return make_plan(model, "tiny", None, (), Options(limit=1)).task
 
 
-def compare(path: str, options: argparse.Namespace) -> list[Line]:
-    """Choose by every method on one model, and measure on the test split."""
+def compare(path: str, options: argparse.Namespace) -> list[MethodResult]:
+    """Choose by every method on one model, and measure the choices on the test split."""
     plan = make_plan(path, "tiny", None, (), Options(limit=1))
     model = loaded_model(plan)
     name = Path(path).name
@@ -156,18 +157,20 @@ def compare(path: str, options: argparse.Namespace) -> list[Line]:
 
 def _line(
     model: str, name: str, mata: MATA | None, setting: str, results: Results, most: float
-) -> Line:
+) -> MethodResult:
     accuracy = results.overall.accuracy
     if mata is None:
-        return Line(model, name, "none helps", accuracy["baseline"].value, None, most, None, None)
+        value = accuracy["baseline"].value
+        return MethodResult(model, name, "none helps", value, None, most, None, None)
     paired = results.overall.paired[setting]
     described = next(own.description for own in results.settings if own.name == setting)
     regret = most - paired.difference
-    return Line(model, name, described, accuracy[setting].value, paired, regret, None, None)
+    value = accuracy[setting].value
+    return MethodResult(model, name, described, value, paired, regret, None, None)
 
 
-def table(lines: list[Line]) -> str:
-    """The lines as Markdown; accuracy, difference and regret in points."""
+def table(lines: list[MethodResult]) -> str:
+    """Return the lines as a Markdown table; accuracy, difference and regret in points."""
     text = [
         "| model | chosen by | setting | accuracy | difference | gained / lost | p | regret "
         "| rank correlation | cost in prefills |",
@@ -181,7 +184,7 @@ def table(lines: list[Line]) -> str:
             else (
                 signed(paired.difference),
                 f"{paired.gained} / {paired.lost}",
-                f"{paired.p:.2g}",
+                p_value(paired.p),
             )
         )
         correlation = "" if line.correlation is None else f"{line.correlation:.2f}"
