@@ -17,9 +17,11 @@ import pytest
 from mata_audio.cli.commands import score
 from mata_audio.cli.parser import Parser
 from mata_audio.errors import ScoringError, SettingsError
-from mata_audio.evaluation.scoring import exact_text, instructions, prediction_files
+from mata_audio.evaluation.scoring import exact_text, instructions
 from mata_audio.evaluation.scoring.letters import AIR_BENCH, MMSU
 from mata_audio.evaluation.scoring.string_match import MMAR, MMAU
+from mata_audio.evaluation.task import Predictions
+from mata_audio.evaluation.tasks import TASKS, WITH_OFFICIAL_SCRIPT, official_output
 
 OFFICIAL = Path(__file__).parent / "official"
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -55,6 +57,12 @@ def lines_of(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def read(name: str, path: Path) -> Predictions:
+    script = TASKS[name].official_script
+    assert script is not None
+    return script.read(str(path))
+
+
 def run_score(*words: str | Path) -> int:
     parser = Parser(prog="mata", description="")
     score.add_parser(parser.add_subparsers())
@@ -80,7 +88,7 @@ def test_output_is_the_official_one(
 def test_where_the_official_script_fails(name: str, case: dict[str, Any], tmp_path: Path) -> None:
     path = write(case, tmp_path)
     with pytest.raises(ScoringError) as caught:
-        prediction_files.official_output(name, path)
+        official_output(name, path)
     assert str(path) in str(caught.value)
     for part in case["message_has"]:
         assert part in str(caught.value)
@@ -114,7 +122,7 @@ def test_golden_files(name: str, file: str | None, tmp_path: Path) -> None:
     written = write(
         {"file": "p.json" if name == "mmau" else "p.jsonl", "records": records}, tmp_path
     )
-    assert prediction_files.official_output(name, written) == golden["stdout"]
+    assert official_output(name, written) == golden["stdout"]
 
 
 @pytest.mark.parametrize(
@@ -139,11 +147,11 @@ def test_instructions_as_the_official_script_judges_them(case: dict[str, Any]) -
 def test_files_that_cannot_be_read(name: str, tmp_path: Path) -> None:
     missing = tmp_path / "none.jsonl"
     with pytest.raises(ScoringError, match=r"none\.jsonl cannot be read: No such file"):
-        prediction_files.read(name, missing)
+        read(name, missing)
     binary = tmp_path / "binary.json"
     binary.write_bytes(b"[]\n\xff")
     with pytest.raises(ScoringError, match=r"binary\.json must be text in UTF-8"):
-        prediction_files.read(name, binary)
+        read(name, binary)
 
 
 @pytest.mark.parametrize("content", ["{}", '"model_output"', "null", "5"])
@@ -152,7 +160,7 @@ def test_the_top_level_must_be_a_list(content: str, tmp_path: Path) -> None:
     path.write_text(content)
     for name in ("mmau", "mmar"):
         with pytest.raises(ScoringError, match=r"p\.json must hold a JSON list of records"):
-            prediction_files.read(name, path)
+            read(name, path)
 
 
 @pytest.mark.parametrize(("line", "why"), [("[" * 100_000, "nested"), ("1" * 5_000, "4300")])
@@ -161,24 +169,24 @@ def test_lines_that_python_cannot_read(line: str, why: str, tmp_path: Path) -> N
     path.write_text(f"{{}}\n{line}\n")
     for name in ("mmar", "mmsu", "air-bench"):
         with pytest.raises(ScoringError, match=rf"p\.jsonl, line 2,.*{why}"):
-            prediction_files.read(name, path)
+            read(name, path)
 
 
 def test_what_is_printed_while_reading_comes_apart_from_the_records(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     path.write_text('{"response": "A"}\nnot json\n')
-    predictions = prediction_files.read("mmsu", path)
+    predictions = read("mmsu", path)
     assert predictions.records == [{"response": "A"}]
     assert predictions.printed.startswith("Error decoding JSON on line 1: not json\n")
 
 
 def test_only_benchmarks_with_an_official_script(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SettingsError, match="mmau, mmar, mmsu, air-bench; got 'tiny'"):
-        prediction_files.read("tiny", "p.json")
+        official_output("tiny", "p.json")
     with pytest.raises(SystemExit):
         run_score("tiny", "p.json")
     assert "tiny" in capsys.readouterr().err
-    assert prediction_files.BENCHMARKS == score.BENCHMARKS == tuple(SCORERS)
+    assert tuple(SCORERS) == WITH_OFFICIAL_SCRIPT
 
 
 # Outcomes

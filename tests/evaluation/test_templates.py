@@ -1,4 +1,4 @@
-"""The prompts of the published inference scripts, word for word, and templates of one's own."""
+"""The prompts of the published inference scripts, word for word, and the user's own templates."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from mata_audio import errors
 from mata_audio.evaluation.task import Task
 from mata_audio.evaluation.templates.template import (
     CHOICE_STYLES,
-    FIXED,
-    RULES,
+    MODEL_DEFAULTS,
     TEMPLATES,
     Template,
     default_template,
@@ -70,7 +69,7 @@ SYSTEMS = {"qwen2.5-omni": "You are a helpful assistant."}
 AUDIO_FIRST = {"r1-aqa", "ke-omni-r", "ke-omni-r-think", "qwen2.5-omni", "af3"}
 
 
-def task_with(template: str) -> Task:
+def task_with(template: str | None) -> Task:
     class Some(Task):
         def load(self, data: Any, split: str) -> Any: ...
 
@@ -204,12 +203,12 @@ def test_hash_is_of_what_shapes_the_prompt() -> None:
 )
 def test_default_by_model(family: str, model: str, expected: str) -> None:
     assert default_template(family, model, task_with(Task.template)) is TEMPLATES[expected]
-    for fixed in FIXED:
-        assert default_template(family, model, task_with(fixed)) is TEMPLATES[fixed]
+    for prescribed in ("mmsu", "air-bench", "question"):
+        assert default_template(family, model, task_with(prescribed)) is TEMPLATES[prescribed]
 
 
 def test_defaults_exist() -> None:
-    assert {rule.template for rule in RULES} | set(FIXED) <= set(TEMPLATES)
+    assert {default.template for default in MODEL_DEFAULTS} <= set(TEMPLATES)
 
 
 def test_own_json(tmp_path: Path) -> None:

@@ -75,4 +75,4 @@ def test_scoring(tmp_path: Path) -> None:
     records = [AIR.record(item, said) for said in ("No", "A", "(B)", "?")]
     assert [each["response"] for each in records] == ["B", "A", "(B)", "?"]
     assert AIR.outcomes(records) == [True, False, True, None]
-    assert "Sound_AQA_clotho: Sum=3, correct=2" in (AIR.official_output(records) or "")
+    assert "Sound_AQA_clotho: Sum=3, correct=2" in AIR.official_script.output(records)

@@ -52,4 +52,4 @@ def test_scoring(tmp_path: Path) -> None:
     assert JSONL.outcomes([JSONL.record(closed, each) for each in said]) == [True, False, True]
     assert JSONL.outcomes([JSONL.record(free, each) for each in said]) == [False, False, True]
     assert JSONL.outcomes([{**JSONL.record(free, "dog"), "answer": ""}, free.record]) == [None] * 2
-    assert JSONL.official_output([]) is None
+    assert JSONL.official_script is None

@@ -174,7 +174,7 @@ def test_scoring(tmp_path: Path) -> None:
     records = [MMAU.record(item, said) for item, said in pairs]
     assert [each["model_output"] for each in records] == ["woman", "Man"]
     assert MMAU.outcomes(records) == [True, False]
-    assert "Total Accuracy: 50.00% over 2 samples" in (MMAU.official_output(records) or "")
+    assert "Total Accuracy: 50.00% over 2 samples" in MMAU.official_script.output(records)
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason=f"no published question file at {SHARED}")

@@ -77,7 +77,7 @@ def test_scoring(tmp_path: Path) -> None:
     assert records[0]["model_output"] == "the second."
     assert PRO.outcomes(records) == [True, None, True]
     assert PRO.outcomes([PRO.record(items[2], "one two three four")]) == [False]
-    assert PRO.official_output(records) is None
+    assert PRO.official_script is None
 
 
 def test_json_with_paths_and_parameters_as_text(tmp_path: Path) -> None:

@@ -89,4 +89,4 @@ def test_scoring(tmp_path: Path) -> None:
     records = [MMSU.record(item, said) for said in (" irish ", "A", "B. Irish", "no idea")]
     assert [each["response"] for each in records] == ["B", "A", "B. Irish", "no idea"]
     assert MMSU.outcomes(records) == [True, False, True, None]
-    assert "Overall Accuracy: 0.6667" in (MMSU.official_output(records) or "")
+    assert "Overall Accuracy: 0.6667" in MMSU.official_script.output(records)

@@ -40,7 +40,7 @@ def test_a_changed_generator_is_noticed() -> None:
 def test_outcomes_ignore_case_spaces_and_final_punctuation() -> None:
     records = [{"prediction": said, "answer": "bell"} for said in (" Bell. ", "a bell", "")]
     assert TINY.outcomes(records) == [True, False, False]
-    assert TINY.official_output(records) is None
+    assert TINY.official_script is None
     with pytest.raises(ScoringError, match="record 1: prediction is missing"):
         TINY.outcomes([{"answer": "bell"}])
 

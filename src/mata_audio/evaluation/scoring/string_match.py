@@ -1,4 +1,4 @@
-"""The rule of MMAU and MMAR: the answer's words are there, and no wrong choice's own words.
+"""The rule of MMAU and MMAR: every word of the answer, and none that only wrong choices have.
 
 The official scripts: https://github.com/Sakshi113/MMAU (``evaluation.py``) and
 https://github.com/ddlBoJack/MMAR (``code/evaluation.py``).
@@ -13,6 +13,7 @@ from typing import Any
 
 from mata_audio.errors import ScoringError
 from mata_audio.evaluation.scoring.record import Record, kind, numbered
+from mata_audio.evaluation.task import Grouping
 
 RULER = "*" * 30
 
@@ -23,9 +24,9 @@ def words(text: str) -> frozenset[str]:
 
 
 def matches(prediction: str, answer: str, choices: Iterable[str]) -> bool:
-    """Say whether a prediction is right.
+    """Return whether a prediction is right.
 
-    It must hold every word of the answer and none that only wrong choices have.
+    It must hold every word of the answer, and no word that only wrong choices have.
     """
     said, wanted = words(prediction), words(answer)
     if not said or not wanted <= said:
@@ -35,7 +36,7 @@ def matches(prediction: str, answer: str, choices: Iterable[str]) -> bool:
 
 @dataclass
 class Count:
-    """Right answers among those of a group."""
+    """Right answers, and all answers, of a group."""
 
     correct: int = 0
     total: int = 0
@@ -47,49 +48,28 @@ class Count:
 
     @property
     def percent(self) -> float:
-        """Share of right answers; 0 for an empty group."""
+        """Percentage of right answers; 0 for an empty group."""
         return self.correct / self.total * 100 if self.total else 0.0
 
 
 @dataclass(frozen=True)
-class FixedGroups:
-    """A field whose values are known beforehand and all printed, in this order."""
-
-    key: str
-    heading: str
-    names: tuple[str, ...]
-
-    def name_of(self, record: Record) -> str:
-        """Return the record's group.
-
-        Raises:
-            ScoringError: the field is missing, or holds none of the names.
-        """
-        value = record.require(self.key)
-        if value in self.names:
-            return str(value)
-        got = ascii(value) if isinstance(value, str) else kind(value)
-        raise record.error(f"{self.key} must be one of {', '.join(self.names)}; got {got}")
-
-
-@dataclass(frozen=True)
 class StringMatchFormat:
-    """What sets one benchmark with this rule apart from another.
+    """Where benchmarks that share this rule differ.
 
     Args:
-        prediction_key: field of the prediction; a record without it is left out.
-        fixed: the groupings with known groups, in printed order.
-        open_key: field of the last grouping, whose groups are those found, first seen first.
+        prediction_key: field that holds the prediction; a record without it is skipped.
+        fixed: groupings with known groups, in printed order; empty groups are printed too.
+        open_key: field of the last grouping; its groups are printed in the order they appear.
         open_heading: its printed heading.
     """
 
     prediction_key: str
-    fixed: tuple[FixedGroups, ...]
+    fixed: tuple[Grouping, ...]
     open_key: str = "sub-category"
     open_heading: str = "Sub-category"
 
     def outcomes(self, records: Iterable[Any]) -> list[bool | None]:
-        """Say for each record whether its prediction is right; None where it has none.
+        """Return whether each record's prediction is right; None if it has none.
 
         Raises:
             ScoringError: a record that the official script would crash on.
@@ -120,7 +100,7 @@ class StringMatchFormat:
             lines += _section(groups.heading, counts)
         lines += _section(self.open_heading, found)
         lines += [RULER, f"Total Accuracy: {total.percent:.2f}% over {total.total} samples"]
-        # The official scripts skip a record without prediction before they would count it.
+        # The official scripts skip a record without a prediction before counting it.
         lines += [RULER, "No prediction count: 0", ""]
         return "\n".join(lines)
 
@@ -133,7 +113,7 @@ class StringMatchFormat:
         prediction, answer = record.text(self.prediction_key), record.text("answer")
         return _Scored(
             matches(prediction, answer, self._choices(record)),
-            tuple(groups.name_of(record) for groups in self.fixed),
+            tuple(_group_of(record, grouping) for grouping in self.fixed),
             record.group(self.open_key, record.fields().get(self.open_key)),
         )
 
@@ -146,7 +126,7 @@ class StringMatchFormat:
     def _choices(self, record: Record) -> Sequence[str]:
         choices = record.require("choices")
         if not words(record.text(self.prediction_key)):
-            return ()  # nothing was said: the official scripts do not look at the choices
+            return ()  # for an empty prediction, the official scripts do not look at the choices
         if not isinstance(choices, (str, list, tuple, Mapping)):
             raise record.error(f"choices must be a list of texts; got {kind(choices)}")
         for place, choice in enumerate(choices, start=1):
@@ -162,6 +142,14 @@ class _Scored:
     open: Any
 
 
+def _group_of(record: Record, grouping: Grouping) -> str:
+    value = record.require(grouping.key)
+    if value in grouping.names:
+        return str(value)
+    got = ascii(value) if isinstance(value, str) else kind(value)
+    raise record.error(f"{grouping.key} must be one of {', '.join(grouping.names)}; got {got}")
+
+
 def _section(heading: str, counts: Mapping[Any, Count]) -> list[str]:
     rows = [
         f"{name} : {count.percent:.2f}% over {count.total} samples"
@@ -173,15 +161,15 @@ def _section(heading: str, counts: Mapping[Any, Count]) -> list[str]:
 MMAU = StringMatchFormat(
     prediction_key="model_output",
     fixed=(
-        FixedGroups("task", "Task", ("sound", "music", "speech")),
-        FixedGroups("difficulty", "Difficulty", ("easy", "hard", "medium")),
+        Grouping("task", "Task", ("sound", "music", "speech")),
+        Grouping("difficulty", "Difficulty", ("easy", "hard", "medium")),
     ),
 )
 
 MMAR = StringMatchFormat(
     prediction_key="answer_prediction",
     fixed=(
-        FixedGroups(
+        Grouping(
             "modality",
             "Modality",
             (
@@ -194,7 +182,7 @@ MMAR = StringMatchFormat(
                 "mix-sound-music-speech",
             ),
         ),
-        FixedGroups(
+        Grouping(
             "category",
             "Category",
             ("Signal Layer", "Perception Layer", "Semantic Layer", "Cultural Layer"),

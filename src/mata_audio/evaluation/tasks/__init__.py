@@ -1,6 +1,8 @@
-"""The benchmarks by name. A new one is a file here and a line in the table."""
+"""The benchmarks, by name. To add one, write a file here and add a line to ``TASKS``."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from mata_audio.errors import SettingsError
 from mata_audio.evaluation.task import Task
@@ -16,9 +18,12 @@ TASKS: dict[str, Task] = {
     task.name: task for task in (Mmau(), Mmar(), Mmsu(), MmauPro(), AirBench(), Tiny(), Jsonl())
 }
 
+WITH_OFFICIAL_SCRIPT = tuple(name for name, task in TASKS.items() if task.official_script)
+"""Names of the benchmarks that :func:`official_output` scores."""
+
 
 def task_named(name: str) -> Task:
-    """Return a benchmark.
+    """Return a benchmark by its name.
 
     Raises:
         SettingsError: there is none of that name.
@@ -26,3 +31,17 @@ def task_named(name: str) -> Task:
     if name not in TASKS:
         raise SettingsError(f"no such task: {name!r}; allowed are {', '.join(TASKS)}")
     return TASKS[name]
+
+
+def official_output(benchmark: str, file: str | Path) -> str:
+    """Return what a benchmark's official script prints for a prediction file, to the byte.
+
+    Raises:
+        ScoringError: a file or a record that the official script would crash on.
+        SettingsError: a benchmark without an official script.
+    """
+    task = TASKS.get(benchmark)
+    if task is None or task.official_script is None:
+        allowed = ", ".join(WITH_OFFICIAL_SCRIPT)
+        raise SettingsError(f"benchmark must be one of {allowed}; got {benchmark!r}")
+    return task.official_script.output_for(file)

@@ -17,13 +17,14 @@ from mata_audio.evaluation.data.question_files import (
 )
 from mata_audio.evaluation.item import Dataset, Item
 from mata_audio.evaluation.scoring.letters import AIR_BENCH
-from mata_audio.evaluation.task import Grouping, Task
+from mata_audio.evaluation.scoring.prediction_files import json_lines
+from mata_audio.evaluation.task import Grouping, OfficialScript, Task
 
 _LAYOUTS = {"foundation": ("Foundation_meta.json", "Foundation/Foundation_meta.json")}
 
 
 class AirBench(Task):
-    """AIR-Bench's foundation part as published: ``Foundation_meta.json`` and a folder a task."""
+    """AIR-Bench's foundation part as published: ``Foundation_meta.json``, and a folder per task."""
 
     name: ClassVar[str] = "air-bench"
     title: ClassVar[str] = "AIR-Bench (foundation)"
@@ -36,6 +37,9 @@ class AirBench(Task):
     prediction_format: ClassVar[str] = "jsonl"
     template: ClassVar[str] = "air-bench"
     reader: ClassVar[str] = "whole"
+    official_script: ClassVar[OfficialScript] = OfficialScript(
+        json_lines, AIR_BENCH.official_output
+    )
 
     def load(self, data: str | Path | None, split: str) -> Dataset:
         """Read the questions.
@@ -54,24 +58,20 @@ class AirBench(Task):
         return dataset(self.name, split, questions, items)
 
     def record(self, item: Item, prediction: str) -> dict[str, Any]:
-        """Return the record with its prediction, as a letter where it is the text of a choice."""
+        """Return the record with its prediction; the text of a choice becomes its letter."""
         return {**item.record, self.prediction_key: with_letter(prediction, item.choices)}
 
     def outcomes(self, records: Sequence[Mapping[str, Any]]) -> list[bool | None]:
-        """Say which responses are right, by AIR-Bench's own rule."""
+        """Return which responses are right, by AIR-Bench's own rule."""
         return AIR_BENCH.outcomes(records)
-
-    def official_output(self, records: Sequence[Mapping[str, Any]]) -> str:
-        """Return what AIR-Bench's own script prints."""
-        return AIR_BENCH.official_output(records)
 
     def _item(self, row: QuestionRow, clips: Clips, unique: bool) -> Item:
         number = row.text("uniq_id")
-        # The official script leaves out records without a task, so they may occur.
+        # The official script skips records without a task, so they may occur.
         task, source = row.record.get("task_name"), row.record.get("dataset_name")
         hidden = row.record.get("answer_gt") in (None, "")
         return Item(
-            # Where the number is not unique, it is within a task's source.
+            # Numbers that are not unique in the file are unique within a task's source.
             id=number if unique else f"{task}_{source}_{number}",
             audio=(clips.find(f"{task}_{source}/{_file_name(task, row.text('path'))}"),),
             question=row.text("question"),
@@ -83,5 +83,5 @@ class AirBench(Task):
 
 
 def _file_name(task: str | None, path: str) -> str:
-    """Return a clip's file name: the question file says .wav where this task's clips are FLAC."""
+    """Return a clip's file name; Audio_Grounding's clips are FLAC though its paths end in .wav."""
     return path[:-3] + "flac" if task == "Audio_Grounding" else path

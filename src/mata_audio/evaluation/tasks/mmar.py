@@ -15,11 +15,11 @@ from mata_audio.evaluation.data.question_files import (
     read_rows,
 )
 from mata_audio.evaluation.item import Dataset, Item
+from mata_audio.evaluation.scoring.prediction_files import mmar_file
 from mata_audio.evaluation.scoring.string_match import MMAR
-from mata_audio.evaluation.task import Grouping, Task
+from mata_audio.evaluation.task import Grouping, OfficialScript, Task
 
 _LAYOUTS = {"test": ("MMAR-meta.jsonl", "MMAR-meta.json")}
-_MODALITIES, _CATEGORIES = (groups.names for groups in MMAR.fixed)
 
 
 class Mmar(Task):
@@ -29,11 +29,11 @@ class Mmar(Task):
     title: ClassVar[str] = "MMAR"
     splits: ClassVar[tuple[str, ...]] = ("test",)
     groupings: ClassVar[tuple[Grouping, ...]] = (
-        Grouping("modality", "Modality", _MODALITIES),
-        Grouping("category", "Category", _CATEGORIES),
+        *MMAR.fixed,
         Grouping("sub-category", "Sub-category"),
     )
     prediction_key: ClassVar[str] = MMAR.prediction_key
+    official_script: ClassVar[OfficialScript] = OfficialScript(mmar_file, MMAR.official_output)
 
     def load(self, data: str | Path | None, split: str) -> Dataset:
         """Read the questions.
@@ -47,12 +47,8 @@ class Mmar(Task):
         return dataset(self.name, split, questions, items)
 
     def outcomes(self, records: Sequence[Mapping[str, Any]]) -> list[bool | None]:
-        """Say which predictions are right, by MMAR's own rule."""
+        """Return which predictions are right, by MMAR's own rule."""
         return MMAR.outcomes(records)
-
-    def official_output(self, records: Sequence[Mapping[str, Any]]) -> str:
-        """Return what MMAR's own script prints."""
-        return MMAR.official_output(records)
 
     def _item(self, row: QuestionRow, clips: Clips) -> Item:
         choices, answer = choices_and_answer(row)

@@ -1,4 +1,4 @@
-"""MMAU: sound, music and speech, four choices mostly. https://github.com/Sakshi113/MMAU"""
+"""MMAU: sound, music and speech, mostly four choices. https://github.com/Sakshi113/MMAU"""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from mata_audio.evaluation.data.question_files import (
     read_rows,
 )
 from mata_audio.evaluation.item import Dataset, Item
+from mata_audio.evaluation.scoring.prediction_files import json_list
 from mata_audio.evaluation.scoring.string_match import MMAU
-from mata_audio.evaluation.task import Grouping, Task
+from mata_audio.evaluation.task import Grouping, OfficialScript, Task
 
 _HUBS = {"test-mini": "gamma-lab-umd/MMAU-test-mini", "test": "gamma-lab-umd/MMAU-test"}
 _PARQUETS = {
@@ -41,11 +42,11 @@ class Mmau(Task):
     title: ClassVar[str] = "MMAU"
     splits: ClassVar[tuple[str, ...]] = ("test-mini", "test")
     groupings: ClassVar[tuple[Grouping, ...]] = (
-        Grouping("task", "Task", ("sound", "music", "speech")),
-        Grouping("difficulty", "Difficulty", ("easy", "hard", "medium")),
+        *MMAU.fixed,
         Grouping("sub-category", "Sub-category"),
     )
     prediction_key: ClassVar[str] = MMAU.prediction_key
+    official_script: ClassVar[OfficialScript] = OfficialScript(json_list, MMAU.official_output)
 
     def load(self, data: str | Path | None, split: str) -> Dataset:
         """Read the questions of one split.
@@ -57,18 +58,14 @@ class Mmau(Task):
         questions = find_questions(data, split, _LAYOUTS, _HUBS.get(split, ""))
         items = self._items(questions)
         if isinstance(items[0].audio[0], MissingAudio) and _has_parquet(data, questions, split):
-            # The folder has the JSON without its audio, which is in the parquet.
+            # The folder has the JSON but not its audio files; the parquet holds the audio.
             questions = find_questions(questions.folder, split, _PARQUETS, _HUBS[split])
             items = self._items(questions)
         return dataset(self.name, split, questions, items)
 
     def outcomes(self, records: Sequence[Mapping[str, Any]]) -> list[bool | None]:
-        """Say which predictions are right, by MMAU's own rule."""
+        """Return which predictions are right, by MMAU's own rule."""
         return MMAU.outcomes(records)
-
-    def official_output(self, records: Sequence[Mapping[str, Any]]) -> str:
-        """Return what MMAU's own script prints."""
-        return MMAU.official_output(records)
 
     def _items(self, questions: Questions) -> list[Item]:
         return [self._item(row, questions.clips) for row in read_rows(questions)]
@@ -97,7 +94,7 @@ def _has_parquet(data: str | Path | None, questions: Questions, split: str) -> b
 
 
 def _json_layout(row: QuestionRow) -> QuestionRow:
-    """Return the row with the fields of the JSON file, whatever layout it has."""
+    """Return the row with the fields of the JSON file, whatever its own layout."""
     record = {**_attributes(row), **row.record}
     record.pop("other_attributes", None)
     if "question" not in record and "instruction" in record:
@@ -113,7 +110,7 @@ def _json_layout(row: QuestionRow) -> QuestionRow:
 
 
 def _attributes(row: QuestionRow) -> dict[str, Any]:
-    """Return what the hub's parquet keeps as JSON text in one column."""
+    """Return the fields that the hub's parquet keeps as JSON text in one column."""
     value = row.record.get("other_attributes") or {}
     if isinstance(value, str):
         try:

@@ -16,7 +16,8 @@ from mata_audio.evaluation.data.question_files import (
 )
 from mata_audio.evaluation.item import Dataset, Item
 from mata_audio.evaluation.scoring.letters import MMSU
-from mata_audio.evaluation.task import Grouping, Task
+from mata_audio.evaluation.scoring.prediction_files import mmsu_lines
+from mata_audio.evaluation.task import Grouping, OfficialScript, Task
 
 _JSON = ("question/mmsu.jsonl", "mmsu.jsonl", "question/mmsu.json", "mmsu.json")
 _LAYOUTS = {"test": (*_JSON, "*.parquet", "data/*.parquet", "default/*/*.parquet")}
@@ -35,8 +36,10 @@ class Mmsu(Task):
     )
     prediction_key: ClassVar[str] = "response"
     prediction_format: ClassVar[str] = "jsonl"
+    looks_back: ClassVar[bool] = True  # an empty response takes the letter of the record before
     template: ClassVar[str] = "mmsu"
     reader: ClassVar[str] = "whole"
+    official_script: ClassVar[OfficialScript] = OfficialScript(mmsu_lines, MMSU.official_output)
 
     def load(self, data: str | Path | None, split: str) -> Dataset:
         """Read the questions.
@@ -50,16 +53,12 @@ class Mmsu(Task):
         return dataset(self.name, split, questions, items)
 
     def record(self, item: Item, prediction: str) -> dict[str, Any]:
-        """Return the record with its prediction, as a letter where it is the text of a choice."""
+        """Return the record with its prediction; the text of a choice becomes its letter."""
         return {**item.record, self.prediction_key: with_letter(prediction, item.choices)}
 
     def outcomes(self, records: Sequence[Mapping[str, Any]]) -> list[bool | None]:
-        """Say which responses are right, by MMSU's own rule."""
+        """Return which responses are right, by MMSU's own rule."""
         return MMSU.outcomes(records)
-
-    def official_output(self, records: Sequence[Mapping[str, Any]]) -> str:
-        """Return what MMSU's own script prints."""
-        return MMSU.official_output(records)
 
     def _item(self, row: QuestionRow, clips: Clips) -> Item:
         embedded = next(iter(row.audio.values()), None)

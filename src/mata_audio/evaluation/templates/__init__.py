@@ -1,1 +1,1 @@
-"""Prompt templates: how a benchmark's question is put, and where each wording was published."""
+"""Prompt templates: how each benchmark's questions are worded, and where that was published."""

@@ -1,4 +1,4 @@
-"""Prompt templates: how a question and its choices become the text that a model reads."""
+"""Prompt templates: how a question and its choices become the text of a prompt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from mata_audio.errors import TemplateError
 from mata_audio.evaluation.task import Task
-from mata_audio.evaluation.templates.table import ROWS
+from mata_audio.evaluation.templates.published import ROWS
 
 _PLACEHOLDERS: Final = ("{question}", "{choices}")
 _PLACEHOLDER: Final = re.compile(r"\{\s*[A-Za-z_]\w*\s*\}")
@@ -22,20 +22,20 @@ _PLACEHOLDER: Final = re.compile(r"\{\s*[A-Za-z_]\w*\s*\}")
 def _lettered(pattern: str, separator: str) -> Callable[[Sequence[str]], str]:
     def render(choices: Sequence[str]) -> str:
         return separator.join(
-            pattern % (_letters(index), choice) for index, choice in enumerate(choices)
+            pattern % (choice_letter(index), choice) for index, choice in enumerate(choices)
         )
 
     return render
 
 
-def _letters(index: int) -> str:
-    """Return A to Z, then AA, AB and so on."""
-    before = _letters(index // 26 - 1) if index >= 26 else ""
+def choice_letter(index: int) -> str:
+    """Return the letter of a choice by its place, from 0: A to Z, then AA, AB and so on."""
+    before = choice_letter(index // 26 - 1) if index >= 26 else ""
     return before + ascii_uppercase[index % 26]
 
 
 def _four_lettered(choices: Sequence[str]) -> str:
-    # The official scripts always list four and print Python's None for those an item lacks.
+    # The official scripts always list four choices, and print Python's None for missing ones.
     padded = [*choices, *["None"] * (4 - len(choices))]
     return _lettered("%s. %s", "\n")(padded)
 
@@ -48,8 +48,8 @@ CHOICE_STYLES: Final[Mapping[str, Callable[[Sequence[str]], str]]] = {
     "four-letters-lines": _four_lettered,
     "lines": "\n".join,
 }
-"""How choices can be written: ``['x', 'y']``; ``(A) x (B) y``, on one line or one a line;
-``A. x``, one a line, or always four of them; the texts alone, one a line."""
+"""Ways of writing choices: ``['x', 'y']``; ``(A) x (B) y`` on one line, or one a line; ``A. x``,
+one a line, or always four of them; just the texts, one a line."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +57,16 @@ class Template:
     """A named prompt.
 
     Args:
-        name: what ``--template`` takes.
-        text: with ``{question}`` in it, and ``{choices}`` where the choices go.
+        name: value of ``--template``.
+        text: contains ``{question}``, and ``{choices}`` where the choices go.
         system: system prompt; None for that of the model's prompt style.
-        audio_first: clips before the text, or after it; None for the model's prompt style.
+        audio_first: whether clips precede the text; None for the model's prompt style.
         choices: how the choices are written; a key of :data:`CHOICE_STYLES`.
         source: where the text comes from.
 
     Raises:
-        TemplateError: ``{question}`` is missing, another placeholder is there, or the way of
-            writing choices is unknown.
+        TemplateError: ``{question}`` is missing, there is an unknown placeholder, or the choice
+            style is unknown.
     """
 
     name: str
@@ -93,20 +93,21 @@ class Template:
 
     @property
     def sha256(self) -> str:
-        """Hash of all that shapes the prompt: everything but the name and the source."""
+        """Hash of everything that shapes the prompt: all fields but the name and the source."""
         content = [self.text, self.system, self.audio_first, self.choices]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def render(self, question: str, choices: Sequence[str]) -> str:
-        """Return the prompt's text; for an item without choices, if the text needs them, the
-        question alone.
+        """Return the prompt's text.
+
+        It is just the question if the template needs choices and there are none.
         """
         if not choices and "{choices}" in self.text:
             return question
         values = {"{question}": question}
         if choices:
             values["{choices}"] = CHOICE_STYLES[self.choices](choices)
-        # One pass: braces within the question are no placeholders.
+        # One pass, so that braces within the question are not taken for placeholders.
         return _PLACEHOLDER.sub(lambda found: values[found[0]], self.text)
 
 
@@ -116,48 +117,46 @@ TEMPLATES: Final[Mapping[str, Template]] = {
 
 
 @dataclass(frozen=True)
-class Rule:
-    """When a template is the default: for these families, or for names that hold this part."""
+class ModelDefault:
+    """A template that is the default for some families, or for models with a name like this."""
 
     template: str
     families: tuple[str, ...] = ()
     name_part: str | None = None
 
     def applies(self, family: str, model_name: str) -> bool:
-        """Say whether the rule is for this model; case of the name does not matter."""
+        """Return whether it is for this model; the case of the name does not matter."""
         if self.name_part is not None and self.name_part in model_name.lower():
             return True
         return family in self.families
 
 
-FIXED: Final = ("mmsu", "air-bench", "question")
-"""Prompts that belong to a benchmark: its official scorer reads only what they ask for."""
-
-RULES: Final = (
-    Rule("ke-omni-r", name_part="ke-omni-r"),
-    Rule("qwen2.5-omni", families=("qwen2_5_omni", "qwen2_5_omni_thinker")),
-    Rule("r1-aqa", families=("qwen2_audio",)),
-    Rule("af3", families=("audioflamingo3", "musicflamingo")),
+MODEL_DEFAULTS: Final = (
+    ModelDefault("ke-omni-r", name_part="ke-omni-r"),
+    ModelDefault("qwen2.5-omni", families=("qwen2_5_omni", "qwen2_5_omni_thinker")),
+    ModelDefault("r1-aqa", families=("qwen2_audio",)),
+    ModelDefault("af3", families=("audioflamingo3", "musicflamingo")),
 )
-"""For all other benchmarks: the first rule that applies, else ``plain``."""
+"""The first one that applies is used, else ``plain``."""
 
 
 def default_template(family_model_type: str, model_name: str, task: Task) -> Template:
-    """Return the template used where none is asked for.
+    """Return the template of a run that names none.
 
-    A task whose ``template`` is one of :data:`FIXED` is always asked with it. For the others the
-    model decides (:data:`RULES`), since models are compared as their makers prompt them.
+    A task that prescribes a template gets it: its official script reads only the answers which that
+    prompt asks for. For all others the model decides (:data:`MODEL_DEFAULTS`), so that models are
+    compared as their makers prompt them.
 
     Args:
         family_model_type: ``model_type`` of the model's family.
         model_name: hub id or folder of the model.
         task: the benchmark.
     """
-    if task.template in FIXED:
+    if task.template is not None:
         return TEMPLATES[task.template]
-    for rule in RULES:
-        if rule.applies(family_model_type, model_name):
-            return TEMPLATES[rule.template]
+    for default in MODEL_DEFAULTS:
+        if default.applies(family_model_type, model_name):
+            return TEMPLATES[default.template]
     return TEMPLATES["plain"]
 
 
@@ -172,13 +171,13 @@ _FILE_TYPES: Final = (".json", ".txt")
 
 
 def load_template(name_or_path: str | Path) -> Template:
-    """Return a named template, or read one from a file of the user's.
+    """Return a named template, or read one from the user's file.
 
-    A ``.txt`` file holds the text; a ``.json`` file holds an object with ``text`` and, if wanted,
+    A ``.txt`` file holds the text; a ``.json`` file holds an object with ``text`` and, optionally,
     ``name``, ``system``, ``audio_first`` and ``choices``. Choices default to ``letters-lines``.
 
     Raises:
-        TemplateError: there is no such template or file, or the file is not a well-formed one.
+        TemplateError: there is no such template or file, or the file is malformed.
     """
     path = Path(name_or_path)
     if isinstance(name_or_path, str) and name_or_path in TEMPLATES:

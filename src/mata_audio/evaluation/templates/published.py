@@ -1,4 +1,4 @@
-"""The named prompt templates, as data: their texts and where each text comes from."""
+"""The named prompt templates as data: each text, and where it was published."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Final, TypedDict
 
 
 class TemplateRow(TypedDict):
-    """Fields of a template besides its name; see ``Template`` in ``templates.py``.
+    """A template's fields, except its name; see ``Template`` in ``template.py``.
 
     Args:
-        text: with ``{question}`` and ``{choices}`` in it.
+        text: contains ``{question}`` and ``{choices}``.
         system: system prompt; None for the model's own.
-        audio_first: clips before the text, or after it; None for the model's own order.
+        audio_first: whether clips precede the text; None for the model's own order.
         choices: how the choices are written.
-        source: where the text was published, and what of it could not be confirmed.
+        source: where the text was published, and what could not be confirmed.
     """
 
     text: str
@@ -48,7 +48,7 @@ ROWS: Final[dict[str, TemplateRow]] = {
         "choices": "python-list",
         "source": "https://github.com/shuaijiang/Ke-Omni-R, src/test.py without --think",
     },
-    # No space before "(less": so it stands in the test script, though not in its training data.
+    # No space before "(less", as in the test script, though not in its training data.
     "ke-omni-r-think": {
         "text": (
             "{question} Please choose the answer from the following options: {choices}. "
@@ -70,7 +70,7 @@ ROWS: Final[dict[str, TemplateRow]] = {
         "choices": "letters-lines",
         "source": (
             "text: https://github.com/EvolvingLMMs-Lab/lmms-eval, lmms_eval/tasks/mmau; system "
-            "prompt: what a Qwen developer advises for tasks that are no dialogue, "
+            "prompt: what a Qwen developer advises for tasks other than dialogue, "
             "https://github.com/Lliar-liar/Daily-Omni/issues/1 (lmms-eval itself sends the one for "
             "speech output). Not confirmed: the Qwen team has not published the prompt behind its "
             "own MMAU score"
@@ -136,6 +136,6 @@ ROWS: Final[dict[str, TemplateRow]] = {
         "system": None,
         "audio_first": None,
         "choices": "lines",
-        "source": "the question alone; this project's own",
+        "source": "just the question; this project's own",
     },
 }
