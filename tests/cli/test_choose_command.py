@@ -76,7 +76,7 @@ def test_fitted_gains_as_text() -> None:
     )
     text = evidence_text(evidence)
     assert "\n* layers with chosen heads, 1 of 4 in all\n" in text
-    assert "Fitted on 20 items; of up to 40 steps, the gains after 7 are kept" in text
+    assert "Fitted on 20 items in up to 40 steps. The gains after step 7 are kept" in text
     assert "loss 0.7500 to 0.5000, 3 answers gained, 1 lost." in text
 
 

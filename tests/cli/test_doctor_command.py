@@ -11,10 +11,11 @@ from running import Mata, error_line
 
 from mata_audio.doctor import all_families
 from mata_audio.doctor.check import Check, DoctorReport
-from mata_audio.doctor.examine import CHECKS
+from mata_audio.doctor.examine import checks
+from mata_audio.doctor.facts import SETTING
 from mata_audio.steering.scaled_keys import ScaledKeys
 
-NAMES = ["decoder and audio tokens", "dtype and device", "a setting that shows", *CHECKS]
+NAMES = ["decoder and audio tokens", "dtype and device", SETTING, *checks()]
 
 
 def test_a_healthy_model(mata: Mata, tmp_path: Path) -> None:
@@ -47,7 +48,7 @@ def test_a_failure_is_exit_code_1(
     failed = [line for line in outcome.out.splitlines() if line.startswith("fail")]
     assert len(failed) == 1
     assert "cached keys put back" in failed[0]
-    assert "-> do not go on with a cache of steered generation" in outcome.out
+    assert "-> do not reuse a cache from steered generation" in outcome.out
     data = json.loads(path.read_text())
     assert data["ok"] is data["reports"][0]["ok"] is False
 
@@ -55,10 +56,10 @@ def test_a_failure_is_exit_code_1(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "MODEL or give --all-families"),
-        (["tiny", "--all-families"], "MODEL or give --all-families"),
-        (["--all-families", "--attention", "eager"], "are for a MODEL"),
-        (["--all-families", "--trust-remote-code"], "are for a MODEL"),
+        ([], "give either a MODEL or --all-families"),
+        (["tiny", "--all-families"], "give either a MODEL or --all-families"),
+        (["--all-families", "--attention", "eager"], "need a MODEL"),
+        (["--all-families", "--trust-remote-code"], "need a MODEL"),
         (["tiny", "--json", "/no/such/folder/x.json"], "there is no folder /no/such/folder"),
         (["tiny", "--dtype", "int8"], "dtype must be one of"),
     ],

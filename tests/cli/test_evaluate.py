@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 from running import Mata, Outcome, error_line
 
-from mata_audio.cli.options.settings import parse_setting
-from mata_audio.cli.run_progress import RunProgress, line
+from mata_audio.cli.options.setting import parse_setting
 from mata_audio.errors import SettingsError
-from mata_audio.evaluation import Progress
 from mata_audio.evaluation.scoring.prediction_files import official_output
 from mata_audio.settings.mata import MATA
 from paper_data import write_mmau
@@ -197,21 +195,3 @@ def test_setting_specs(tmp_path: Path) -> None:
     for wrong in ("", "name:", "alpha=ten", "strength=1"):
         with pytest.raises(SettingsError):
             parse_setting(wrong)
-
-
-def test_progress_lines(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = [100.0]
-    monkeypatch.setattr("time.monotonic", lambda: clock[0])
-    state = Progress(200, done=20, resumed=20, started=100.0)
-    with RunProgress() as shown:
-        for done in range(21, 201):
-            clock[0] += 0.5
-            state.done, state.correct, state.scored = done, {"MATA": done // 2}, {"MATA": done}
-            shown.show(state)
-    lines = capsys.readouterr().err.splitlines()
-    assert 10 <= len(lines) <= 13  # every tenth, every half minute, the end
-    assert lines[-1] == "mata: 200 of 200 (100%)  2.0 a second, 0 s left  MATA 50.0 %"
-    state.done, state.failed = 110, 3
-    assert line(state).endswith("1 min 30 s left  MATA 50.0 %  3 failed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import subprocess
 import sys
 
@@ -9,7 +10,21 @@ import pytest
 from running import Mata, error_line
 
 from mata_audio import __version__
+from mata_audio.cli import commands
 from mata_audio.cli.commands import info
+from mata_audio.cli.main import COMMANDS, build_parser
+
+
+def command_names() -> list[str]:
+    """The commands in the order of ``mata --help``."""
+    actions = build_parser()._subparsers._group_actions
+    return list(actions[0].choices)
+
+
+def test_every_command_is_in_the_table() -> None:
+    modules = {module.name for module in pkgutil.iter_modules(commands.__path__)}
+    assert modules == set(COMMANDS)
+    assert command_names()[:5] == ["demo", "ask", "eval", "profile", "sweep"]
 
 
 def test_start_up_imports_nothing_heavy() -> None:
@@ -21,7 +36,7 @@ def test_start_up_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["ask"], ["info"]])
+@pytest.mark.parametrize("command", [[], *([name] for name in command_names())])
 def test_help_has_an_example_and_fits(mata: Mata, command: list[str]) -> None:
     outcome = mata(*command, "--help")
     assert outcome.code == 0

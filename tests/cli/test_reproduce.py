@@ -98,7 +98,7 @@ def test_data_by_key_and_by_folder(benchmarks: Path) -> None:
         (["--model", "tiny"], "cannot read --model 'tiny': write --model KEY=PATH"),
         (["--model", "gpt=tiny"], "no such model: 'gpt'"),
         (["--only", "gpt"], "no such model: 'gpt'"),
-        (["--batch-size", "lots"], 'batch_size must be 1 or more, or "auto"'),
+        (["--batch-size", "lots"], "--batch-size: must be a number or auto; got 'lots'"),
         (["--dtype", "int1"], "dtype must be one of"),
     ],
 )

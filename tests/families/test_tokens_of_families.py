@@ -8,7 +8,7 @@ import pytest
 
 from families.subjects import subject_of
 from mata_audio import MATA, NoAudioError, SettingsError, UnsupportedModelError
-from mata_audio.cli.options.settings import parse_setting
+from mata_audio.cli.options.setting import parse_setting
 from mata_audio.doctor.small_models import MODEL_TYPES, VISION_MODEL_TYPES
 from mata_audio.families import FAMILIES, locate
 from mata_audio.profiling.prompt_reader import check_settings

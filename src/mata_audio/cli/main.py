@@ -7,28 +7,32 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 
-from mata_audio.cli.commands import (
-    ask,
-    attention_profile,
-    choose,
-    compare,
-    demo,
-    doctor,
-    evaluate,
-    info,
-    pictures,
-    report,
-    reproduce,
-    rescore,
-    score,
-    sweep,
-)
+from mata_audio.cli.libraries import prepare_libraries
 from mata_audio.cli.parser import Parser
 from mata_audio.errors import MataError, SettingsError, SettingsTypeError
 
 SUCCESS, FAILURE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+
+COMMANDS = (
+    "demo",
+    "ask",
+    "evaluate",
+    "attention_profile",
+    "sweep",
+    "choose",
+    "report",
+    "pictures",
+    "compare",
+    "score",
+    "rescore",
+    "reproduce",
+    "info",
+    "doctor",
+)
+"""Modules of :mod:`mata_audio.cli.commands`, in the order of ``mata --help``."""
 
 EXAMPLES = """\
 examples:
@@ -38,7 +42,8 @@ examples:
   mata report runs/tiny
   mata info Qwen/Qwen2-Audio-7B-Instruct
 
-exit codes: 0 success, 1 failure, 2 wrong use
+mata COMMAND --help shows a command's options and examples.
+Exit codes: 0 success, 1 failure, 2 wrong use.
 """
 
 
@@ -46,50 +51,37 @@ def build_parser() -> Parser:
     """Return the parser of ``mata`` and its commands."""
     parser = Parser(
         prog="mata",
-        description="More attention to audio in large audio-language models, at inference "
+        description="Give audio more attention in large audio-language models, at inference "
         "(MATA, arXiv 2509.18816).",
         epilog=EXAMPLES,
     )
     about = f"mata-audio {version('mata-audio')}"
     parser.add_argument("--version", action="version", version=about)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (
-        demo,
-        ask,
-        evaluate,
-        attention_profile,
-        sweep,
-        choose,
-        report,
-        pictures,
-        compare,
-        score,
-        rescore,
-        reproduce,
-        info,
-        doctor,
-    ):
-        command.add_parser(commands)
+    for name in COMMANDS:
+        import_module(f"mata_audio.cli.commands.{name}").add_parser(commands)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; results go to stdout, the rest to stderr.
+    """Run one command and return its exit code. Results go to stdout, everything else to stderr.
 
     Args:
-        arguments: words after ``mata``; None for those of this process.
+        arguments: the words after ``mata``; None to read them from this process.
     """
     try:
         args = build_parser().parse_args(arguments)
-    except SystemExit as stopped:  # --help, --version and wrong use have been answered already
+    except SystemExit as stopped:  # after --help, --version or wrong use
         return int(stopped.code or SUCCESS)
     debug = getattr(args, "debug", False)
     try:
         with warnings.catch_warnings():
+            if getattr(args, "loads_model", False):
+                prepare_libraries(args)
             code: int = args.run(args)
             sys.stdout.flush()
         return code
-    except BrokenPipeError:  # the reader of stdout, such as `head`, has gone
+    except BrokenPipeError:  # the reader of stdout, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE
     except KeyboardInterrupt:

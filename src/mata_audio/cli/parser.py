@@ -1,4 +1,4 @@
-"""An argument parser whose errors are one line, and the option that all commands have."""
+"""An argument parser with one-line errors, and the option that all commands share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ WIDTH = 80
 
 
 class Parser(argparse.ArgumentParser):
-    """``ArgumentParser`` with one-line errors and help text kept as it is written."""
+    """``ArgumentParser`` with one-line errors and epilogs kept as written."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
@@ -21,7 +21,7 @@ class Parser(argparse.ArgumentParser):
             "--debug",
             action="store_true",
             default=argparse.SUPPRESS,
-            help="show tracebacks, and the warnings of the libraries underneath",
+            help="show tracebacks, and the warnings of libraries",
         )
 
     def error(self, message: str) -> NoReturn:

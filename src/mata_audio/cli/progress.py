@@ -1,13 +1,19 @@
-"""Progress on stderr: a bar on a terminal, a line every tenth in a log file."""
+"""Progress on stderr: a line that renews itself on a terminal, a line now and then in a log."""
 
 from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from mata_audio.evaluation.running.runner import Progress
 
 STEPS = 10
+LOG_SECONDS = 30.0
+TERMINAL_SECONDS = 0.2
+MOST_SHOWN = 4
+"""Settings shown in a line; if there are more, only the baseline and the best."""
 
 
 def note(text: str) -> None:
@@ -16,11 +22,13 @@ def note(text: str) -> None:
 
 
 class StageProgress:
-    """Counts items of one stage, with rate and time left.
+    """Counts the items of one stage, with rate and time left.
+
+    On a terminal this is a bar; in a log file, a line at every tenth of the items.
 
     Args:
         stage: what is being done, for people.
-        total: items in all.
+        total: number of items.
 
     Example:
         >>> with StageProgress("reading", 2) as progress:  # doctest: +SKIP
@@ -36,30 +44,92 @@ class StageProgress:
         if sys.stderr.isatty():
             from tqdm import tqdm
 
-            self._bar = tqdm(total=self._total, desc=f"{self._stage:<16}", file=sys.stderr)
+            self._bar = tqdm(total=self._total, desc=self._stage, file=sys.stderr)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
 
     def advance(self, items: int) -> None:
-        """Note that ``items`` more are done."""
+        """Count ``items`` more as done."""
         before, self._done = self._done, self._done + items
         if self._bar is not None:
             self._bar.update(items)
         elif before * STEPS // self._total < self._done * STEPS // self._total:
-            print(self._line(), file=sys.stderr, flush=True)
+            rate = self._done / max(time.monotonic() - self._start, 1e-6)
+            left = (self._total - self._done) / rate
+            note(f"{self._stage}: {_position(self._done, self._total)}  {_speed(rate, left)}")
 
-    def _line(self) -> str:
-        rate = self._done / max(time.monotonic() - self._start, 1e-6)
-        left = (self._total - self._done) / rate
-        return (
-            f"{self._stage:<16} {self._done:>6,} of {self._total:,} "
-            f"({self._done / self._total:4.0%}), {rate:,.0f} a second, {left:.0f} s left"
-        )
+
+class RunProgress:
+    """Shows how far a run is, with rate, time left and running accuracies.
+
+    On a terminal one line is overwritten; in a log file there is a new line every 30 seconds, at
+    every tenth of the items, and at the end.
+    """
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._shown = 0.0
+        self._tenth = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._terminal and self._shown:
+            print(file=sys.stderr, flush=True)
+
+    def show(self, progress: Progress) -> None:
+        """Show ``progress`` if it is time to."""
+        now = time.monotonic()
+        finished = progress.done == progress.total
+        tenth = STEPS * progress.done // progress.total
+        due = now - self._shown >= (TERMINAL_SECONDS if self._terminal else LOG_SECONDS)
+        if not (due or finished or (tenth > self._tenth and not self._terminal)):
+            return
+        self._shown, self._tenth = now, tenth
+        start, end = ("\r\x1b[K", "") if self._terminal else ("", "\n")
+        print(f"{start}mata: {line(progress)}", end=end, file=sys.stderr, flush=True)
+
+
+def line(progress: Progress) -> str:
+    """Return the state of a run in one line."""
+    parts = [_position(progress.done, progress.total)]
+    left = progress.seconds_left
+    if left is not None:
+        parts.append(_speed(progress.rate, left))
+    accuracy = {
+        name: 100 * progress.correct[name] / count for name, count in progress.scored.items()
+    }
+    parts += [f"{name} {accuracy[name]:.1f} %" for name in _shown(accuracy)]
+    if progress.failed:
+        parts.append(f"{progress.failed:,} failed")
+    return "  ".join(parts)
+
+
+def _shown(accuracy: dict[str, float]) -> list[str]:
+    """Return all names, or if there are many, the baseline (which comes first) and the best."""
+    names = list(accuracy)
+    return (
+        names if len(names) <= MOST_SHOWN else [names[0], max(names[1:], key=accuracy.__getitem__)]
+    )
+
+
+def _position(done: int, total: int) -> str:
+    return f"{done:,} of {total:,} ({done / total:.0%})"
+
+
+def _speed(rate: float, seconds_left: float) -> str:
+    """Return a rate, in items a second, and the time left."""
+    speed = f"{rate:.1f} a second" if rate >= 1 else f"{60 * rate:.1f} a minute"
+    return f"{speed}, {_duration(seconds_left)} left"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -15,10 +15,7 @@ from transformers import AutoConfig, PreTrainedConfig
 from mata_audio.errors import MataError, ModelLoadError, SettingsError, UnsupportedModelError
 from mata_audio.families import Family, family_named
 from mata_audio.models.load_errors import reason
-from mata_audio.tiny import MODEL_PATH
-
-TINY = "tiny"
-"""Name of the embedded model."""
+from mata_audio.tiny import MODEL_PATH, TINY
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,10 @@ from mata_audio.errors import ModelLoadError, SettingsError
 from mata_audio.families import Hearing, PromptStyle, follow
 from mata_audio.models.audio import load_audio
 from mata_audio.models.chat_template import Chat
-from mata_audio.models.finding import TINY, Found
+from mata_audio.models.finding import Found
 from mata_audio.models.load_errors import reason
 from mata_audio.models.loading import Loaded, load_processor, sound_extractor
+from mata_audio.tiny import TINY
 
 Clip = NDArray[np.float32]
 

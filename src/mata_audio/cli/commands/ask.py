@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from mata_audio.cli.commands.info import add_model_arguments
-from mata_audio.cli.options.setting import add_setting_options
+from mata_audio.cli.options.model import add_loading_options, add_model, loading_options
+from mata_audio.cli.options.setting import add_setting_options, setting_from
 from mata_audio.cli.progress import note
+from mata_audio.errors import SettingsError
 
 EXAMPLE = """\
 examples:
@@ -22,52 +23,42 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "ask",
         help="ask a model about audio files",
-        description="Ask a question about one or more audio files (WAV, FLAC, OGG or MP3, any rate "
-        "and number of channels) and show the answers without and with MATA side by side. "
-        "Decoding is greedy.",
+        description="Ask a question about one or more audio files (WAV, FLAC, OGG or MP3, any "
+        "sampling rate and number of channels) and show the answers without and with MATA side by "
+        "side. Decoding is greedy.",
         epilog=EXAMPLE,
     )
-    add_model_arguments(parser)
-    parser.add_argument("question", metavar="QUESTION", help="in quotes")
+    add_model(parser)
+    parser.add_argument("question", metavar="QUESTION", help="the question, in quotes")
     parser.add_argument(
         "--audio",
         action="append",
         required=True,
         metavar="FILE",
-        help="a clip; give it again for several, in order",
+        help="a clip; repeat for several, in order",
     )
-    parser.add_argument("--no-compare", action="store_true", help="only the answer with MATA")
+    parser.add_argument("--no-compare", action="store_true", help="answer only with MATA")
     parser.add_argument(
         "--max-new-tokens", type=int, default=256, metavar="N", help="longest answer (default: 256)"
     )
     add_setting_options(parser)
-    group = parser.add_argument_group("model")
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (auto)")
-    group.add_argument(
-        "--dtype", default="auto", help="auto (the checkpoint's), float32, bfloat16 or float16"
-    )
-    group.add_argument("--attention", metavar="NAME", help="attention backend: sdpa, eager, ...")
-    parser.set_defaults(run=run)
+    add_loading_options(parser)
+    parser.set_defaults(run=run, loads_model=True)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the answers and the receipt. Everything is checked before any weights are read.
 
     Raises:
-        MataError: of the kind that says what was wrong with model, audio or setting.
+        MataError: model, audio or setting is wrong; its class says which.
     """
-    from mata_audio.cli.options.setting import setting_from
-    from mata_audio.cli.quiet import quiet_libraries, use_one_thread
-    from mata_audio.errors import SettingsError
-
-    quiet_libraries(getattr(args, "debug", False))
     if args.max_new_tokens < 1:
         raise SettingsError(f"--max-new-tokens must be 1 or more; got {args.max_new_tokens}")
     setting_from(args, None)
 
     from mata_audio.families import locate
     from mata_audio.models import asking
-    from mata_audio.models.finding import TINY, find_model, skeleton
+    from mata_audio.models.finding import find_model, skeleton
     from mata_audio.models.loading import Loaded, load_weights
     from mata_audio.models.prompter import Prompter
     from mata_audio.settings.in_words import describe_on
@@ -80,11 +71,9 @@ def run(args: argparse.Namespace) -> int:
     prompt = prompter.inputs([args.question], [clips])
     _warn_of_unknown_words(found.name, prompter.unknown_words(args.question))
     note(f"loading {found.name}")
-    if found.name == TINY:
-        use_one_thread()
-    model = load_weights(
-        found, device=args.device, dtype=args.dtype, attn_implementation=args.attention
-    )
+    options = loading_options(args)
+    del options["trust_remote_code"]  # ``find_model`` has taken it
+    model = load_weights(found, **options)
     loaded = Loaded(model, prompter.processor, found.name, found.family)
     answers: dict[str, str] = {}
     if not args.no_compare:
@@ -110,11 +99,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _warn_of_unknown_words(name: str, words: list[str]) -> None:
     if words:
-        note(f"warning: {name} does not know the words: {', '.join(words)}")
+        note(f"warning: {name} does not know these words: {', '.join(words)}")
 
 
 def side_by_side(answers: dict[str, str], width: int = 100) -> str:
-    """Return answers under their names, in columns that together are at most ``width`` wide."""
+    """Return the answers under their names, in columns at most ``width`` wide together."""
     import itertools
     import textwrap
 
@@ -134,5 +123,5 @@ def side_by_side(answers: dict[str, str], width: int = 100) -> str:
 
 
 def _printable(text: str) -> str:
-    """Keep what a model says from moving the cursor or changing colours."""
+    """Replace control characters, which could move the cursor or change colours."""
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text)

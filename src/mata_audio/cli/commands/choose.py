@@ -1,4 +1,4 @@
-"""``mata choose``: layers by measurement, alpha along them, reported on other items."""
+"""``mata choose``: choose layers by measurement, then alpha, and report on other items."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from mata_audio.cli.options.run import (
     add_benchmark_options,
     add_choosing_options,
     add_run_options,
+    alphas_from,
     options_from,
 )
-from mata_audio.cli.progress import note
+from mata_audio.cli.progress import RunProgress, note
+from mata_audio.errors import SettingsError
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.choosing import Evidence
@@ -25,8 +27,9 @@ examples:
   mata choose --model Qwen/Qwen2.5-Omni-7B --task mmau --data MMAU --method gradient \\
               --out runs/gradient
 
-Layers and alpha are chosen on half of the items and reported on the other half. The result is
-FOLDER/winner.json, which --settings takes; that MATA does not help a model is a possible result.
+Layers and alpha are chosen on half of the items, and the results are for the other half. The
+setting is saved as FOLDER/winner.json, for --settings. If MATA does not help the model, there is
+no such file, and the command says so. To resume a stopped command, run it again.
 """
 
 
@@ -35,10 +38,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "choose",
         help="choose layers and alpha for a model by measurement",
-        description="Measure on a tuning part of the items where the model reads audio, or where "
-        "more attention to audio makes right answers likelier; choose layers, heads or a gain for "
-        "each of them by it, then alpha along these, and report on the rest of the items. A "
-        "command that was stopped goes on.",
+        description="Measure on one part of the items in which layers the model reads audio, or "
+        "where more attention to audio makes right answers likelier. Choose layers, heads or a "
+        "gain for each head from that, then alpha, and report on the rest of the items.",
         epilog=EXAMPLE,
     )
     add_benchmark_options(parser)
@@ -46,48 +48,37 @@ def add_parser(commands: Any) -> None:
     group.add_argument(
         "--method",
         default="knockout",
-        help="knockout or profile, which measure without answers; gradient, gradient-heads, tune "
-        "or search (knockout)",
+        help="knockout or profile, which need no right answers; gradient, gradient-heads, tune or "
+        "search (default: knockout)",
     )
-    group.add_argument(
-        "--items", type=int, metavar="N", help="only the first N items; the same as --limit"
-    )
+    group.add_argument("--items", type=int, metavar="N", help="the same as --limit")
     group.add_argument(
         "--alphas",
         metavar="LIST",
-        help="tried along what is chosen, with commas (0.05,0.1,0.2,0.5,1,2; tuned gains: 0.5,1)",
+        help="strengths to try, with commas (default: 0.05,0.1,0.2,0.5,1,2; for tune: 0.5,1)",
     )
     add_choosing_options(group)
     add_run_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, loads_model=True)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the evidence, the ranking of alphas, and the result on the rest.
 
     Raises:
-        MataError: of the kind that says what is wrong.
+        MataError: something is wrong; its class says what.
     """
-    from mata_audio.cli.commands.sweep import numbers
-    from mata_audio.cli.quiet import quiet_libraries, use_one_thread
-    from mata_audio.cli.run_progress import RunProgress
-
-    quiet_libraries(getattr(args, "debug", False))
-    from mata_audio.errors import SettingsError
     from mata_audio.evaluation.choosing.choose import METHODS, choose_plan
     from mata_audio.evaluation.running.plan import make_plan
     from mata_audio.evaluation.sweep.table import as_text
-    from mata_audio.models.finding import TINY
     from mata_audio.storage.run_folder import RunFolder
 
     if args.method not in METHODS:
         raise SettingsError(f"--method must be one of {', '.join(METHODS)}; got {args.method!r}")
     if args.items is not None:
         args.limit = args.items
-    alphas = None if args.alphas is None else numbers(args.alphas)
+    alphas = None if args.alphas is None else alphas_from(args.alphas)
     plan = make_plan(args.model, args.task, args.data, (), options_from(args))
-    if plan.model.name == TINY:
-        use_one_thread()
     note(f"{args.method}: {METHODS[args.method].summary}")
     with RunProgress() as progress:
         choice = choose_plan(
@@ -110,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def evidence_text(evidence: Evidence) -> str:
-    """Return the score of each layer with a bar, the chosen layers marked, and what was fitted."""
+    """Return each layer's score with a bar, chosen layers marked, and a summary of any fit."""
     from mata_audio.steering.gain_tensor import chosen_layers
 
     layers = chosen_layers(evidence.setting, len(evidence.scores))
@@ -138,8 +129,9 @@ def evidence_text(evidence: Evidence) -> str:
 def _fitting_text(fitting: Mapping[str, Any]) -> str:
     before, after = fitting["validation_before"], fitting["validation_after"]
     return (
-        f"Fitted on {fitting['fitted_on']:,} items; of up to {fitting['steps']} steps, the gains "
-        f"after {fitting['kept_after_steps']} are kept, the best on {fitting['validated_on']:,} "
-        f"others: loss {before['loss']:.4f} to {after['loss']:.4f}, {after['gained']} answers "
-        f"gained, {after['lost']} lost."
+        f"Fitted on {fitting['fitted_on']:,} items in up to {fitting['steps']} steps. The gains "
+        f"after step {fitting['kept_after_steps']} are kept, the best on "
+        f"{fitting['validated_on']:,} other items: "
+        f"loss {before['loss']:.4f} to {after['loss']:.4f}, {after['gained']} answers gained, "
+        f"{after['lost']} lost."
     )

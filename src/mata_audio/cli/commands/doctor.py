@@ -1,4 +1,4 @@
-"""``mata doctor``: whether MATA is exact on a model and machine, measured there."""
+"""``mata doctor``: check, by measuring, that MATA is exact on a model and machine."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mata_audio.cli.options.run import add_loading_options
+from mata_audio.cli.options.model import add_loading_options, add_model, loading_options
 from mata_audio.cli.progress import note
+from mata_audio.errors import SettingsError
 
 if TYPE_CHECKING:
     import torch
@@ -29,41 +30,34 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "doctor",
         help="check that MATA is exact on a model and machine",
-        description="Run a model on short synthesised clips (on pictures, if it hears nothing) and "
-        "check what MATA promises: it equals a full-score reference, alpha 0 changes nothing, all "
-        "backends, paddings and caches agree, and nothing is left behind. Every line says what was "
-        "measured, against what, and what to do.",
+        description="Run a model on short synthesised clips (on images, if it takes no audio) and "
+        "check what MATA promises: it equals a full-score reference; alpha 0 changes nothing; all "
+        "backends, paddings and caches agree; the model is left unchanged. Every line shows what "
+        "was measured and compared, and for a failure what to do.",
         epilog=EXAMPLE,
     )
-    parser.add_argument(
-        "model", metavar="MODEL", nargs="?", help='"tiny", a local folder or a hub id'
-    )
+    add_model(parser, required=False)
     parser.add_argument(
         "--all-families",
         action="store_true",
-        help="instead of MODEL: a small random model of every supported family, shown images where "
-        "it hears nothing",
+        help="instead of MODEL: a small random model of every supported family",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON too")
     add_loading_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, loads_model=True)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the results; 1 where a check failed.
+    """Print the results; return 1 if a check failed.
 
     Raises:
-        MataError: of the kind that says what was wrong with the model or the options.
+        MataError: the model or an option is wrong; its class says which.
     """
-    from mata_audio.cli.quiet import quiet_libraries
-    from mata_audio.errors import SettingsError
-
     if (args.model is None) != args.all_families:
-        raise SettingsError("name a MODEL or give --all-families, one of the two")
+        raise SettingsError("give either a MODEL or --all-families")
     if args.json is not None and not args.json.parent.is_dir():
         raise SettingsError(f"--json: there is no folder {args.json.parent}")
     debug = getattr(args, "debug", False)
-    quiet_libraries(debug)
     reports = _all_families(args, debug) if args.all_families else [_one_model(args, debug)]
     if args.json is not None:
         _write(args.json, reports)
@@ -72,32 +66,24 @@ def run(args: argparse.Namespace) -> int:
 
 def _one_model(args: argparse.Namespace, debug: bool) -> DoctorReport:
     """Examine the user's model and print the whole table."""
-    from mata_audio.cli.options.run import loading_options
-    from mata_audio.cli.quiet import use_one_thread
     from mata_audio.doctor.examine import examine
     from mata_audio.doctor.patient import loaded_patient
-    from mata_audio.models.finding import TINY
     from mata_audio.models.loading import load
 
     note(f"loading {args.model}")
     loaded = load(args.model, seeing=True, **loading_options(args))
-    if loaded.name == TINY:
-        use_one_thread()
     report = examine(loaded_patient(loaded), debug, progress=lambda name: note(f"checking: {name}"))
     print(report)
     return report
 
 
 def _all_families(args: argparse.Namespace, debug: bool) -> list[DoctorReport]:
-    """Examine every family and print a line for each, and every failure."""
-    from mata_audio.cli.quiet import use_one_thread
+    """Examine every family; print a line for each, and every failure."""
     from mata_audio.doctor.all_families import examine_families, family_names
     from mata_audio.doctor.check import check_lines
-    from mata_audio.errors import SettingsError
 
     if args.attention is not None or args.trust_remote_code:
-        raise SettingsError("--attention and --trust-remote-code are for a MODEL")
-    use_one_thread()
+        raise SettingsError("--attention and --trust-remote-code need a MODEL")
     names = family_names()
     device = "cpu" if args.device == "auto" else args.device
     print(f"{'family':<26}{'class':<48}{'pass fail skip   worst difference'}")
@@ -118,7 +104,6 @@ def _all_families(args: argparse.Namespace, debug: bool) -> list[DoctorReport]:
 def _dtype(name: str) -> torch.dtype | None:
     import torch
 
-    from mata_audio.errors import SettingsError
     from mata_audio.models.loading import DTYPES
 
     if name not in DTYPES:

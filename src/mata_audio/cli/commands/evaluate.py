@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mata_audio.cli.options.run import add_benchmark_options, add_run_options, options_from
-from mata_audio.cli.options.setting import add_settings_options
-from mata_audio.cli.progress import note
+from mata_audio.cli.options.setting import add_settings_options, settings_from
+from mata_audio.cli.progress import RunProgress, note
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.results.results import Results
@@ -22,7 +22,7 @@ examples:
             --setting "weak: alpha=0.05" --setting "early: alpha=0.1 layers=0-10"
   mata eval --model MODEL --task jsonl --data my-questions.jsonl --out runs/mine --dry-run
 
-A run that was stopped goes on with the same command.
+To resume a stopped run, run the command again.
 """
 
 
@@ -32,8 +32,8 @@ def add_parser(commands: Any) -> None:
         "eval",
         help="evaluate a model on a benchmark, without and with MATA",
         description="Answer every question of a benchmark without and with MATA, both from one "
-        "prefill, score the answers as the benchmark's own script does, and compare. Every "
-        "finished batch is on disk; a run that was stopped goes on with the same command.",
+        "prefill, score the answers as the benchmark's official script does, and compare. Every "
+        "finished batch is saved.",
         epilog=EXAMPLE,
     )
     add_benchmark_options(parser)
@@ -42,31 +42,23 @@ def add_parser(commands: Any) -> None:
     )
     add_settings_options(parser)
     add_run_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, loads_model=True)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run or continue the evaluation and print its tables.
+    """Run or resume the evaluation, and print its tables.
 
     Raises:
-        MataError: of the kind that says what is wrong.
+        MataError: something is wrong; its class says what.
     """
-    from mata_audio.cli.options.settings import settings_from
-    from mata_audio.cli.quiet import quiet_libraries, use_one_thread
-    from mata_audio.cli.run_progress import RunProgress
-
-    quiet_libraries(getattr(args, "debug", False))
     from mata_audio.evaluation.running.evaluate import run_plan
     from mata_audio.evaluation.running.plan import make_plan
-    from mata_audio.models.finding import TINY
     from mata_audio.storage.run_folder import RunFolder
 
     plan = make_plan(args.model, args.task, args.data, settings_from(args), options_from(args))
     if args.dry_run:
         print(dry_run(plan))
         return 0
-    if plan.model.name == TINY:
-        use_one_thread()
     for line in summary(plan):
         note(line)
     with RunProgress() as progress:
@@ -104,7 +96,7 @@ def dry_run(plan: Plan) -> str:
 
 
 def report_text(results: Results, plan: Plan, out: Path) -> str:
-    """Return the tables, the notes, the failed items and where everything is."""
+    """Return the tables, the notes, the failed items and where the files are."""
     from mata_audio.evaluation.results.output_files import prediction_path
     from mata_audio.evaluation.results.tables import as_text
 
@@ -114,13 +106,12 @@ def report_text(results: Results, plan: Plan, out: Path) -> str:
         parts.append(f"The answers of this split are hidden. To submit: {files}")
     for name, paired in results.overall.paired.items():
         parts.append(
-            f"{name}: with {paired.n:,} items and this many changed answers, a difference of "
-            f"{100 * paired.smallest_difference:.1f} points is the smallest that would have shown "
-            "(80 % power)."
+            f"{name}: with {paired.n:,} items and this many changed answers, the smallest "
+            f"difference to be found is {100 * paired.smallest_difference:.1f} points (80 % power)."
         )
     parts += results.notes
     failed = [item for item in results.items if item.error is not None]
     if failed:
         parts.append("\n".join(f"error  {item.id}: {item.error}" for item in failed))
-    parts.append(f"Written to {out}; mata report {out} makes a page of it.")
+    parts.append(f"Written to {out}. For an HTML page: mata report {out}")
     return "\n\n".join(parts)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from mata_audio.cli.options.model import add_model, add_trust_remote_code
+from mata_audio.cli.options.setting import setting_of
+
 if TYPE_CHECKING:
     from mata_audio.families import Located
 
@@ -20,40 +23,27 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "info",
         help="show what MATA finds in a model",
-        description="Show a model's family, decoder, audio token and limits, and the layers that "
-        "MATA takes by default. Weights are neither read nor downloaded.",
+        description="Show a model's family, decoder, audio token and clip lengths, and the layers "
+        "that MATA steers by default. Weights are neither read nor downloaded.",
         epilog=EXAMPLE,
     )
-    add_model_arguments(parser)
-    parser.set_defaults(run=run)
-
-
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what names a model: MODEL and ``--trust-remote-code``."""
-    parser.add_argument("model", metavar="MODEL", help='"tiny", a local folder or a hub id')
-    parser.add_argument(
-        "--trust-remote-code",
-        action="store_true",
-        help="run Python code that the model's repository brings (off unless asked for)",
-    )
+    add_model(parser)
+    add_trust_remote_code(parser)
+    parser.set_defaults(run=run, loads_model=True)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the facts, one a line.
 
     Raises:
-        UnsupportedModelError: an architecture that is not known.
+        UnsupportedModelError: the architecture is not supported.
         ModelLoadError: files are missing, or the hub cannot be reached.
     """
-    from mata_audio.cli.options.setting import setting_of
-    from mata_audio.cli.quiet import quiet_libraries
-    from mata_audio.settings.mata import MATA
-
-    quiet_libraries(getattr(args, "debug", False))
     from mata_audio.families import locate
     from mata_audio.models.finding import find_model, skeleton
     from mata_audio.models.prompter import Prompter
     from mata_audio.settings.in_words import describe_on
+    from mata_audio.settings.mata import MATA
 
     found = find_model(args.model, trust_remote_code=args.trust_remote_code)
     limits = Prompter.of(found).limits
@@ -85,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _key_heads(located: Located) -> str:
-    """Return the number of key heads; Gemma 4 has fewer in some layers."""
+    """Return the number of key heads: two numbers for Gemma 4, where it differs by layer."""
     from mata_audio.steering.scaled_keys import key_heads
 
     modules = [located.attention(layer) for layer in located.attending]

@@ -1,4 +1,4 @@
-"""``mata pictures``: a run, or a sweep, as pictures."""
+"""``mata pictures``: draw pictures of a run or a sweep."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ examples:
   mata pictures runs/omni-mmau
   mata pictures runs/sweep --out figures
 
-Each picture is written as SVG, with its text as text, and as PNG. It needs Matplotlib:
+Each picture is written as SVG (its text stays text) and as PNG. This needs Matplotlib:
 pip install 'mata-audio[pictures]'
 """
 
@@ -21,8 +21,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "pictures",
         help="draw pictures of a run or a sweep",
-        description="Draw a finished run: accuracy by group, and answers gained and lost. Of a "
-        "sweep also layers against alpha, and the ranking with the winner on the rest.",
+        description="Draw a finished run: accuracy by group, and answers gained and lost. For a "
+        "sweep, also draw layers against alpha, and the ranking with the winner's result on the "
+        "rest of the items.",
         epilog=EXAMPLE,
     )
     parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a finished run")
@@ -33,10 +34,10 @@ def add_parser(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the pictures and print where they are.
+    """Write the pictures and print their paths.
 
     Raises:
-        RunError: there is no finished run, or what is stored of its sweep does not fit it.
+        RunError: there is no finished run, or its stored sweep does not fit it.
         DataError: none of its items was scored.
         MissingMatplotlibError: Matplotlib is not installed.
     """

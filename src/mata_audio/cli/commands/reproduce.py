@@ -1,4 +1,4 @@
-"""``mata reproduce``: the tables of the paper, published beside measured."""
+"""``mata reproduce``: the paper's tables, published figures next to measured ones."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from mata_audio.cli.options.run import add_loading_options, loading_options
-from mata_audio.cli.progress import note
-from mata_audio.cli.run_progress import RunProgress
+from mata_audio.cli.options.model import add_loading_options, loading_options
+from mata_audio.cli.options.run import add_running_options
+from mata_audio.cli.progress import RunProgress, note
+from mata_audio.errors import SettingsError
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.reproduction.paper import PaperTable
@@ -26,8 +27,8 @@ examples:
 models: qwen2-audio, qwen2.5-omni, ke-omni-r
 data:   mmau (a folder with both splits), or mmau-test-mini and mmau-test; mmar
 
-What is not there is listed with how to get it, and the rest is run. The same command goes on
-where it was stopped.
+Missing models and data are listed, with how to get them; the rest is run. To resume a stopped
+command, run it again.
 """
 
 
@@ -35,10 +36,10 @@ def add_parser(commands: Any) -> None:
     """Register the command."""
     parser = commands.add_parser(
         "reproduce",
-        help="run the paper's tables and print published beside measured",
+        help="run the paper's tables; compare published and measured",
         description="Run the tables of the MATA paper (arXiv 2509.18816) for the models and data "
-        "that are there, and print its figures beside the measured ones, with differences, "
-        "intervals and what is missing.",
+        "you have, and print its figures next to the measured ones, with differences and "
+        "intervals.",
         epilog=EXAMPLE,
     )
     parser.add_argument("what", choices=("paper",), metavar="paper", help="the MATA paper")
@@ -47,61 +48,47 @@ def add_parser(commands: Any) -> None:
         action="append",
         default=[],
         metavar="KEY=PATH",
-        help="a benchmark's folder or hub id; give it again for several, or one folder with "
+        help="a benchmark's folder or hub id, repeated for several; or one folder with "
         "subfolders named MMAU and MMAR",
     )
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="FOLDER", help="of the runs and the tables"
+        "--out", required=True, type=Path, metavar="FOLDER", help="folder for runs and tables"
     )
     parser.add_argument(
         "--model",
         action="append",
         default=[],
         metavar="KEY=PATH",
-        help="where a model is (default: its hub id); give it again for several",
+        help="where a model is (default: its hub id); repeat for several",
     )
     parser.add_argument(
         "--only",
         action="append",
         metavar="KEY",
-        help="only this model; give it again for several",
+        help="only this model; repeat for several",
     )
     parser.add_argument(
         "--no-ablations",
         action="store_true",
-        help="leave out the paper's other layers and alphas; to be kept to for one --out",
+        help="leave out the paper's other layers and alphas; one --out needs the same choice every "
+        "time",
     )
-    group = parser.add_argument_group("running")
-    group.add_argument(
-        "--batch-size", default="auto", metavar="N", help="a number, or auto (the default)"
-    )
-    group.add_argument("--limit", type=int, metavar="N", help="only the first N items of each")
-    group.add_argument(
-        "--max-errors", type=int, default=100, metavar="N", help="stop a run when more fail (100)"
-    )
-    group.add_argument("--retry-errors", action="store_true", help="run failed items again")
-    group.add_argument("--workers", type=int, default=4, metavar="N", help="decoding threads (4)")
+    add_running_options(parser)
     add_loading_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, loads_model=True)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run or continue the tables, print them and write them to ``--out``.
+    """Run or resume the tables, print them and write them to ``--out``.
 
     Raises:
-        MataError: of the kind that says what is wrong.
+        MataError: something is wrong; its class says what.
     """
-    from mata_audio.cli.quiet import quiet_libraries, use_one_thread
-
-    quiet_libraries(getattr(args, "debug", False))
     from mata_audio.evaluation.reproduction.file import write_reproduction
     from mata_audio.evaluation.reproduction.reproduce import reproduce
     from mata_audio.evaluation.reproduction.tables import as_text
 
     data, models = data_from(args.data), pairs("--model", args.model)
-    if "tiny" in models.values():
-        use_one_thread()
-    size = args.batch_size
     with PaperProgress() as progress:
         reproduction = reproduce(
             args.out,
@@ -111,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
             ablations=not args.no_ablations,
             report=progress.show,
             limit=args.limit,
-            batch_size=int(size) if size.isdecimal() else size,
+            batch_size=args.batch_size,
             max_errors=args.max_errors,
             retry_errors=args.retry_errors,
             workers=args.workers,
@@ -127,28 +114,25 @@ def pairs(option: str, given: list[str]) -> dict[str, str]:
     """Read ``KEY=PATH`` options.
 
     Raises:
-        SettingsError: another form, or a key twice.
+        SettingsError: another form, or a repeated key.
     """
-    from mata_audio.errors import SettingsError
-
     found: dict[str, str] = {}
     for text in given:
         key, equals, path = text.partition("=")
         if not (key and equals and path):
             raise SettingsError(f"cannot read {option} {text!r}: write {option} KEY=PATH")
         if key in found:
-            raise SettingsError(f"{option} {key}= is given twice; leave one")
-        found[key] = os.path.expanduser(path)  # shells leave the ~ in KEY=~/PATH alone
+            raise SettingsError(f"{option} {key}= is given twice; leave one out")
+        found[key] = os.path.expanduser(path)  # shells do not expand the ~ in KEY=~/PATH
     return found
 
 
 def data_from(given: list[str]) -> dict[str, str]:
-    """Read ``--data``: ``KEY=PATH``, or a folder whose subfolders are named by key.
+    """Read ``--data``: ``KEY=PATH``, or a folder with a subfolder for each key.
 
     Raises:
-        SettingsError: another form, a folder without such subfolders, or a key twice.
+        SettingsError: another form, a folder without such subfolders, or a repeated key.
     """
-    from mata_audio.errors import SettingsError
     from mata_audio.evaluation.reproduction.reproduce import data_keys
 
     keys = data_keys()
@@ -162,15 +146,15 @@ def data_from(given: list[str]) -> dict[str, str]:
         named = [f"{entry.name.lower()}={entry}" for entry in inside if entry.name.lower() in keys]
         if not named:
             raise SettingsError(
-                f"--data {text} has no subfolder named {', '.join(keys)} (in any case); for one "
-                "benchmark's own folder write --data mmau=PATH"
+                f"--data {text} has no subfolder named {', '.join(keys)} (upper or lower case); "
+                "for the folder of one benchmark write --data mmau=PATH"
             )
         written += named
     return pairs("--data", written)
 
 
 class PaperProgress:
-    """The progress of each table in turn, under its title."""
+    """Shows the progress of each table in turn, under its title."""
 
     def __init__(self) -> None:
         self._table: PaperTable | None = None
@@ -184,7 +168,7 @@ class PaperProgress:
         self._lines.close()
 
     def show(self, table: PaperTable, progress: Progress) -> None:
-        """Show one table's progress; a new table ends the line of the one before."""
+        """Show one table's progress; a new table ends the previous one's line."""
         if table is not self._table:
             self._lines.close()
             self._table = table

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from mata_audio.cli.options.run import READERS
+
 EXAMPLE = """\
 examples:
   mata rescore runs/omni-mmau --reader final-line+letter
@@ -17,17 +19,12 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "rescore",
         help="read and score a run's answers again, without the model",
-        description="Read the raw answers of a run with another answer reader and score them "
-        "again. The model is not needed; the results in the run's folder are written anew.",
+        description="Read the raw answers of a run with another answer reader, score them again, "
+        "and replace the results in the run's folder. The model is not needed.",
         epilog=EXAMPLE,
     )
     parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a run")
-    parser.add_argument(
-        "--reader",
-        required=True,
-        metavar="NAME",
-        help="answer readers, chained with +: answer-tag, letter, final-line, whole",
-    )
+    parser.add_argument("--reader", required=True, metavar="NAME", help=READERS)
     parser.add_argument("--data", metavar="PATH", help="where the benchmark is now, if it moved")
     parser.set_defaults(run=run)
 

@@ -1,4 +1,4 @@
-"""``mata score``: what a benchmark's official scorer prints for a prediction file."""
+"""``mata score``: print what a benchmark's official scorer prints for a prediction file."""
 
 from __future__ import annotations
 
@@ -20,16 +20,14 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "score",
         help="score a prediction file as its benchmark does",
-        description="Print what the benchmark's official scoring script prints for a prediction "
-        "file, to the byte. No model is needed.",
+        description="Print exactly what the benchmark's official scoring script prints for a "
+        "prediction file. The model is not needed.",
         epilog=EXAMPLE,
     )
     parser.add_argument(
         "benchmark", metavar="BENCHMARK", choices=BENCHMARKS, help=f"one of {', '.join(BENCHMARKS)}"
     )
-    parser.add_argument(
-        "file", metavar="FILE", help="predictions, as the official script reads them"
-    )
+    parser.add_argument("file", metavar="FILE", help="predictions, in the official script's format")
     parser.set_defaults(run=run)
 
 
@@ -37,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the official output and nothing else.
 
     Raises:
-        ScoringError: a file or a record that the official script would crash on.
+        ScoringError: the official script would crash on the file or on one of its records.
     """
     from mata_audio.evaluation.scoring.prediction_files import official_output
 

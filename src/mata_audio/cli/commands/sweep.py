@@ -1,4 +1,4 @@
-"""``mata sweep``: many settings at the price of one prefill, the winner reported honestly."""
+"""``mata sweep``: many settings from one prefill, and the winner's result on other items."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from mata_audio.cli.options.run import (
     add_benchmark_options,
     add_choosing_options,
     add_run_options,
+    alphas_from,
     options_from,
+    parts,
 )
-from mata_audio.cli.progress import note
+from mata_audio.cli.progress import RunProgress, note
+from mata_audio.errors import SettingsError
+from mata_audio.steering.formulas import FORMULAS
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.sweep import Sweep
@@ -24,8 +28,8 @@ examples:
   mata sweep --model Qwen/Qwen2.5-Omni-7B --task mmau --data MMAU --out runs/layers \\
              --preset paper-layers
 
-Settings are ranked on half of the items and the winner is reported on the other half. It is saved
-as FOLDER/winner.json, which --settings takes.
+Settings are ranked on half of the items, and the winner's result is for the other half. The winner
+is saved as FOLDER/winner.json, for --settings. To resume a stopped sweep, run the command again.
 """
 
 
@@ -34,51 +38,51 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "sweep",
         help="try many settings on a benchmark, each item from one prefill",
-        description="Run every setting of a grid or preset on every item, all from one prefill, "
-        "rank them on a tuning part of the items and report the winner on the rest. A run that "
-        "was stopped goes on with the same command.",
+        description="Run every setting of a grid or preset on every item, all from one prefill. "
+        "Rank the settings on one part of the items and report the winner on the rest.",
         epilog=EXAMPLE,
     )
     add_benchmark_options(parser)
     group = parser.add_argument_group("grid")
-    group.add_argument("--alphas", metavar="LIST", help="strengths with commas, such as 0.05,0.1")
+    group.add_argument("--alphas", metavar="LIST", help="strengths, such as 0.05,0.1")
     group.add_argument(
-        "--layers", nargs="+", metavar="RANGE", help='ranges such as 0-10 10-20 3,5; "paper"'
+        "--layers",
+        nargs="+",
+        metavar="RANGE",
+        help='layer ranges, such as 0-10 10-20 3,5; or "paper"',
     )
-    group.add_argument("--formulas", metavar="LIST", help="multiply,absolute,add")
-    group.add_argument("--heads", nargs="+", metavar="RANGE", help='ranges of query heads; "all"')
+    group.add_argument("--formulas", metavar="LIST", help=f"any of {','.join(FORMULAS)}")
+    group.add_argument(
+        "--heads", nargs="+", metavar="RANGE", help='query heads, such as 0-7 8-15; or "all"'
+    )
     group.add_argument(
         "--rows",
         metavar="LIST",
-        help="query rows of the prompt that are changed: last,all,after-audio,last-8,random-8; "
-        "those other than last cost a prefill each",
+        help="query rows of the prompt to change: last,all,after-audio,last-8,random-8; each one "
+        "other than last costs a prefill",
     )
     group.add_argument(
         "--preset",
         metavar="NAME",
-        help="paper-layers, paper-alpha, targets, formulas, single-layers or collapse, instead of "
-        "a grid",
+        help="instead of a grid: paper-layers, paper-alpha, targets, formulas, single-layers or "
+        "collapse",
     )
     add_choosing_options(parser.add_argument_group("choosing"))
     add_run_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, loads_model=True)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run or continue the sweep and print the ranking and the winner.
+    """Run or resume the sweep, and print the ranking and the winner.
 
     Raises:
-        MataError: of the kind that says what is wrong.
+        MataError: something is wrong; its class says what.
     """
-    from mata_audio.cli.quiet import quiet_libraries, use_one_thread
-    from mata_audio.cli.run_progress import RunProgress
-
-    quiet_libraries(getattr(args, "debug", False))
     from mata_audio.evaluation.running.plan import make_plan
     from mata_audio.evaluation.sweep.sweep import sweep_plan
     from mata_audio.evaluation.sweep.table import as_markdown, as_text
     from mata_audio.families import locate
-    from mata_audio.models.finding import TINY, find_model, skeleton
+    from mata_audio.models.finding import find_model, skeleton
     from mata_audio.storage.atomic_file import write_atomically
     from mata_audio.storage.run_folder import RunFolder
 
@@ -86,8 +90,6 @@ def run(args: argparse.Namespace) -> int:
     found = find_model(args.model, trust_remote_code=args.trust_remote_code)
     settings = _settings(args, locate(skeleton(found)).depth)
     plan = make_plan(args.model, args.task, args.data, settings, options)
-    if found.name == TINY:
-        use_one_thread()
     note(
         f"{found.name} on {plan.task.title} {plan.dataset.split}: {len(plan.items):,} items, "
         f"{len(settings)} settings"
@@ -102,41 +104,25 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace, depth: int) -> list[NamedSetting]:
-    from mata_audio.errors import SettingsError
     from mata_audio.evaluation.sweep.grid import grid, preset
 
     axes = (args.alphas, args.layers, args.formulas, args.heads, args.rows)
     if args.preset is not None:
         if any(axis is not None for axis in axes):
-            raise SettingsError("--preset is a grid of its own: leave out --alphas and its like")
+            raise SettingsError(
+                "--preset replaces the grid: leave out --alphas, --layers, --formulas, --heads "
+                "and --rows"
+            )
         return preset(args.preset, depth)
     if all(axis is None for axis in axes):
         raise SettingsError("the grid is empty: give --alphas, --layers, ... or --preset")
     return grid(
-        alphas=(0.1,) if args.alphas is None else numbers(args.alphas),
+        alphas=(0.1,) if args.alphas is None else alphas_from(args.alphas),
         layers=[None if part == "paper" else part for part in args.layers or ["paper"]],
-        formulas=_parts(args.formulas or "multiply"),
+        formulas=parts(args.formulas or "multiply"),
         heads=[None if part == "all" else part for part in args.heads or ["all"]],
-        rows=_parts(args.rows or "last"),
+        rows=parts(args.rows or "last"),
     )
-
-
-def _parts(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def numbers(text: str) -> list[float]:
-    """Read strengths with commas.
-
-    Raises:
-        SettingsError: they are not numbers.
-    """
-    from mata_audio.errors import SettingsError
-
-    try:
-        return [float(part) for part in _parts(text)]
-    except ValueError:
-        raise SettingsError(f"--alphas must be numbers with commas; got {text!r}") from None
 
 
 def _ending(result: Sweep, args: argparse.Namespace) -> str:
@@ -144,5 +130,5 @@ def _ending(result: Sweep, args: argparse.Namespace) -> str:
         return f"Written to {args.out}. No setting gained more answers than it lost."
     return (
         f"Written to {args.out}; the winner is {args.out / 'winner.json'}, for --settings. "
-        f"mata report {args.out} makes a page of it."
+        f"For an HTML page: mata report {args.out}"
     )

@@ -1,0 +1,60 @@
+"""The options that name a model and say how to load it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+MODEL_HELP = '"tiny" (the model in this package), a local folder or a hub id'
+
+
+def add_model(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Add the positional MODEL."""
+    parser.add_argument("model", metavar="MODEL", nargs=None if required else "?", help=MODEL_HELP)
+
+
+def add_loading_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device``, ``--dtype``, ``--attention`` and ``--trust-remote-code``."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)"
+    )
+    group.add_argument(
+        "--dtype",
+        default="auto",
+        help="float32, bfloat16, float16, or auto: the checkpoint's (default: auto)",
+    )
+    group.add_argument(
+        "--attention",
+        metavar="NAME",
+        help="attention backend: sdpa, eager, ... (default: the model's)",
+    )
+    add_trust_remote_code(group)
+
+
+def add_trust_remote_code(group: argparse._ActionsContainer) -> None:
+    """Add ``--trust-remote-code``."""
+    group.add_argument(
+        "--trust-remote-code",
+        action="store_true",
+        help="run Python code from the model's repository (default: off)",
+    )
+
+
+def loading_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the values of :func:`add_loading_options`, named as ``load`` and ``Options`` do."""
+    return {
+        "device": args.device,
+        "dtype": args.dtype,
+        "attn_implementation": args.attention,
+        "trust_remote_code": args.trust_remote_code,
+    }
+
+
+def model_folder(model: str) -> Path | None:
+    """Return the folder of a local or the embedded model; None for a hub id."""
+    from mata_audio.tiny import MODEL_PATH, TINY
+
+    path = MODEL_PATH if model == TINY else Path(model)
+    return path if path.is_dir() else None
