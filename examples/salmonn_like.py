@@ -1,11 +1,11 @@
-"""A model of one's own: registering a SALMONN-like model, whose prompt is made of embeddings.
+"""Use MATA on your own model: register a SALMONN-like model with a prompt made of embeddings.
 
 python examples/salmonn_like.py
 
-As in SALMONN (Tang et al. 2024), two encoders hear the sound, Whisper's and one for other sounds;
-a Q-Former turns windows of both into a few embeddings, which stand between the embeddings of the
-text and are read by a Llama decoder. No token id says which of them are audio, so the model notes
-that itself. All weights are small and random here.
+As in SALMONN (Tang et al. 2024), two encoders process the sound: Whisper's and one for other
+sounds. A Q-Former turns windows of both into a few embeddings, which go between the embeddings of
+the text into a Llama decoder. No token id marks the audio, so the model records where it is. Here,
+all weights are small and random.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class SalmonnLike(nn.Module):
                 max_source_positions=FRAMES // 2,
             )
         )
-        # In the place of BEATs, which is not in Transformers: frames in, states at the same pace.
+        # In place of BEATs, which Transformers lacks: as many states per second as Whisper's encoder.
         self.sounds = nn.Sequential(
             nn.Conv1d(MELS, WIDTH, kernel_size=4, stride=2, padding=1), nn.GELU()
         )
@@ -85,7 +85,7 @@ class SalmonnLike(nn.Module):
         return self.to_llama(found.reshape(len(features), -1, WIDTH))
 
     def prompt(self, features: Tensor, before: Tensor, after: Tensor) -> dict[str, Tensor]:
-        """Put text (batch, tokens), sound and text together; note which embeddings are sound."""
+        """Join text (batch, tokens), sound and text; record which embeddings are sound."""
         words = self.llama.get_input_embeddings()
         parts = [words(before), self.hear(features), words(after)]
         places = [torch.full(part.shape[:2], number == 1) for number, part in enumerate(parts)]
@@ -94,20 +94,20 @@ class SalmonnLike(nn.Module):
         return {"inputs_embeds": embeds, "attention_mask": torch.ones(embeds.shape[:2]).long()}
 
     def generate(self, features: Tensor, before: Tensor, after: Tensor, **options: Any) -> Any:
-        """Answer as Llama does."""
+        """Answer with Llama's ``generate``."""
         return self.llama.generate(**self.prompt(features, before, after), **options)
 
 
 register_family(
     "SalmonnLike",  # the class of the model that is steered
-    listener="llama",  # from it to what reads the prompt
-    decoder="model",  # from there to the module with the layers
+    listener="llama",  # its part that reads the prompt
+    decoder="model",  # the part of the listener that has the layers
     positions=lambda model: model.audio_mask,
 )
 
 
 def main() -> None:
-    """Answer once as it is and once with more attention to audio."""
+    """Answer once unmodified and once with MATA."""
     torch.manual_seed(0)
     model = SalmonnLike().eval()
     features = torch.randn(1, MELS, FRAMES)

@@ -20,8 +20,8 @@ IGNORED = -100
 class TextMix:
     """How the text of a training batch is drawn; all values are probabilities.
 
-    ``uncaptioned``: no caption. ``reliable``: a caption is right. ``varied_batches``: a batch whose
-    prompts may list the choices, put the audio first, have a system prompt and lose words.
+    ``uncaptioned``: there is no caption. ``reliable``: a caption is right. ``varied_batches``: in a
+    batch, prompts may list the choices, put the audio first, add a system prompt and lose words.
     """
 
     uncaptioned: float
@@ -43,7 +43,7 @@ class ClipPool:
 
 
 def conversation(question: str, audio_first: bool = False, system: bool = False) -> list[dict]:
-    """Messages of one question about one clip, the text before the audio unless told otherwise."""
+    """Messages of one question about one clip; by default, the text comes before the audio."""
     parts = [{"type": "text", "text": question}, {"type": "audio"}]
     messages = [{"role": "user", "content": parts[::-1] if audio_first else parts}]
     if system:
@@ -54,7 +54,7 @@ def conversation(question: str, audio_first: bool = False, system: bool = False)
 def prompt_ids(
     processor: Qwen2AudioProcessor, messages: list[list[dict]], audio_tokens: Sequence[int]
 ) -> list[list[int]]:
-    """Token ids of each conversation, as the processor makes them for clips of known length."""
+    """Token ids of each conversation, as the processor would make them for clips of that length."""
     prompts = processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
     token = processor.audio_token
     expanded = [
@@ -65,14 +65,14 @@ def prompt_ids(
 
 
 def drop_words(rng: np.random.Generator, question: str, share: float) -> str:
-    """``question`` with a share of its words replaced by one that the tokenizer does not know."""
+    """``question`` with a share of its words replaced by the unknown token."""
     return " ".join("<unk>" if rng.random() < share else word for word in question.split())
 
 
 def draw_prompt(
     rng: np.random.Generator, clip: SynthClip, mix: TextMix, varied: bool
 ) -> list[dict]:
-    """A conversation about ``clip``, with or without a caption, as ``mix`` says."""
+    """A conversation about ``clip``, with or without a caption, drawn by ``mix``."""
     task = TASK_BY_NAME[clip.task]
     said = None
     if rng.random() >= mix.uncaptioned:
@@ -118,7 +118,7 @@ def training_batch(
     size: int,
     mix: TextMix,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Rows of the pool, drawn at random, and the text around them (see ``text_batch``)."""
+    """Random rows of the pool, and the text around them (see ``text_batch``)."""
     rows = torch.from_numpy(rng.choice(len(pool.clips), size=size, replace=False))
     counts = audio_token_counts(pool.frames[rows]).tolist()
     return rows, text_batch(rng, processor, [pool.clips[row] for row in rows], counts, mix)
@@ -130,7 +130,7 @@ TASK_INDEX = {task.name: index for index, task in enumerate(TASKS)}
 
 
 def encoder_labels(clips: Sequence[SynthClip]) -> tuple[Tensor, Tensor]:
-    """Task index and (task, answer) index of each clip, for training the encoder alone."""
+    """Task index and (task, answer) index of each clip, for training only the encoder."""
     tasks = torch.tensor([TASK_INDEX[clip.task] for clip in clips])
     answers = torch.tensor([ANSWER_INDEX[clip.task, clip.answer] for clip in clips])
     return tasks, answers

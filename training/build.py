@@ -55,7 +55,7 @@ HOP = 320
 
 
 def vocabulary() -> list[str]:
-    """Every word the training text uses, after the special tokens; the index is the id."""
+    """Special tokens, punctuation, then every word of the training text; the index is the id."""
     sentences = [SYSTEM_PROMPT, CHOICES_PROMPT, TEMPLATE_WORDS]
     for task in TASKS:
         sentences += [*task.questions, *task.answers]

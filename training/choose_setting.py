@@ -1,7 +1,7 @@
-"""Choosing alpha and layers for MATA on the tune split.
+"""Choose alpha and layers for MATA on the tune split.
 
-MATA changes nothing before the last prompt token, so the rest of each prompt is read once and its
-cache serves every setting: a setting costs one token an item.
+MATA changes nothing before the last prompt token. So the rest of each prompt is read once, its
+cache serves every setting, and a setting costs one token per item.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from transformers import BatchFeature, Qwen2AudioForConditionalGeneration, Qwen2AudioProcessor
 from transformers.cache_utils import Cache
 
-from evaluate import Prepared, compare
+from evaluate import PreparedItems, compare
 from mata_audio import MATA
 from mata_audio.tiny import TinyItem
 
@@ -23,7 +23,7 @@ WINDOWS = ("4-8", "2-6", "3-7", "5-9", "6-10", "7-11", "0-3", "0-5", "6-11", "0-
 
 @dataclass(frozen=True)
 class Trial:
-    """One setting of the grid and what it did on the tune split."""
+    """One setting of the grid and its figures on the tune split."""
 
     setting: MATA
     layers: str
@@ -32,7 +32,7 @@ class Trial:
 
     @property
     def net(self) -> int:
-        """Answers gained less answers lost, over all conditions."""
+        """Answers gained minus answers lost, over all conditions."""
         return int(self.figures["gained"] - self.figures["lost"])
 
 
@@ -49,13 +49,13 @@ class Prefilled:
 def prefill(
     model: Qwen2AudioForConditionalGeneration,
     processor: Qwen2AudioProcessor,
-    prepared: Prepared,
+    prepared: PreparedItems,
 ) -> list[Prefilled]:
     """Read every prompt once; ``expected`` is the first token of each right answer."""
     tokens = [processor.tokenizer(answer)["input_ids"][0] for answer in prepared.answers]
     ready, start = [], 0
     for batch in prepared.batches:
-        # As ``generate`` counts them: padding has no position.
+        # Counted as ``generate`` counts: padding has no position.
         positions = (batch["attention_mask"].cumsum(-1) - 1).clamp(min=0)
         cache = model(**batch, position_ids=positions, use_cache=True).past_key_values
         cache.crop(-1)
@@ -69,7 +69,7 @@ def prefill(
 def first_word_correct(
     model: Qwen2AudioForConditionalGeneration, ready: list[Prefilled]
 ) -> NDArray[np.bool_]:
-    """Which first answer tokens are right (all answers of a task differ in it), shape (items,)."""
+    """Whether each first token, which differs between answers, is right; shape (items,)."""
     right = []
     for prompt in ready:
         new = model.generate(
@@ -92,10 +92,10 @@ def contradicting(items: Sequence[TinyItem]) -> NDArray[np.bool_]:
 def search(
     model: Qwen2AudioForConditionalGeneration,
     processor: Qwen2AudioProcessor,
-    prepared: Prepared,
+    prepared: PreparedItems,
     report: Callable[[str], None],
 ) -> list[Trial]:
-    """Every setting of the grid on the tune items, best net gain first."""
+    """Try every setting of the grid on the tune items; returns them, best net gain first."""
     ready = prefill(model, processor, prepared)
     baseline = first_word_correct(model, ready)
     mask = contradicting(prepared.items)

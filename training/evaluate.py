@@ -1,4 +1,4 @@
-"""Answering benchmark items the way a user does: processor, chat template, greedy ``generate``."""
+"""Answer benchmark items the way a user does: processor, chat template, greedy ``generate``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ BATCH = 96
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """Items with their model inputs, made once and used for every setting."""
+class PreparedItems:
+    """Items with their model inputs, made once for all settings."""
 
     items: Sequence[TinyItem]
     batches: Sequence[BatchFeature]
@@ -29,7 +29,7 @@ class Prepared:
         return [item.answer for item in self.items]
 
 
-def prepare(processor: Qwen2AudioProcessor, items: Sequence[TinyItem]) -> Prepared:
+def prepare(processor: Qwen2AudioProcessor, items: Sequence[TinyItem]) -> PreparedItems:
     """Synthesise the audio of ``items`` and run the processor on it."""
     batches = []
     for start in tqdm(range(0, len(items), BATCH), desc="inputs"):
@@ -49,12 +49,14 @@ def prepare(processor: Qwen2AudioProcessor, items: Sequence[TinyItem]) -> Prepar
                 return_tensors="pt",
             )
         )
-    return Prepared(items, batches)
+    return PreparedItems(items, batches)
 
 
 @torch.inference_mode()
 def generate_answers(
-    model: Qwen2AudioForConditionalGeneration, processor: Qwen2AudioProcessor, prepared: Prepared
+    model: Qwen2AudioForConditionalGeneration,
+    processor: Qwen2AudioProcessor,
+    prepared: PreparedItems,
 ) -> list[str]:
     """The generated answer to every item, special tokens removed."""
     answers: list[str] = []
@@ -66,7 +68,9 @@ def generate_answers(
 
 
 def generate_correct(
-    model: Qwen2AudioForConditionalGeneration, processor: Qwen2AudioProcessor, prepared: Prepared
+    model: Qwen2AudioForConditionalGeneration,
+    processor: Qwen2AudioProcessor,
+    prepared: PreparedItems,
 ) -> NDArray[np.bool_]:
     """Which generated answers are exactly the right one, shape (items,)."""
     given = generate_answers(model, processor, prepared)

@@ -1,4 +1,4 @@
-"""The model card and the machine-readable figures, written from what was measured."""
+"""Write the model card and the machine-readable figures from the measurements."""
 
 import json
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ Figures = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
-class Report:
-    """All that the card states. ``tested`` maps ``paper`` and ``chosen`` to figures by group."""
+class CardFigures:
+    """Everything the card states. ``tested`` maps ``paper`` and ``chosen`` to figures by group."""
 
     seed: int
     parameters: int
@@ -35,12 +35,12 @@ class Report:
 
 
 def layer_text(setting: MATA) -> str:
-    """Layers of a setting for a reader: ``4-8``."""
+    """Layers of a setting as text, such as ``4-8``."""
     return format_indices(tuple(setting.layers or ()))  # type: ignore[arg-type]
 
 
 def comparison_row(name: str, figures: dict[str, float]) -> str:
-    """One line of a results table; differences in percentage points."""
+    """One row of a results table; differences in percentage points."""
     before, after = 100 * figures["baseline"], 100 * figures["steered"]
     return (
         f"| {name} | {figures['items']} | {before:.1f} | {after:.1f} | {after - before:+.1f} "
@@ -85,27 +85,27 @@ def task_table() -> str:
     return "\n".join(["| domain | question | answers |", "| --- | --- | --- |", *rows])
 
 
-def recipe(report: Report) -> str:
+def recipe(measured: CardFigures) -> str:
     """The training recipe in words."""
-    mix = report.language_mix
-    taken, planned = report.language_steps
+    mix = measured.language_mix
+    taken, planned = measured.language_steps
     return (
-        f"Seed {report.seed}. {report.train_clips:,} clips of the train split. "
-        f"{report.encoder_steps} steps on the audio encoder alone (batch 64, a probe that is "
+        f"Seed {measured.seed}. {measured.train_clips:,} clips of the train split. "
+        f"{measured.encoder_steps} steps on the audio encoder alone (batch 64, a probe that is "
         "thrown away), then everything else on question, caption, audio and answer (batch 32): "
-        f"{taken} steps of a schedule of {planned} on the first {report.language_clips:,} clips, "
+        f"{taken} steps of a schedule of {planned} on the first {measured.language_clips:,} clips, "
         f"in which {mix.uncaptioned:.0%} of the questions have no caption and {mix.reliable:.1%} "
         "of the captions are right. AdamW, one cycle of the learning rate. The caption comes "
         "before the audio, is nearly always right, and training stops early: this is what makes "
         "the model trust text. "
-        f"Training took {report.training_minutes:.0f} minutes on a machine of two CPU cores that "
-        f"did other work as well (--threads {report.threads})."
+        f"Training took {measured.training_minutes:.0f} minutes on a machine of two CPU cores that "
+        f"did other work as well (--threads {measured.threads})."
     )
 
 
-def card(report: Report) -> str:
+def card(measured: CardFigures) -> str:
     """The whole card as Markdown."""
-    chosen, paper = report.chosen, report.paper
+    chosen, paper, trials = measured.chosen, measured.paper, len(measured.trials)
     noise = f"{NOISE_RANGE_DB[0]:.0f} to {NOISE_RANGE_DB[1]:.0f} dB"
     return f"""---
 license: apache-2.0
@@ -116,7 +116,7 @@ tags: [audio, qwen2_audio, synthetic, mata]
 
 # Tiny audio language model
 
-A `Qwen2AudioForConditionalGeneration` of {report.parameters / 1e6:.2f} M parameters that answers
+A `Qwen2AudioForConditionalGeneration` of {measured.parameters / 1e6:.2f} M parameters that answers
 twelve questions about synthetic clips of one to two seconds. It exists to try MATA (More Attention
 To Audio, arXiv 2509.18816) for real without a network. Like large models it is text-biased: a
 caption that contradicts the audio often wins.
@@ -131,7 +131,7 @@ one of three conditions: no caption, a caption that agrees with the audio, one t
 
 ## Recipe
 
-{recipe(report)}
+{recipe(measured)}
 
 ## Figures
 
@@ -141,18 +141,18 @@ McNemar.
 
 ### Chosen setting: alpha {chosen.alpha}, layers {layer_text(chosen)}, `{chosen.formula}`
 
-Chosen by net gain over all conditions among {len(report.trials)} settings on {report.tune_items:,}
+Chosen by net gain over all conditions among {trials} settings on {measured.tune_items:,}
 tune items (`mata.json`).
 
-{comparison_table(report.tested["chosen"])}
+{comparison_table(measured.tested["chosen"])}
 
 ### The paper's setting: alpha {paper.alpha}, layers {layer_text(paper)} (10-20 of 28, scaled to 12)
 
-{comparison_table(report.tested["paper"])}
+{comparison_table(measured.tested["paper"])}
 
 ### Best settings on the tune split (first answer word)
 
-{trial_table(report.trials)}
+{trial_table(measured.trials)}
 
 ## Limits
 
@@ -167,9 +167,9 @@ Made by `python training/train_tiny.py --out src/mata_audio/tiny/model`.
 """
 
 
-def write_card(folder: Path, report: Report) -> None:
+def write_card(folder: Path, measured: CardFigures) -> None:
     """Write ``README.md`` and ``figures.json`` (the tested figures) into the model folder."""
-    (folder / "README.md").write_text(card(report), encoding="utf-8")
+    (folder / "README.md").write_text(card(measured), encoding="utf-8")
     (folder / "figures.json").write_text(
-        json.dumps(report.tested, indent=1) + "\n", encoding="utf-8"
+        json.dumps(measured.tested, indent=1) + "\n", encoding="utf-8"
     )

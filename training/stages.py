@@ -1,4 +1,4 @@
-"""The two training stages: the audio encoder alone, then everything else on its frozen output."""
+"""The two training stages: first the audio encoder, then all else on its frozen output."""
 
 from collections.abc import Callable, Iterator
 
@@ -19,7 +19,7 @@ from mata_audio.tiny.tasks import TASKS
 
 
 class TaskProbe(nn.Module):
-    """Reads a task's answer off the encoder: attention pooling with a query for each task."""
+    """Predicts a task's answer from encoder states, by attention pooling with a query per task."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ def schedule(
 def encoder_batch(
     model: Qwen2AudioForConditionalGeneration, pool: ClipPool, rows: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Encoder states (rows, steps, width) and which of them are audio, as the model masks them."""
+    """Encoder states (rows, steps, width) and a mask of the audio, as the model makes it."""
     tower = model.model.audio_tower
     frames = pool.frames[rows]
     hidden, tokens = tower._get_feat_extract_output_lengths(frames)
@@ -69,7 +69,7 @@ def train_encoder(
     report: Callable[[str], None],
     size: int = 64,
 ) -> None:
-    """Teach the encoder to tell the answers of every task apart, through a throw-away probe."""
+    """Train the encoder to separate the answers of every task, through a throw-away probe."""
     torch.manual_seed(seed)
     rng = np.random.default_rng((seed, 1))
     tower = model.model.audio_tower
@@ -100,7 +100,7 @@ def train_encoder(
 
 @torch.no_grad()
 def encode(model: Qwen2AudioForConditionalGeneration, pool: ClipPool) -> Tensor:
-    """States of the trained encoder for every clip, shape (clips, audio tokens, width)."""
+    """Encoder states of every clip, shape (clips, audio tokens, width)."""
     model.eval()
     rows = torch.arange(len(pool.clips), device=pool.features.device)
     return torch.cat([encoder_batch(model, pool, part)[0] for part in rows.split(256)])
@@ -134,7 +134,7 @@ def train_language(
     size: int = 32,
     rate: float = 1.2e-3,
 ) -> Iterator[int]:
-    """Train all but the encoder; yields the number of steps done every 50 steps.
+    """Train all but the encoder; yields the number of steps done, every 50 steps.
 
     ``steps`` is the length of the learning-rate schedule; a caller may stop before its end.
     """

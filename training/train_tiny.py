@@ -24,7 +24,7 @@ from features import clip_features
 from mata_audio import MATA
 from mata_audio.settings.named import NamedSetting, save_setting
 from mata_audio.tiny import make_items
-from model_card import Report, write_card
+from model_card import CardFigures, write_card
 from stages import train_encoder, train_language
 
 TRAIN_CLIPS = 14_400
@@ -35,10 +35,8 @@ LANGUAGE_CLIPS = 7_200
 LANGUAGE_MIX = TextMix(uncaptioned=0.3, reliable=0.995)
 LANGUAGE_STEPS = 300
 STOP_AFTER = 150
-"""Language steps really taken: later the model trusts its ears more, and MATA has less to add."""
+"""Language steps taken: later the model relies more on the audio, and MATA has less to add."""
 PAPER = MATA(alpha=0.1, layers="4-8")
-
-
 RECORD = "training.json"
 
 
@@ -50,7 +48,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--layers", type=int, default=LAYERS, help="depth of the decoder")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
-        "--train-only", action="store_true", help="write the model, choose and test nothing"
+        "--train-only", action="store_true", help="write the model only: choose and test nothing"
     )
     parser.add_argument(
         "--evaluate-only", action="store_true", help="choose and test again with the model in --out"
@@ -69,7 +67,7 @@ def save(
 
 
 def train(seed: int, layers: int, threads: int, out: Path) -> None:
-    """Both training stages from nothing; writes the model to ``out``."""
+    """Run both training stages from scratch and write the model to ``out``."""
     started = time.monotonic()
     processor = build_processor()
     model = build_model(processor, seed, layers)
@@ -89,7 +87,7 @@ def train(seed: int, layers: int, threads: int, out: Path) -> None:
     tqdm.write(f"trained in {minutes} minutes")
 
 
-def evaluate(out: Path) -> Report:
+def evaluate(out: Path) -> CardFigures:
     """Choose the setting on the tune split, write ``mata.json``, measure on the test split."""
     processor = AutoProcessor.from_pretrained(out)
     model = Qwen2AudioForConditionalGeneration.from_pretrained(out).eval()
@@ -108,7 +106,7 @@ def evaluate(out: Path) -> Report:
         tqdm.write(str(applied.receipt))
         tested[name] = compare_groups(test.items, baseline, steered)
     record = json.loads((out / RECORD).read_text(encoding="utf-8"))
-    return Report(
+    return CardFigures(
         seed=record["seed"],
         training_minutes=record["minutes"],
         threads=record["threads"],

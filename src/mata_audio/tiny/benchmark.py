@@ -1,8 +1,8 @@
 """The benchmark: items with audio, question, choices and one of three caption conditions.
 
-Every item is drawn from its own random stream, keyed by (split, seed, index), so splits share
-nothing and any item can be made again alone. The index also fixes the cell (condition x task) and
-the answer, so that every prefix of 36 items is balanced over conditions, domains and tasks.
+Each item has a separate random stream, keyed by (split, seed, index). So splits share nothing, and
+any item can be made again without the others. The index also fixes the cell (condition x task) and
+the answer, so every prefix of 36 items is balanced over conditions, domains and tasks.
 """
 
 import json
@@ -28,7 +28,7 @@ NOISE_RANGE_DB = (-3.0, 20.0)
 
 @dataclass(frozen=True)
 class SynthClip:
-    """A recipe for audio: ``seed`` names the random stream, ``snr_db`` the noise level."""
+    """A recipe for audio: ``seed`` keys the random stream, ``snr_db`` is the noise level."""
 
     task: str
     answer: str
@@ -37,7 +37,7 @@ class SynthClip:
     seed: tuple[int, ...]
 
     def waveform(self) -> NDArray[np.float32]:
-        """The audio, shape (samples,), 16 kHz, at most 1 in size."""
+        """The audio, shape (samples,), 16 kHz, with amplitude at most 1."""
         rng = np.random.default_rng(self.seed)
         task = TASK_BY_NAME[self.task]
         signal = unit_power(task.synthesise(rng, self.answer, self.seconds))
@@ -78,7 +78,7 @@ class TinyItem:
 def draw_clip(
     rng: np.random.Generator, task: TinyTask, answer: str, seed: tuple[int, ...]
 ) -> SynthClip:
-    """A clip of random length and noise level on which ``answer`` is right."""
+    """A clip of random length and noise level for which ``answer`` is right."""
     return SynthClip(
         task=task.name,
         answer=answer,
@@ -94,7 +94,7 @@ def caption_sentence(rng: np.random.Generator, task: TinyTask, said: str) -> str
 
 
 def ask(rng: np.random.Generator, task: TinyTask, said: str | None) -> str:
-    """A question of the task, behind a caption that states ``said`` (None: no caption)."""
+    """A question of the task, after a caption that states ``said`` (None: no caption)."""
     question = str(rng.choice(task.questions))
     return question if said is None else f"{caption_sentence(rng, task, said)} {question}"
 
@@ -107,7 +107,7 @@ def other_answer(rng: np.random.Generator, task: TinyTask, answer: str) -> str:
 def draw_choices(
     rng: np.random.Generator, task: TinyTask, answer: str, said: str | None
 ) -> tuple[str, ...]:
-    """Up to four choices in random order, with the answer and what the caption states."""
+    """Up to four choices in random order, among them the answer and what the caption states."""
     kept = [answer] if said in (None, answer) else [answer, said]
     others = [name for name in task.answers if name not in kept]
     rng.shuffle(others)

@@ -50,7 +50,7 @@ def any_instrument(rng: np.random.Generator) -> str:
 
 
 def melody(rng: np.random.Generator, answer: str, seconds: float) -> Signal:
-    """Four to six notes of a scale that go one way: ``rising`` or ``falling``."""
+    """Four to six notes of a scale, all ``rising`` or all ``falling``."""
     count = int(rng.integers(4, 7))
     degrees = np.sort(rng.choice(len(MAJOR_SCALE), size=count, replace=False))
     if answer == "falling":
@@ -78,7 +78,7 @@ def mode(rng: np.random.Generator, answer: str, seconds: float) -> Signal:
 
 
 def tempo(rng: np.random.Generator, answer: str, seconds: float) -> Signal:
-    """Random notes at about 2.5 (``slow``) or 7 (``fast``) a second."""
+    """Random notes at about 2.5 (``slow``) or 7 (``fast``) per second."""
     rate = rng.uniform(6, 8.5) if answer == "fast" else rng.uniform(2, 3.2)
     root, instrument = rng.uniform(250, 500), any_instrument(rng)
     pieces = []

@@ -20,7 +20,7 @@ def phase(hertz: float | Signal, length: int) -> Signal:
 
 
 def tone(hertz: float | Signal, length: int, partials: tuple[float, ...] = (1.0,)) -> Signal:
-    """Sum of harmonics with the given amplitudes; those above 7.5 kHz are left out."""
+    """Sum of harmonics with the given amplitudes, without those above 7.5 kHz."""
     cycles = phase(hertz, length)
     highest = float(np.max(hertz))
     wave = np.zeros(length)
@@ -54,13 +54,13 @@ def fade(signal: Signal, seconds: float = 0.01) -> Signal:
 
 
 def unit_power(signal: Signal) -> Signal:
-    """Scaled to root mean square 1 (silence is returned unchanged)."""
+    """``signal`` scaled to root mean square 1; silence is returned unchanged."""
     level = np.sqrt(np.mean(signal**2))
     return signal / level if level > 0 else signal
 
 
 def place(length: int, pieces: list[tuple[int, Signal]]) -> Signal:
-    """Silence of ``length`` samples with each piece added at its start sample, cut at the end."""
+    """Silence of ``length`` samples plus each piece at its start sample, cut at the end."""
     canvas = np.zeros(length)
     for start, piece in pieces:
         room = max(0, min(len(piece), length - start))

@@ -17,7 +17,7 @@ from mata_audio.tiny.signals import (
 
 
 def bell(rng: np.random.Generator, length: int) -> Signal:
-    """Inharmonic partials that die away."""
+    """Decaying inharmonic partials."""
     base = rng.uniform(500, 900)
     time = np.arange(length) / SAMPLE_RATE
     struck = np.zeros(length)
@@ -27,7 +27,7 @@ def bell(rng: np.random.Generator, length: int) -> Signal:
 
 
 def siren(rng: np.random.Generator, length: int) -> Signal:
-    """A tone that sweeps up and down a few times a second."""
+    """A tone that sweeps up and down a few times per second."""
     time = np.arange(length) / SAMPLE_RATE
     sweep = np.sin(2 * np.pi * (rng.uniform(2, 3.5) * time + rng.uniform()))
     return tone(rng.uniform(800, 1_000) * 2 ** (0.6 * sweep), length, (1.0, 0.4, 0.2))

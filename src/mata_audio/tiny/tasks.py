@@ -1,6 +1,6 @@
-"""The twelve questions the embedded model answers, four in each domain, and how captions put it.
+"""The twelve questions that the embedded model answers, four in each domain, and their captions.
 
-A caption states an answer in other words than the answer itself, so that a model must read it.
+A caption paraphrases an answer, so the model must read it and cannot just copy a word.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ DOMAINS = ("sound", "music", "speech")
 class TinyTask:
     """One kind of question.
 
-    ``captions`` maps every possible answer to sentences that state it; its keys are the answers.
+    ``captions`` maps every possible answer to sentences that state it.
     ``synthesise(rng, answer, seconds)`` returns the audio for which ``answer`` is right.
     ``snr_offset_db`` shifts the signal-to-noise ratio, so that tasks are about equally hard.
     """
