@@ -43,7 +43,7 @@ class SalmonnLike(nn.Module):
                 max_source_positions=FRAMES // 2,
             )
         )
-        # In place of BEATs, which Transformers lacks: as many states per second as Whisper's encoder.
+        # In place of BEATs, which Transformers lacks; same number of states as from Whisper.
         self.sounds = nn.Sequential(
             nn.Conv1d(MELS, WIDTH, kernel_size=4, stride=2, padding=1), nn.GELU()
         )
