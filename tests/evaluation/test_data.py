@@ -15,7 +15,6 @@ import pytest
 from mata_audio.errors import AudioError, DataError, SettingsError
 from mata_audio.evaluation.data import audio_sources
 from mata_audio.evaluation.data.audio_sources import (
-    BytesAudio,
     FileAudio,
     MissingAudio,
     ParquetAudio,
@@ -235,8 +234,7 @@ def test_damaged_archives_are_named(name: str, tmp_path: Path) -> None:
         Clips(tmp_path).find("a.wav")
 
 
-def test_audio_in_memory_and_on_disk(tmp_path: Path) -> None:
-    assert BytesAudio("a", b"A").read() == b"A"
+def test_audio_on_disk(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(b"A")
     assert FileAudio(tmp_path / "a.wav").name == "a.wav"
     with pytest.raises(AudioError, match=r"no such audio file: .*b\.wav; copy"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mata_audio.errors import DataError
-from mata_audio.evaluation.results.number_format import MINUS
+from mata_audio.evaluation.results.number_format import typeset
 from mata_audio.evaluation.results.results import Accuracy, Results, Row
 from mata_audio.pictures import style
 from mata_audio.pictures.labels import label
@@ -102,7 +102,7 @@ def gained_and_lost(results: Results, settings: Sequence[str] | None = None) -> 
             _group_axis(axes, places, tall)
             axes.set_xlim(-1.25 * max(most, 1), 1.25 * max(most, 1))
             axes.set_title(label(name, 30, 2), fontweight="normal")
-        _count_axis(panels[-1], max(most, 1))
+        _count_axis(panels[-1])
         style.title(figure, "Answers gained and lost by group", _caution(results, names))
     return figure
 
@@ -228,13 +228,13 @@ def _bar(axes: Axes, y: float, count: int, side: int) -> None:
             facecolor=colour if side > 0 else "#f3d9c0", hatch=None if side > 0 else "////",
         )  # fmt: skip
     axes.annotate(
-        f"{'+' if side > 0 else MINUS}{count:,}" if count else "0",
+        typeset(f"{side * count:+,}") if count else "0",
         (side * count, y), (4 * side, 0), textcoords="offset points", va="center",
         ha="left" if side > 0 else "right", color=colour, fontsize=8.5,
     )  # fmt: skip
 
 
-def _count_axis(axes: Axes, most: int) -> None:
+def _count_axis(axes: Axes) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))

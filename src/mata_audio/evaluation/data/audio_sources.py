@@ -1,4 +1,4 @@
-"""Where a clip's bytes come from: a file, memory, a zip or tar archive, or a parquet row."""
+"""Where a clip's bytes come from: a file, a zip or tar archive, or a parquet row."""
 
 from __future__ import annotations
 
@@ -51,18 +51,6 @@ class FileAudio:
             ) from error
         except OSError as error:
             raise AudioError(f"{self.path} cannot be read: {error.strerror}") from error
-
-
-@dataclass(frozen=True)
-class BytesAudio:
-    """The content of an audio file, in memory."""
-
-    name: str
-    content: bytes
-
-    def read(self) -> bytes:
-        """Return the content."""
-        return self.content
 
 
 @dataclass(frozen=True)
