@@ -23,9 +23,8 @@ from mata_audio.evaluation import NamedSetting, Options, evaluate
 from mata_audio.evaluation.choosing import METHODS, Choice, choose
 from mata_audio.evaluation.choosing.choose import ALPHAS, all_windows, along, tuning_plan
 from mata_audio.evaluation.choosing.measuring import Measuring
-from mata_audio.evaluation.results.number_format import p_value
+from mata_audio.evaluation.results.number_format import p_value, points
 from mata_audio.evaluation.results.results import Paired, Results
-from mata_audio.evaluation.results.tables import signed
 from mata_audio.evaluation.running.evaluate import loaded_model
 from mata_audio.evaluation.running.plan import make_plan
 from mata_audio.evaluation.sweep import grid
@@ -182,7 +181,7 @@ def table(lines: list[MethodResult]) -> str:
             ("0.0", "0 / 0", "1")
             if paired is None
             else (
-                signed(paired.difference),
+                points(paired.difference),
                 f"{paired.gained} / {paired.lost}",
                 p_value(paired.p),
             )
@@ -190,7 +189,7 @@ def table(lines: list[MethodResult]) -> str:
         correlation = "" if line.correlation is None else f"{line.correlation:.2f}"
         cost = "" if line.cost is None else f"{line.cost:.1f}"
         cells = [line.model, line.name, line.setting, f"{100 * line.accuracy:.1f}", *effect]
-        cells += [signed(line.regret), correlation, cost]
+        cells += [points(line.regret), correlation, cost]
         text.append(f"| {' | '.join(cells)} |")
     return "\n".join(text)
 
