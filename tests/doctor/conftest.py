@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mata_audio.doctor.patient import Patient, loaded_patient
-from mata_audio.doctor.setting import TrialSetting, choose_setting
+from mata_audio.doctor.trial_setting import TrialSetting, choose_setting
 from mata_audio.models.loading import load
 
 

@@ -12,15 +12,17 @@ import torch
 
 from mata_audio.doctor import examine as examination
 from mata_audio.doctor import overhead, passes
-from mata_audio.doctor import setting as trials
+from mata_audio.doctor import trial_setting as trials
 from mata_audio.doctor.check import Check, Skipped
-from mata_audio.doctor.examine import CHECKS, examine
+from mata_audio.doctor.examine import checks, examine
+from mata_audio.doctor.facts import SETTING
 from mata_audio.doctor.patient import Patient
-from mata_audio.doctor.setting import TrialSetting, choose_setting
+from mata_audio.doctor.trial_setting import TrialSetting, choose_setting
 from mata_audio.families import locate
 from mata_audio.steering import attachment, backends
 from mata_audio.steering import layer as steered_layer
 from mata_audio.steering.attachment import Attachment
+from mata_audio.steering.formulas import FORMULAS
 from mata_audio.steering.scaled_keys import ScaledKeys
 from mata_audio.steering.tracker import PassTracker
 
@@ -29,7 +31,7 @@ UNDER_TEST = pytest.MonkeyPatch
 
 def outcome(trial: TrialSetting, name: str) -> str:
     """What becomes of one check; an exception inside it is a failure, as in a whole examination."""
-    found = examination._result(name, lambda: CHECKS[name](trial), debug=False)
+    found = examination._result(name, lambda: checks()[name](trial), debug=False)
     assert found.name == name
     if found.outcome == "fail":
         assert found.advice or found.figure
@@ -66,7 +68,7 @@ def test_a_wrong_sign(trial: TrialSetting, monkeypatch: UNDER_TEST) -> None:
         return original(*args, **{**kwargs, "gain": -kwargs["gain"]})
 
     monkeypatch.setattr(steered_layer, "attend_rows", negated)
-    for formula in ("multiply", "absolute", "add"):
+    for formula in FORMULAS:
         assert outcome(trial, f"full scores, {formula}") == "fail"
         assert outcome(trial, f"generate, {formula}") == "fail"
     assert outcome(trial, "full scores, a given answer") == "fail"
@@ -82,7 +84,7 @@ def test_nothing_is_changed_at_all(trial: TrialSetting, monkeypatch: UNDER_TEST)
 
     monkeypatch.setattr(steered_layer, "attend_rows", plain)
     monkeypatch.setattr(ScaledKeys, "scale", lambda *args: None)
-    names = set(CHECKS) - {
+    names = set(checks()) - {
         "alpha 0 is the baseline",
         "flash_attention_2 and sdpa",
         "cached keys put back",
@@ -207,7 +209,7 @@ def test_no_setting_that_shows(patient: Patient, monkeypatch: UNDER_TEST) -> Non
     monkeypatch.setattr(trials, "ALPHAS", (1e-9,))
     report = examine(patient)
     outcomes = {check.name: check.outcome for check in report.checks}
-    assert outcomes["a setting that shows"] == "fail"
+    assert outcomes[SETTING] == "fail"
     assert outcomes["full scores, multiply"] == "skip"
     assert outcomes["beams"] == "skip"
 
@@ -220,8 +222,8 @@ def test_checks_that_cannot_be_made_without_a_setting(
 
     monkeypatch.setattr(examination, "choose_setting", fails)
     report = examine(patient)
-    assert [check.name for check in report.failures] == ["a setting that shows"]
-    assert report.count("skip") == len(CHECKS)
+    assert [check.name for check in report.failures] == [SETTING]
+    assert report.count("skip") == len(checks())
 
 
 def test_alpha_is_raised_until_it_shows(patient: Patient, monkeypatch: UNDER_TEST) -> None:

@@ -14,6 +14,7 @@ from mata_audio.doctor.small_models import MODEL_TYPES, VISION_MODEL_TYPES
 from mata_audio.families import FAMILIES
 from mata_audio.families.versions import NEWEST
 from mata_audio.steering import layer as steered_layer
+from mata_audio.steering.formulas import FORMULAS
 from mata_audio.steering.scaled_keys import ScaledKeys
 
 
@@ -49,7 +50,7 @@ def test_images_that_are_not_steered(name: str, monkeypatch: pytest.MonkeyPatch)
     assert report.checks[0].name == "decoder and image tokens"
     assert report.checks[0].figure.endswith("in prompts with 1, 2, 0 images")
     failed = {check.name for check in report.failures}
-    for formula in ("multiply", "absolute", "add"):
+    for formula in FORMULAS:
         assert {f"full scores, {formula}", f"generate, {formula}"} <= failed
     assert {"batch padded on the left", "cache and no cache", "beams"} <= failed
 

@@ -5,31 +5,28 @@ from __future__ import annotations
 import pytest
 import torch
 
-from families.full_scores import Setting
 from families.subjects import subject_of
-from mata_audio.doctor.full_scores import FullScores
+from mata_audio.doctor.full_scores import FullScores, UnknownFormulaError
 from mata_audio.doctor.passes import read, read_full_scores
 from mata_audio.doctor.patient import small_patient
-from mata_audio.doctor.setting import TrialSetting
 from mata_audio.doctor.small_models import VISION_MODEL_TYPES
-from reference import reference_logits
+from mata_audio.doctor.trial_setting import TrialSetting
+from mata_audio.steering.formulas import FORMULAS
+from reference import Steering, double, reference_logits
 
 TOLERANCE = 1e-5
 
 
-@pytest.mark.parametrize("formula", ["multiply", "absolute", "add"])
+@pytest.mark.parametrize("formula", list(FORMULAS))
 def test_they_are_the_reference(trial: TrialSetting, formula: str) -> None:
     patient, inputs = trial.patient, trial.patient.batch("right")
     real = inputs["attention_mask"].bool()
     got, _ = read_full_scores(patient, inputs, trial.layers, 0.7, formula)
     wanted = reference_logits(
-        patient.model,
+        double(patient.model),
         inputs,
+        Steering(trial.layers, formula=formula),
         audio_token_id=patient.located.audio_token_id,
-        prompt_tokens=real.sum(1).tolist(),
-        layers=trial.layers,
-        alpha=0.7,
-        formula=formula,
     )
     assert (got - wanted)[real].abs().max() < TOLERANCE
     assert (read(patient, inputs) - wanted)[real].abs().max() > 100 * TOLERANCE
@@ -42,8 +39,8 @@ def test_they_are_the_reference_for_images(name: str) -> None:
     inputs = patient.batch("right")
     real = inputs["attention_mask"].bool()
     got, _ = read_full_scores(patient, inputs, subject.layers, 0.7, "absolute")
-    setting = Setting(subject.layers, formula="absolute", tokens="image")
-    wanted = subject.expected(inputs, setting)
+    steering = Steering(subject.layers, formula="absolute", tokens="image")
+    wanted = subject.expected(inputs, steering)
     assert (got - wanted)[real].abs().max() < TOLERANCE
     assert (read(patient, inputs) - wanted)[real].abs().max() > 100 * TOLERANCE
 
@@ -126,6 +123,5 @@ def test_caps_windows_and_groups() -> None:
 
 def test_an_unknown_formula_is_refused() -> None:
     rows = torch.ones(1, 2, dtype=torch.bool)
-    states = torch.randn(1, 1, 2, 4)
-    with pytest.raises(ValueError, match="no such formula: 'divide'"):
-        FullScores(0.5, "divide", rows, rows, rows).attend(None, states, states, states)
+    with pytest.raises(UnknownFormulaError, match="do not know the formula 'divide'"):
+        FullScores(0.5, "divide", rows, rows, rows)

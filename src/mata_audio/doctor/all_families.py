@@ -1,4 +1,4 @@
-"""The same examination for a small random model of every family."""
+"""Examine a small random model of every family."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mata_audio.errors import one_line
 
 
 def family_names() -> tuple[str, ...]:
-    """Return the families, those that hear first, of which Transformers here has the classes."""
+    """Return the families that the installed Transformers has, audio families first."""
     from mata_audio.doctor.small_models import MODEL_TYPES, VISION_MODEL_TYPES
     from mata_audio.families import FAMILIES
     from mata_audio.families.versions import has_class
@@ -30,7 +30,7 @@ def examine_families(
     dtype: torch.dtype | None = None,
     debug: bool = False,
 ) -> Iterator[DoctorReport]:
-    """Examine one family after another; one that cannot be built is a failure of its own."""
+    """Examine one family after another; one that cannot be built yields a failed report."""
     from mata_audio.doctor.small_models import small_model
 
     for name in names:
@@ -39,7 +39,7 @@ def examine_families(
         except Exception as error:
             if debug:
                 traceback.print_exc()
-            advice = "this Transformers version builds the family otherwise; --debug says more"
+            advice = "this Transformers builds the family differently; --debug prints the traceback"
             yield DoctorReport(
                 name, "-", (Check("small model", "fail", one_line(error), advice),), 0.0
             )

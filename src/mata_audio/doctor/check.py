@@ -1,4 +1,4 @@
-"""What a check found, and the report of all of them."""
+"""The result of one check, and the report of all checks."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Check:
 
     Args:
         name: what was checked.
-        outcome: "pass", "fail", "skip" (nothing could be shown) or "info" (nothing was claimed).
-        figure: what was measured, and against what; or why it was skipped.
-        advice: what to do; "" where nothing has to be done.
-        difference: largest difference of a logit, where logits were compared.
+        outcome: "pass", "fail", "skip" (the check could prove nothing) or "info" (not judged).
+        figure: what was measured, and against what; or why the check was skipped.
+        advice: what to do; "" if there is nothing to do.
+        difference: largest difference between logits; None if no logits were compared.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Check:
 
 
 class Skipped(Exception):
-    """Raised inside a check that can show nothing here; says why."""
+    """Raised in a check that can prove nothing here; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class DoctorReport:
     """All checks of one model.
 
     Args:
-        model: what it is called.
-        model_class: its class.
-        checks: in the order they ran.
-        seconds: that they took.
+        model: the model's name.
+        model_class: the name of its class.
+        checks: the results, in the order the checks ran.
+        seconds: how long all checks took.
     """
 
     model: str
@@ -63,7 +63,7 @@ class DoctorReport:
 
     @property
     def worst(self) -> float | None:
-        """The largest difference of a logit in any check."""
+        """The largest difference between logits in any check."""
         found = [check.difference for check in self.checks if check.difference is not None]
         return max(found, default=None)
 
@@ -97,7 +97,7 @@ def summary(report: DoctorReport) -> str:
 
 
 def check_lines(check: Check) -> list[str]:
-    """Return a check as lines of a table: outcome, name, figure, and advice below."""
+    """Return a check as lines of a table: outcome, name and figure, with the advice below."""
     start = f"{check.outcome:<6}{check.name:<30}"
     rest = " " * len(start)
     width = _WIDTH - len(start)

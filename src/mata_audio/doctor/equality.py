@@ -1,4 +1,4 @@
-"""Whether MATA computes what it says: alpha 0, and the full-score reference."""
+"""Whether MATA computes what it should: alpha 0 changes nothing, the rest equals full scores."""
 
 from __future__ import annotations
 
@@ -13,32 +13,35 @@ from mata_audio.doctor.passes import (
     write,
     written_logits,
 )
-from mata_audio.doctor.setting import TrialSetting, at_last, largest
+from mata_audio.doctor.trial_setting import TrialSetting, at_last, largest
 
-REPORT = "a bug of MATA on this model: do not use it here, and report this with --json and --debug"
+REPORT = (
+    "MATA has a bug with this model: do not use it here, and please report this with the output of "
+    "--json and --debug"
+)
 
 
 def alpha_zero(trial: TrialSetting) -> Check:
-    """Alpha 0 gives the model's own logits, to the bit, in reading and in writing."""
+    """Alpha 0 gives exactly the model's own logits, in one pass and in ``generate``."""
     patient, inputs = trial.patient, trial.patient.batch("left")
     baseline, again = (read(patient, inputs) for _ in range(2))
     plain, repeated = (written_logits(write(patient, inputs)) for _ in range(2))
     with replace(trial.mata(), alpha=0.0)(patient.model) as applied:
         steered, written = read(patient, inputs), written_logits(write(patient, inputs))
     passes = applied.receipt.forward_passes
-    own = max(largest(again - baseline), largest(repeated - plain))  # 0 where a device repeats
+    own = max(largest(again - baseline), largest(repeated - plain))  # 0 on a deterministic device
     difference = max(largest(steered - baseline), largest(written - plain))
     good = difference <= own and passes > 1
     figure = f"difference {difference:.1e} over {passes} passes"
     if own:
-        figure += f" (two runs of the model as it is: {own:.1e})"
+        figure += f" (two unmodified runs: {own:.1e})"
     return Check(
         "alpha 0 is the baseline", "pass" if good else "fail", figure, "" if good else REPORT
     )
 
 
 def reading(trial: TrialSetting, formula: str) -> Check:
-    """The logits of every row of a padded batch are those of the full scores."""
+    """Every row of a padded batch has the logits of the full scores."""
     patient, inputs = trial.patient, trial.patient.batch("right")
     real = inputs["attention_mask"].bool()
     baseline = read(patient, inputs)
@@ -57,7 +60,7 @@ def reading(trial: TrialSetting, formula: str) -> Check:
 
 
 def scoring(trial: TrialSetting) -> Check:
-    """A given answer is scored, ``prompt_length``, as by the full scores."""
+    """A given answer (``prompt_length``) has the logits of the full scores."""
     patient, inputs, answer = trial.patient, trial.patient.alone(), 3
     prompt = int(inputs["attention_mask"].sum()) - answer
     baseline = read(patient, inputs)
@@ -75,7 +78,7 @@ def scoring(trial: TrialSetting) -> Check:
 
 
 def writing(trial: TrialSetting, formula: str) -> Check:
-    """The logits of each step of ``generate`` with a cache are those of the full scores."""
+    """Each step of ``generate`` with a cache has the logits of the full scores."""
     patient, inputs = trial.patient, trial.patient.alone()
     with trial.mata(formula)(patient.model):
         steered = write(patient, inputs)

@@ -1,4 +1,4 @@
-"""What was found in a model, and what its scores look like."""
+"""What was found in a model: its parts, its dtype, the effect of a setting, negative scores."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from mata_audio.doctor.check import Check
 from mata_audio.doctor.equality import REPORT
 from mata_audio.doctor.passes import read, read_full_scores
 from mata_audio.doctor.patient import Patient
-from mata_audio.doctor.setting import TrialSetting
+from mata_audio.doctor.trial_setting import TrialSetting
 from mata_audio.notation.layers import format_indices
+
+SETTING = "a setting with an effect"
 
 _MANY_NEGATIVE = 0.3
 
@@ -15,24 +17,24 @@ _CLIPS = {"audio": "clips", "image": "images"}
 
 
 def parts(patient: Patient) -> Check:
-    """The decoder, its attention and the tokens of every prompt's clips or pictures were found."""
+    """The decoder, its attention, and the tokens of all clips or pictures were found."""
     located, inputs, what = patient.located, patient.batch("left"), patient.tokens
     (token_id,) = located.ids_of(what)
     tokens = (inputs["input_ids"] == token_id).sum(1).tolist()
     figure = (
         f"{located.depth} layers ({len(located.attending)} with attention), {located.heads} heads; "
-        f"{what} token id {token_id}: {', '.join(map(str, tokens))} in prompts with "
+        f"{', '.join(map(str, tokens))} {what} tokens (id {token_id}) in prompts with "
         f"{', '.join(map(str, patient.clips))} {_CLIPS[what]}"
     )
     good = all(
         (count > 0) == (clips > 0) for count, clips in zip(tokens, patient.clips, strict=True)
     )
-    advice = "" if good else f"the processor's {what} token is not the model's: check both configs"
+    advice = "" if good else f"processor and model differ in the {what} token: check both configs"
     return Check(f"decoder and {what} tokens", "pass" if good else "fail", figure, advice)
 
 
 def precision(patient: Patient) -> Check:
-    """The decoder is of one dtype, and its logits are numbers."""
+    """The decoder's dtype, device and attention; its logits must be finite."""
     modules = [patient.located.attention(layer) for layer in patient.located.attending]
     config = modules[0].config
     weights = [weight for module in modules for weight in module.parameters()]
@@ -46,22 +48,22 @@ def precision(patient: Patient) -> Check:
     advice = ""
     if not finite:
         figure += "; logits are not finite"
-        advice = "the model as it is overflows: load it with --dtype bfloat16 or float32"
+        advice = "the unmodified model overflows: load it with --dtype bfloat16 or float32"
     return Check("dtype and device", "pass" if finite else "fail", figure, advice)
 
 
 def effect(trial: TrialSetting) -> Check:
-    """There is a setting that shows: without one, agreement proves nothing."""
+    """A setting has a clear effect; without one, agreement would prove nothing."""
     good = trial.effect > trial.bound(0.0)
     figure = (
-        f"alpha {trial.alpha:g}, layers {format_indices(trial.layers)}: moves a logit by "
+        f"alpha {trial.alpha:g}, layers {format_indices(trial.layers)}: moves logits by "
         f"{trial.effect:.1e}, bound {trial.bound(0.0):.1e}"
     )
     advice = (
-        "no alpha moves this model by more than rounding: its answers hardly depend on these "
-        f"layers' attention to {trial.patient.tokens} tokens; try --dtype float32"
+        "no alpha moves the logits by more than rounding: the answers hardly depend on attention "
+        f"to {trial.patient.tokens} tokens; try --dtype float32"
     )
-    return Check("a setting that shows", "pass" if good else "fail", figure, "" if good else advice)
+    return Check(SETTING, "pass" if good else "fail", figure, "" if good else advice)
 
 
 def negative_scores(trial: TrialSetting) -> Check:
@@ -73,13 +75,13 @@ def negative_scores(trial: TrialSetting) -> Check:
     share, counted = applied.receipt.negative_share, scores.below_zero / max(scores.seen, 1)
     name = "share of negative scores"
     if share is None or not scores.seen:
-        return Check(name, "fail", f"receipt {share}, counted {scores.seen} scores", REPORT)
-    # Rounding may turn the sign of scores near zero: in float32 of hardly any, in 16 bits of some.
+        return Check(name, "fail", f"receipt: {share}; scores counted: {scores.seen}", REPORT)
+    # Rounding can flip the sign of scores near zero: of hardly any in float32, of some in 16 bits.
     allowed = 1 / scores.seen + (0.02 if trial.half else 0.001)
     if abs(share - counted) > allowed:
-        return Check(name, "fail", f"receipt {share:.2%}, counted {counted:.2%}", REPORT)
+        return Check(name, "fail", f"receipt: {share:.2%}; counted: {counted:.2%}", REPORT)
     advice = (
-        'multiply lowers attention to these: compare formula="absolute" on your data'
+        'multiply lowers attention to these: try formula="absolute" on your data too'
         if share > _MANY_NEGATIVE
         else ""
     )

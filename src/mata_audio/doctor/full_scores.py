@@ -1,15 +1,15 @@
 """MATA written out in full: the whole score matrix, changed, capped, masked, softmax.
 
-What the product is held against. It shares nothing with it: which rows are active, which keys are
-changed and what a row may see are worked out here from ids and mask. It works on any family,
-because a chosen layer finds this function by the name in its config, as it finds SDPA or eager
-attention. Passes run without a cache, so that every key is there.
+The doctor compares MATA with this reference, which shares no code with it: the formulas, which rows
+are active, which keys are changed and what a row may see are all worked out again here, from ids
+and mask. It works on any family, because a layer finds this function by the name in its config, as
+it finds SDPA or eager attention. Passes run without a cache, so every key is present.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,26 @@ from mata_audio.families import Located
 _NAME = "mata_doctor_full_scores"
 _STATE = "_mata_doctor_state"
 
+CHANGES: dict[str, Callable[[Tensor, float], Tensor]] = {
+    "multiply": lambda raw, alpha: raw + alpha * raw,
+    "absolute": lambda raw, alpha: raw + alpha * raw.abs(),
+    "add": lambda raw, alpha: raw + alpha,
+}
+"""The formulas as the papers state them, by name: from (raw scores, alpha) to changed scores. They
+check :mod:`mata_audio.steering.formulas`, so they do not call it."""
+
+
+class UnknownFormulaError(ValueError):
+    """Raised for a formula that is not in :data:`CHANGES`."""
+
+    advice = (
+        "write the formula into CHANGES of src/mata_audio/doctor/full_scores.py, from its "
+        "definition and without calling steering/formulas.py"
+    )
+
+    def __init__(self, formula: str) -> None:
+        super().__init__(f"the doctor's full scores do not know the formula {formula!r}")
+
 
 @dataclass
 class FullScores:
@@ -30,14 +50,17 @@ class FullScores:
 
     Args:
         alpha: strength.
-        formula: "multiply", "absolute" or "add".
+        formula: key of :data:`CHANGES`.
         active: query rows that are changed, shape (batch, length).
         named: keys that are changed in these rows, same shape.
         real: slots that are not padding, same shape.
         mutual: pairs of slots that see each other, in either order, shape (batch, length, length);
-            None where no row sees what comes after it. A window still hides what is before it.
-        narrow: round where eager attention does, instead of computing in float32 or wider: another
-            right answer, which shows how much rounding matters in the model as it is changed.
+            None if no row sees a later one. A window still hides what is before it.
+        narrow: round where eager attention does, instead of computing in float32 or wider. This
+            answer is correct too, and shows how much rounding matters in the steered model.
+
+    Raises:
+        UnknownFormulaError: ``formula`` is not in :data:`CHANGES`.
     """
 
     alpha: float
@@ -50,6 +73,10 @@ class FullScores:
     below_zero: int = field(default=0, init=False)
     seen: int = field(default=0, init=False)
 
+    def __post_init__(self) -> None:
+        if self.formula not in CHANGES:
+            raise UnknownFormulaError(self.formula)
+
     @classmethod
     def of_prompts(
         cls,
@@ -61,13 +88,13 @@ class FullScores:
         answer: int = 0,
         mutual: Sequence[int] = (),
     ) -> FullScores:
-        """Make it from ids and mask; the last ``answer`` tokens of each sample are no prompt.
+        """Make it from ids and mask; the last ``answer`` tokens of each sample are an answer.
 
-        Keys with the ids in ``named`` are changed; tokens with those in ``mutual`` see each other
-        where nothing else is between them.
+        Keys whose ids are in ``named`` are changed. Tokens whose ids are in ``mutual`` see each
+        other if nothing else lies between them.
         """
         real = mask.bool()
-        left = real.flip(1).cumsum(1).flip(1)  # real tokens from here to the end, this one included
+        left = real.flip(1).cumsum(1).flip(1)  # real tokens from here to the end, inclusive
         active, keys = real & (left <= answer + 1), real & _among(ids, named)
         return cls(alpha, formula, active, keys, real, _runs(_among(ids, mutual)))
 
@@ -84,7 +111,7 @@ class FullScores:
         raw = torch.einsum("bhid,bhjd->bhij", query.to(inner), key) * scale
         rows, keys = raw.shape[2:]
         place = torch.arange(keys, device=raw.device)
-        from_end = slice(keys - rows, keys)  # Gemma 4 may run the last rows of a pass alone
+        from_end = slice(keys - rows, keys)  # Gemma 4 may run only a pass's last rows
         visible = (place[from_end, None] >= place)[None, None]
         if self.mutual is not None:
             visible = visible | self.mutual.to(raw.device)[:, None, from_end]
@@ -97,7 +124,7 @@ class FullScores:
         counted = (spots & visible).expand_as(raw)
         self.seen += int(counted.sum())
         self.below_zero += int((counted & (raw < 0)).sum())
-        scores = torch.where(spots, self._changed(raw), raw).to(wide)
+        scores = torch.where(spots, CHANGES[self.formula](raw, self.alpha), raw).to(wide)
         cap = kwargs.get("softcap")
         if cap is not None:
             scores = cap * torch.tanh(scores / cap)
@@ -106,19 +133,9 @@ class FullScores:
         mixed = weights @ value.to(inner).repeat_interleave(groups, 1)
         return mixed.to(query.dtype).transpose(1, 2).contiguous(), None
 
-    def _changed(self, raw: Tensor) -> Tensor:
-        """The three formulas, as the paper and its relatives state them."""
-        if self.formula == "multiply":
-            return raw + self.alpha * raw
-        if self.formula == "absolute":
-            return raw + self.alpha * raw.abs()
-        if self.formula == "add":
-            return raw + self.alpha
-        raise ValueError(f"no such formula: {self.formula!r}")
-
     @contextmanager
     def instead(self, located: Located, layers: Sequence[int]) -> Iterator[None]:
-        """Let ``layers`` attend by this inside a ``with`` block."""
+        """Make ``layers`` use this as their attention inside a ``with`` block."""
         modules: list[Any] = [located.attentions[i] for i in layers]
         originals = [module.config for module in modules]
         try:
@@ -138,10 +155,10 @@ def _among(ids: Tensor, wanted: Sequence[int]) -> Tensor:
 
 
 def _runs(inside: Tensor) -> Tensor | None:
-    """Return which pairs of slots lie in one unbroken run of True; None where there is none."""
+    """Return which pairs of slots lie in one unbroken run of True; None if nothing is True."""
     if not bool(inside.any()):
         return None
-    number = (~inside).cumsum(1)  # it stands still inside a run
+    number = (~inside).cumsum(1)  # constant inside a run
     return inside[:, :, None] & inside[:, None] & (number[:, :, None] == number[:, None])
 
 

@@ -1,4 +1,4 @@
-"""What MATA costs on this model and machine: ratios of interleaved rounds."""
+"""What MATA costs on this model and machine: time ratios, from interleaved rounds."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from transformers import StoppingCriteria
 from mata_audio.doctor.check import Check
 from mata_audio.doctor.passes import write
 from mata_audio.doctor.patient import Patient
-from mata_audio.doctor.setting import TrialSetting
+from mata_audio.doctor.trial_setting import TrialSetting
 from mata_audio.settings.mata import MATA
 
 ROUNDS, TOKENS = 5, 9
 
 
 class _Clock(StoppingCriteria):
-    """Notes the time of each new token; never stops."""
+    """Records the time of each new token; never stops."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -38,7 +38,7 @@ class _Clock(StoppingCriteria):
 
 
 def overhead(trial: TrialSetting) -> Check:
-    """Prefill and decoding with MATA at the paper's alpha, as ratios to the model as it is."""
+    """Prefill and decoding with MATA at the paper's alpha, as ratios to the unmodified model."""
     patient = trial.patient
     mata = MATA(layers=trial.layers, tokens=patient.tokens)
     prefill, decode = [], []

@@ -1,4 +1,4 @@
-"""Running a model on its prompts: one pass without a cache, or a greedy answer."""
+"""Run a model on its prompts: one pass without a cache, or a greedy answer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read_full_scores(
     answer: int = 0,
     narrow: bool = False,
 ) -> tuple[Tensor, FullScores]:
-    """Return what :func:`read` must give while steered, and the account of the scores."""
+    """Return what :func:`read` must give while steered, and the full scores with their counts."""
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
     located = patient.located
     named = located.ids_of(patient.tokens)
@@ -84,10 +84,10 @@ def continued(patient: Patient, inputs: Inputs, answer: Tensor) -> Inputs:
 
 @contextmanager
 def on_backend(patient: Patient, name: str) -> Iterator[None]:
-    """Let the decoder attend by another of Transformers' functions inside a ``with`` block.
+    """Make the decoder use attention function ``name`` of Transformers in a ``with`` block.
 
     Raises:
-        Skipped: the model does not have it.
+        Skipped: the model does not support it.
     """
     if getattr(patient.listener, f"_supports_{_FLAGS[name]}", True) is False:
         raise Skipped(f"{type(patient.listener).__name__} has no {name} attention")
@@ -108,13 +108,13 @@ _FLAGS = {"eager": "eager", "sdpa": "sdpa", "flash_attention_2": "flash_attn"}
 
 @contextmanager
 def _seeded() -> Iterator[None]:
-    """Let models that add noise of their own add the same each time."""
+    """Fix the seed, so that models which add noise add the same each time."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         yield
 
 
 def agreeing(one: Tensor, other: Tensor) -> int:
-    """Return how many steps of two answers saw the same tokens before them; at least one."""
+    """Return how many steps of two answers were preceded by the same tokens; at least one."""
     same = (one == other).all(0).int().cumprod(0)
     return min(int(same.sum()) + 1, one.shape[1])

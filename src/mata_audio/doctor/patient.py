@@ -1,4 +1,4 @@
-"""What is examined: a model, and short prompts about sound or pictures for it."""
+"""What the doctor examines: a model, with short prompts about sound or pictures."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ class Patient:
 
     Args:
         name: what the model is called in reports.
-        model: as users hold it.
+        model: the model as users hold it.
         located: its parts.
-        tokens: what it is asked about: "audio" or "image"; the setting changes their keys.
-        clips: number of clips or pictures of each prompt; the first has one.
-        make: the model's arguments for some of the prompts, by number, padded on "left" or "right".
-        never: token ids that no answer may hold: special ones stand for sound or pictures, or end
-            the answer early.
+        tokens: what the prompts are about, "audio" or "image"; the setting changes their keys.
+        clips: number of clips or pictures in each prompt; the first has one.
+        make: returns the model's arguments for some prompts, by number, padded on "left" or
+            "right".
+        never: token ids that no answer may hold: special ones mark sound or pictures, or end the
+            answer early.
         pad: token id of padding.
     """
 
@@ -50,13 +51,13 @@ class Patient:
 
     @property
     def device(self) -> torch.device:
-        """Where the model takes its inputs."""
+        """The device of the model's inputs."""
         found: torch.device = self.listener.device
         return found
 
     @property
     def dtype(self) -> torch.dtype:
-        """In which the model computes."""
+        """The dtype in which the model computes."""
         found: torch.dtype = self.listener.dtype
         return found
 
@@ -87,7 +88,7 @@ def small_patient(
 ) -> Patient:
     """Return the patient of a small random model (:mod:`mata_audio.doctor.small_models`).
 
-    It is asked about clips, or about images where it hears nothing.
+    It is asked about clips, or about images if it takes no audio.
     """
     from mata_audio.doctor.small_models.small_model import PAD, TEXT, VOCABULARY
 
@@ -106,13 +107,12 @@ def small_patient(
 
 
 def loaded_patient(loaded: Loaded) -> Patient:
-    """Return the patient of a user's model: asked about clips, or pictures if it hears nothing."""
-    from mata_audio.doctor.picture_questions import PictureQuestions
-    from mata_audio.doctor.questions import ClipQuestions
+    """Return the patient of a user's model: asked about clips, or pictures if it takes no audio."""
+    from mata_audio.doctor.questions import clip_questions, picture_questions
 
     located = locate(loaded.model)
     hears = "audio" in located.token_ids
-    prompts = ClipQuestions.of(loaded) if hears else PictureQuestions.of(loaded)
+    questions = clip_questions(loaded) if hears else picture_questions(loaded)
     tokenizer = loaded.processor.tokenizer
     shown = set(located.token_ids.values())
     never = {*shown, *tokenizer.all_special_ids, *_marks(located.listener.config)}
@@ -122,15 +122,15 @@ def loaded_patient(loaded: Loaded) -> Patient:
         model=loaded.model,
         located=located,
         tokens="audio" if hears else "image",
-        clips=tuple(len(clips) for clips in prompts.clips),
-        make=prompts.make,
+        clips=questions.counts,
+        make=questions.make,
         never=tuple(sorted(never)),
         pad=0 if pad is None else pad,
     )
 
 
 def _marks(config: Any) -> set[int]:
-    """Return the ids that a config gives a meaning beyond text (pictures, end of sound, ...)."""
+    """Return the token ids that a config names: marks of pictures, end of sound, ..."""
     return {
         value
         for name, value in vars(config).items()

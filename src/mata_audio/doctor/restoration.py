@@ -1,4 +1,4 @@
-"""Whether a model is as it was once the ``with`` block is left, whatever happened inside."""
+"""Whether leaving the ``with`` block restores the model, whatever happened inside."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from mata_audio.doctor.check import Check
 from mata_audio.doctor.equality import REPORT
 from mata_audio.doctor.passes import read, write
 from mata_audio.doctor.patient import Patient
-from mata_audio.doctor.setting import TrialSetting, largest
+from mata_audio.doctor.trial_setting import TrialSetting, largest
 
 
 class _Interrupted(Exception):
-    """Raised on purpose, in the middle of things."""
+    """Raised on purpose, while the model is steered."""
 
 
 class _Interrupt(StoppingCriteria):
@@ -57,22 +57,24 @@ def after_an_exception(trial: TrialSetting) -> Check:
             left.append(f"{moment}: the exception was swallowed")
         changed = [place for place, what in traces(patient.model).items() if before[place] != what]
         if changed:
-            left.append(f"{moment}: {changed[0] or 'the model'} is not as before")
+            left.append(f"{moment}: {changed[0] or 'the model'} was not restored")
         difference = largest(read(patient, inputs) - baseline)
         if difference > own:
             left.append(f"{moment}: logits differ by {difference:.1e} afterwards")
     name = "restored after an exception"
-    if not effect > trial.effect / 2:  # the full scores move logits by that, at least
+    if not effect > trial.effect / 2:  # the full scores move logits by at least that
         return Check(name, "fail", "the setting changed nothing, so there was nothing to undo")
     if left:
-        return Check(name, "fail", "; ".join(left), f"load the model anew after an error: {REPORT}")
-    return Check(name, "pass", f"{len(moments)} moments, no trace, logits as before")
+        return Check(
+            name, "fail", "; ".join(left), f"load the model again after an error; {REPORT}"
+        )
+    return Check(name, "pass", f"{len(moments)} exceptions: no trace left, logits as before")
 
 
 def cached_keys(trial: TrialSetting) -> Check:
-    """The cache that ``generate`` gives back, or leaves behind, holds the model's own keys.
+    """The cache holds the model's own keys after ``generate``, finished or interrupted.
 
-    Nothing before the last prompt token is changed, so those keys must be the baseline's.
+    MATA changes nothing before the last prompt token, so those keys must equal the baseline's.
     """
     patient, inputs = trial.patient, trial.patient.alone()
     prompt = inputs["input_ids"].shape[1] - 1
@@ -85,8 +87,8 @@ def cached_keys(trial: TrialSetting) -> Check:
     own = _furthest(again, wanted)
     after, left = _furthest(returned, wanted), _furthest(interrupted, wanted)
     good = max(after, left) <= own and bool(wanted)
-    figure = f"{len(wanted)} layers: difference {after:.1e} once it ends, {left:.1e} where it fails"
-    advice = f"do not go on with a cache of steered generation: {REPORT}"
+    figure = f"{len(wanted)} layers differ by {after:.1e} after generate, {left:.1e} if it fails"
+    advice = f"do not reuse a cache from steered generation; {REPORT}"
     return Check("cached keys put back", "pass" if good else "fail", figure, "" if good else advice)
 
 
@@ -126,7 +128,7 @@ def _write_until_interrupted(patient: Patient) -> None:
 
 @contextmanager
 def _caches(patient: Patient) -> Iterator[list[Any]]:
-    """Collect the caches that forward passes give back."""
+    """Collect the caches that forward passes return."""
     seen: list[Any] = []
     hook = patient.listener.register_forward_hook(
         lambda module, args, output: seen.append(output.past_key_values)
@@ -138,7 +140,7 @@ def _caches(patient: Patient) -> Iterator[list[Any]]:
 
 
 def _keys(cache: Any, prompt: int) -> dict[int, Tensor]:
-    """Return the keys of the first ``prompt`` slots, by layer; of layers that hold all of them."""
+    """Return each layer's keys of the first ``prompt`` slots, if it holds all of them."""
     found = {}
     for i, layer in enumerate(cache.layers):
         keys = getattr(layer, "keys", None)
@@ -149,4 +151,5 @@ def _keys(cache: Any, prompt: int) -> dict[int, Tensor]:
 
 
 def _furthest(keys: dict[int, Tensor], wanted: dict[int, Tensor]) -> float:
+    """Return the largest difference from the keys ``wanted``, over their layers."""
     return max((largest(keys[i].float() - wanted[i].float()) for i in wanted), default=0.0)

@@ -1,4 +1,4 @@
-"""Whether all ways to an answer lead to the same one: backends, padding, cache, beams."""
+"""Whether every way to an answer gives the same one: backends, padding, cache, beams."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from mata_audio.doctor.passes import (
     written_logits,
 )
 from mata_audio.doctor.patient import Inputs
-from mata_audio.doctor.setting import TrialSetting, at_last, largest
+from mata_audio.doctor.trial_setting import TrialSetting, at_last, largest
 
 Pair = tuple[Tensor, Tensor]
 
 
 def backend(trial: TrialSetting, name: str) -> Check:
-    """Attention function ``name`` and SDPA agree as far as they do in the model as it is."""
+    """Attention function ``name`` and SDPA agree as closely as in the unmodified model."""
     patient = trial.patient
     if name.startswith("flash"):
         _check_flash(trial)
@@ -48,21 +48,25 @@ def backend(trial: TrialSetting, name: str) -> Check:
         largest(other - steered),
         largest(plain - baseline),
         float(moved[patient.with_clips].min()),
-        "use the backend for which 'full scores' passes (--attention), and report this",
+        "use the backend for which 'full scores' passes (--attention), and please report this",
     )
 
 
 def padding(trial: TrialSetting, side: str) -> Check:
-    """Each prompt has the logits that it has alone, in a batch padded on ``side``."""
+    """Each prompt has the same logits in a batch padded on ``side`` as by itself."""
     patient = trial.patient
     if len(patient.clips) == 1:
         raise Skipped("this processor takes one prompt at a time")
     inputs = patient.batch(side)
     if bool(inputs["attention_mask"].all()):
-        raise Skipped("the prompts have one length, so nothing is padded")
+        raise Skipped("all prompts are equally long, so nothing is padded")
 
     def first(inputs: Inputs, steered: bool) -> Tensor:
-        """On the left generate() counts positions; a plain pass counts padding on some models."""
+        """Return each prompt's first logits after its last token, shape (batch, vocabulary).
+
+        With padding on the left they come from generate(), which counts positions; in a plain pass
+        some models count the padding too.
+        """
         if steered:
             with trial.mata()(patient.model):
                 return first(inputs, False)
@@ -79,12 +83,12 @@ def padding(trial: TrialSetting, side: str) -> Check:
         largest(together - alone),
         max(largest(plain - single), *(trial.sensitivity(patient.alone(i)) for i in samples)),
         float((together - plain).abs().amax(1)[patient.with_clips].min()),
-        f"ask one prompt at a time, or do not pad on the {side}, and report this",
+        f"ask one prompt at a time, or do not pad on the {side}, and please report this",
     )
 
 
 def cache(trial: TrialSetting) -> Check:
-    """An answer written with a cache has the logits of one written without."""
+    """``generate`` with a cache gives the same logits as without."""
     patient, inputs = trial.patient, trial.patient.alone()
     prompt = inputs["input_ids"].shape[1]
 
@@ -103,14 +107,14 @@ def cache(trial: TrialSetting) -> Check:
         largest(cached - uncached),
         largest(plain - plain_uncached),
         largest(cached[:, 0] - plain[:, 0]),
-        "generate with use_cache=False, and report this",
+        "generate with use_cache=False, and please report this",
     )
 
 
 def beams(trial: TrialSetting) -> Check:
-    """The log-likelihood of each token of each beam is that by the full scores in one pass.
+    """Each token of each beam has the log-likelihood that one pass of the full scores gives it.
 
-    Token by token, not in sum: there what the setting does to one may undo what it does to another.
+    Token by token, not summed: in a sum, effects on different tokens could cancel.
     """
     patient, inputs = trial.patient, trial.patient.alone()
     prompt = inputs["input_ids"].shape[1]
@@ -139,7 +143,11 @@ def beams(trial: TrialSetting) -> Check:
     steered, effect = difference(True)
     own, _ = difference(False)
     return trial.judge(
-        "beams", steered, own, effect, "generate without beams (num_beams=1), and report this"
+        "beams",
+        steered,
+        own,
+        effect,
+        "generate without beams (num_beams=1), and please report this",
     )
 
 
@@ -157,4 +165,4 @@ def _check_flash(trial: TrialSetting) -> None:
     if trial.patient.device.type != "cuda":
         raise Skipped("flash attention needs a CUDA device")
     if not trial.half:
-        raise Skipped("flash attention knows float16 and bfloat16 alone")
+        raise Skipped("flash attention supports only float16 and bfloat16")

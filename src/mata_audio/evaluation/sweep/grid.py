@@ -10,6 +10,7 @@ from mata_audio.notation.layers import format_indices, scaled_layers
 from mata_audio.settings.in_words import short_name
 from mata_audio.settings.mata import MATA
 from mata_audio.settings.named import NamedSetting
+from mata_audio.steering.formulas import FORMULAS
 
 Indices = str | None
 
@@ -21,15 +22,15 @@ def grid(
     heads: Sequence[Indices] = (None,),
     rows: Sequence[str] = ("last",),
 ) -> list[NamedSetting]:
-    """Return every combination, named by what it is.
+    """Return every combination as a setting, each with a name that describes it.
 
     Args:
         alphas: strengths.
         layers: such as ``"10-20"``; None for the paper's, at the same relative depth.
         formulas: keys of :data:`mata_audio.steering.formulas.FORMULAS`.
         heads: such as ``"0-3"``; None for all.
-        rows: query rows that are changed, as :class:`mata_audio.MATA` takes them. Those other than
-            ``"last"`` cost a prefill each.
+        rows: query rows to change, as in :class:`mata_audio.MATA`. Each value other than ``"last"``
+            costs a prefill.
 
     Raises:
         SettingsError: an axis is empty, or a value is not allowed.
@@ -54,7 +55,7 @@ def grid(
 
 
 def distinct(settings: Iterable[NamedSetting]) -> list[NamedSetting]:
-    """Return the settings without those that say the same as one before."""
+    """Return the settings without duplicates; equal ones keep the name of the first."""
     return list({setting.mata: setting for setting in reversed(list(settings))}.values())[::-1]
 
 
@@ -62,7 +63,7 @@ def preset(name: str, depth: int) -> list[NamedSetting]:
     """Return the settings of a preset on a decoder of ``depth`` layers.
 
     Raises:
-        SettingsError: there is none of that name.
+        SettingsError: there is no preset of that name.
     """
     if name not in PRESETS:
         raise SettingsError(f"no preset {name!r}; allowed: {', '.join(PRESETS)}")
@@ -70,7 +71,7 @@ def preset(name: str, depth: int) -> list[NamedSetting]:
 
 
 def _window(first: int, last: int, depth: int, reading: str) -> NamedSetting:
-    """Return layers ``first`` to ``last`` of 28, at the same relative depth."""
+    """Return a setting with layers ``first`` to ``last`` of 28, at the same relative depth."""
     layers = scaled_layers(range(first, last + 1), depth)
     name = f"{reading} (layers {format_indices(layers)} of {depth})"
     return NamedSetting(name, MATA(layers=layers))
@@ -83,7 +84,7 @@ def _paper_layers(depth: int) -> list[NamedSetting]:
     both = []
     for first, last in _PAPER_WINDOWS:
         both.append(_window(first, last, depth, f"{first}-{last}"))
-        # "20-28" read as half-open is 20-27, which is there already.
+        # "20-28" read as half-open is 20-27, already in the list.
         if last != 27:
             both.append(_window(first, last - 1, depth, f"{first}-{last} half-open"))
     return both
@@ -94,7 +95,7 @@ def _paper_alpha(depth: int) -> list[NamedSetting]:
 
 
 def _formulas(depth: int) -> list[NamedSetting]:
-    return grid(formulas=("multiply", "absolute", "add"))
+    return grid(formulas=tuple(FORMULAS))
 
 
 def _targets(depth: int) -> list[NamedSetting]:
@@ -122,6 +123,6 @@ PRESETS: dict[str, Callable[[int], list[NamedSetting]]] = {
     "single-layers": _single_layers,
     "collapse": _collapse,
 }
-"""By name, from the decoder's depth to settings. ``paper-layers`` and ``paper-alpha`` are the
-paper's ablations (arXiv 2509.18816, section 3), ``collapse`` its failure: early layers. ``targets``
-changes other query rows than the last."""
+"""By name, functions from the decoder's depth to settings. ``paper-layers`` and ``paper-alpha`` are
+the paper's ablations (arXiv 2509.18816, section 3), ``collapse`` its failure case, early layers.
+``targets`` changes other query rows than the last."""

@@ -1,4 +1,4 @@
-"""The setting that a model is examined with, and how far apart two right answers may be."""
+"""The setting that a model is examined with, and how far apart two correct answers may be."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ import torch
 from torch import Tensor
 
 from mata_audio.doctor.check import Check, Outcome, Skipped
+from mata_audio.doctor.full_scores import CHANGES
 from mata_audio.doctor.passes import on_backend, read, read_full_scores
 from mata_audio.doctor.patient import Inputs, Patient
 from mata_audio.notation.layers import scaled_paper_layers
 from mata_audio.settings.mata import MATA
-
-FORMULAS = ("multiply", "absolute", "add")
+from mata_audio.steering.formulas import FORMULAS
 
 SINGLE_ROUNDING = 1e-4
-"""Of the largest logit, in float32. A float32 sum of a few thousand products is off by about 1e-6
-of its size, and a decoder of some dozen layers by some ten times that; a wrong score or a key too
-many moves a logit by the effect of the setting, which must be above this bound to count."""
+"""Allowed difference in float32, as a fraction of the largest logit. A float32 sum of a few
+thousand products is off by about 1e-6 of its size, and a decoder of a few dozen layers by about ten
+times that. A wrong score or one key too many moves a logit by the setting's effect, which must
+exceed this bound to count."""
 
 ALPHAS = (0.5, 2.0, 8.0)
 
-SHOWS = 5
-"""An effect that many times the bound is clear enough; a larger alpha would add to the rounding."""
+CLEAR = 5
+"""An effect this many times the bound is clear enough; a larger alpha would add to the rounding."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,11 @@ class TrialSetting:
     """A setting that moves the logits of a model by more than rounding does.
 
     Args:
-        patient: the model.
+        patient: the model and its prompts.
         layers: steered layers.
         alpha: strength.
-        effect: how far the setting moves a logit by the full scores: least over the prompts with
-            a clip or picture and the formulas.
+        effect: how far the full scores move a logit with this setting: the least over the formulas
+            and the prompts with a clip or picture.
         rounding: see :meth:`bound`.
     """
 
@@ -51,7 +52,7 @@ class TrialSetting:
         return self.patient.dtype.itemsize < 4
 
     def mata(self, formula: str = "multiply") -> MATA:
-        """Return the setting."""
+        """Return the setting as users make it."""
         return MATA(
             alpha=self.alpha,
             layers=self.layers,
@@ -61,18 +62,18 @@ class TrialSetting:
         )
 
     def bound(self, own: float) -> float:
-        """Return how far two ways to the same steered logits may be apart.
+        """Return how far apart two ways to the same steered logits may be.
 
-        ``own`` is how far apart they are in the model as it is: MATA cannot be expected to be
-        nearer. To it comes ``rounding``: in float32 :data:`SINGLE_ROUNDING` of the largest logit;
-        in 16 bits the largest of one unit of that logit, the distance of the model's own eager and
-        SDPA attention, and the distance of the full scores computed in 32 and in 16 bits, with
-        this setting.
+        ``own`` is how far apart they are in the unmodified model: MATA cannot do better than that.
+        ``rounding`` is added to it. In float32 it is :data:`SINGLE_ROUNDING` of the largest logit.
+        In 16 bits it is the largest of three: one unit in the last place of that logit, the
+        difference between the model's own eager and SDPA attention, and the difference between
+        this setting's full scores computed in 32 and in 16 bits.
         """
         return self.rounding + own
 
     def sensitivity(self, inputs: Inputs, formula: str = "multiply", answer: int = 0) -> float:
-        """Return how far rounding alone moves the full scores of ``inputs``; 0 in float32."""
+        """Return how far rounding moves the logits by the full scores; 0 in float32."""
         if not self.half:
             return 0.0
         wide, narrow = (
@@ -84,14 +85,14 @@ class TrialSetting:
         return largest((wide - narrow)[inputs["attention_mask"].bool()])
 
     def judge(self, name: str, difference: float, own: float, effect: float, advice: str) -> Check:
-        """Return the check of two ways to the same steered logits.
+        """Return the check that two ways to the same steered logits agree.
 
         Args:
-            name: of the check.
-            difference: largest between the two, while steered.
-            own: the same in the model as it is.
+            name: the check's name.
+            difference: largest difference between the two, while steered.
+            own: the same difference in the unmodified model.
             effect: how far the setting moved the logits here.
-            advice: what to do where they are too far apart.
+            advice: what to do if they are too far apart.
 
         Raises:
             Skipped: rounding hides the setting, so agreement would prove nothing.
@@ -100,24 +101,25 @@ class TrialSetting:
         if not self.effect > bound:
             raise Skipped(
                 f"the setting moves logits by {self.effect:.1e}, less than this model's own "
-                f"differences ({bound:.1e}): agreement would show nothing"
+                f"differences ({bound:.1e}): agreement would prove nothing"
             )
         figure = f"difference {difference:.1e}, at most {bound:.1e} (effect {effect:.1e})"
         outcome: Outcome = "pass"
         if not difference <= bound:
             outcome = "fail"
         elif not effect > bound:
-            outcome, advice = "fail", "MATA changed nothing here, where the full scores do: report"
+            outcome = "fail"
+            advice = "MATA changed nothing here, but the full scores did: please report this"
         return Check(name, outcome, figure, advice if outcome == "fail" else "", difference)
 
 
 def choose_setting(patient: Patient) -> TrialSetting:
-    """Return the first setting with an effect that shows, or that with the clearest.
+    """Return the first setting with a clear effect; if none has one, the clearest.
 
-    The strengths are tried on the layers that MATA takes by itself, then on all.
+    The strengths are tried on MATA's default layers, then on all layers.
     """
     inputs = patient.batch("right")
-    middle, every = chosen_layers(patient)
+    middle, every = layers_to_try(patient)
     candidates = [(middle, alpha) for alpha in ALPHAS] + [(every, alpha) for alpha in ALPHAS]
     baseline = read(patient, inputs)
     real = inputs["attention_mask"].bool()
@@ -125,14 +127,14 @@ def choose_setting(patient: Patient) -> TrialSetting:
     own = largest(plain[real] - baseline[real])
     trials = []
     for layers, alpha in candidates:
-        trials.append(_exam(patient, inputs, baseline, layers, alpha))
-        if trials[-1].effect > SHOWS * trials[-1].bound(own):
+        trials.append(_measured(patient, inputs, baseline, layers, alpha))
+        if trials[-1].effect > CLEAR * trials[-1].bound(own):
             return trials[-1]
     return max(trials, key=lambda trial: trial.effect / trial.bound(own))
 
 
-def chosen_layers(patient: Patient) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the layers that MATA takes by itself, and all that attend."""
+def layers_to_try(patient: Patient) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return MATA's default layers, and all layers with attention."""
     located = patient.located
     attending = located.attending
     middle = tuple(i for i in scaled_paper_layers(located.depth) if i in attending)
@@ -153,25 +155,30 @@ def at_last(logits: Tensor, inputs: Inputs) -> Tensor:
 
 
 def largest(difference: Tensor) -> float:
-    """Return the largest absolute entry; infinite where one is no number."""
+    """Return the largest absolute entry; infinity if any is NaN."""
     return float(difference.abs().nan_to_num(nan=torch.inf).max())
 
 
-def _exam(
+def _measured(
     patient: Patient, inputs: Inputs, baseline: Tensor, layers: tuple[int, ...], alpha: float
 ) -> TrialSetting:
-    """Measure the effect and the rounding of one setting."""
+    """Return a setting with its effect and rounding, for the formulas that the doctor knows.
+
+    For any other formula, the checks named after it fail.
+    """
+    known = [formula for formula in FORMULAS if formula in CHANGES]
     effects, rounding = [], _rounding(patient, inputs, baseline)
-    for formula in FORMULAS:
+    for formula in known:
         steered, _ = read_full_scores(patient, inputs, layers, alpha, formula)
         moved = (at_last(steered, inputs) - at_last(baseline, inputs)).abs().amax(1)
         effects.append(float(moved[patient.with_clips].min()))
     trial = TrialSetting(patient, layers, alpha, min(effects), rounding)
-    most = max(trial.sensitivity(inputs, formula) for formula in FORMULAS)
+    most = max(trial.sensitivity(inputs, formula) for formula in known)
     return replace(trial, rounding=max(rounding, most))
 
 
 def _rounding(patient: Patient, inputs: Inputs, baseline: Tensor) -> float:
+    """Return how far rounding moves the unmodified model's logits."""
     real = inputs["attention_mask"].bool()
     scale = largest(baseline[real])
     if patient.dtype.itemsize >= 4:
