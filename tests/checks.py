@@ -9,8 +9,9 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
+from mata_audio.steering.formulas import FORMULAS
 from mata_audio.steering.prompt import Prompt
-from reference import reference_logits
+from reference import Steering
 from subject import Subject
 
 TOLERANCE = 1e-5
@@ -23,6 +24,8 @@ SETTINGS = [SETTING, {**SETTING, "formula": "absolute"}, {**SETTING, "heads": [1
 each_setting = pytest.mark.parametrize(
     "setting", SETTINGS, ids=["scaled-keys", "absolute", "some-heads"]
 )
+
+each_formula = pytest.mark.parametrize("formula", list(FORMULAS))
 
 QUESTIONS: list[tuple[str, list[float]]] = [
     ("What is this?", [1.0]),
@@ -72,13 +75,8 @@ def expected_logits(
 ) -> tuple[Tensor, Tensor]:
     """Reference logits of each generated token, (batch, new, vocabulary): (steered, baseline)."""
     width = inputs["input_ids"].shape[1]
-    common: dict[str, Any] = {
-        "audio_token_id": subject.audio_token_id,
-        "prompt_tokens": prompt_tokens(inputs),
-        "generated": generated,
-    }
-    steered = reference_logits(subject.model, inputs, **common, **setting)
-    baseline = reference_logits(subject.model, inputs, **common, **{**setting, "layers": []})
+    steered = subject.expected(inputs, Steering(**setting), generated=generated)
+    baseline = subject.expected(inputs, Steering([]), generated=generated)
     return steered[:, width - 1 : -1], baseline[:, width - 1 : -1]
 
 

@@ -1,143 +1,272 @@
 """MATA written out in full, in float64: what the product is held against.
 
-It shares no code with the product. Every layer builds the whole score matrix; the chosen entries
-are changed by the formula; a softmax follows. The model is a float64 copy that runs eager attention
-over the whole sequence at once, without a cache.
+It shares no code with the product. The model is a float64 copy. Its eager attention is replaced by
+one that builds every score matrix, changes the chosen entries by the formula, and hides keys by
+rules written here: padding, causality, windows, and that the tokens of one image see each other.
 """
 
 from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 from unittest import mock
 
 import torch
 from torch import Tensor, nn
 
+from mata_audio.doctor.small_models.small_model import AUDIO, IMAGE, VIDEO
+
 
 def changed(scores: Tensor, alpha: Tensor | float, formula: str) -> Tensor:
-    """The three formulas, as design and paper state them."""
-    return {
-        "multiply": (1 + alpha) * scores,
-        "absolute": scores + alpha * scores.abs(),
-        "add": scores + alpha,
-    }[formula]
+    """Scores changed by a formula, as the paper and its relatives state it."""
+    if formula == "multiply":
+        return (1 + alpha) * scores
+    if formula == "absolute":
+        return scores + alpha * scores.abs()
+    if formula == "add":
+        return scores + alpha
+    raise AssertionError(f"write {formula} in tests/reference.py, independently of the product")
+
+
+@dataclass(frozen=True)
+class Steering:
+    """What is changed.
+
+    Args:
+        layers: decoder layers.
+        alpha: strength; or one for each layer and head, shape (layers, heads).
+        formula: one that :func:`changed` knows.
+        heads: query heads; None for all.
+        tokens: whose keys: "audio", "image", "video", or several with commas.
+        rows: active rows of the prompts: "last", "all", or True at each, shape (batch, length).
+            Every later row is active too.
+    """
+
+    layers: Sequence[int]
+    alpha: Tensor | float = 0.7
+    formula: str = "multiply"
+    heads: Sequence[int] | None = None
+    tokens: str = "audio"
+    rows: Tensor | str = "last"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the reference looks in a model, found by hand.
+
+    Args:
+        decoder: path from the module that is called to the module with ``layers``.
+        attention: attribute of a layer.
+        windows: (layer, how many keys it sees) of each sliding layer; the others see all.
+        counts_positions: whether the model works out positions from the mask.
+        single: path to an encoder that runs only in float32; "" if there is none.
+        mutual: layers in which the tokens of one image see each other.
+    """
+
+    decoder: str = "model.language_model"
+    attention: str = "self_attn"
+    windows: tuple[tuple[int, int], ...] = ()
+    counts_positions: bool = False
+    single: str = ""
+    mutual: tuple[int, ...] = ()
+
+    def decoder_in(self, model: nn.Module) -> Any:
+        """The decoder; older Transformers keep an Omni thinker's one level higher."""
+        path = self.decoder
+        if path == "model.language_model" and not hasattr(
+            model.get_submodule("model"), "language_model"
+        ):
+            path = "model"
+        return model.get_submodule(path)
+
+    def positions(self, inputs: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Positions counted in real tokens, if the model does not count them so itself."""
+        if self.counts_positions:
+            return {}
+        return {"position_ids": (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)}
+
+
+PLAIN = Layout()
+
+
+def double(model: nn.Module, layout: Layout = PLAIN) -> Any:
+    """A float64 copy of ``model`` whose decoder runs eager attention."""
+    twin: Any = copy.deepcopy(model).double()
+    # Encoders keep theirs: Phi-4's vision encoder looks ahead in eager attention, not in SDPA.
+    layout.decoder_in(twin).set_attn_implementation({"": "eager"})
+    twin.set_experts_implementation("eager")  # the grouped kernels know no float64
+    if layout.single:
+        _keep_single(twin.get_submodule(layout.single))
+    return twin
+
+
+def _keep_single(encoder: nn.Module) -> None:
+    """Leave an encoder in float32 between modules in float64: MATA does not change what it does."""
+
+    def narrow(module: Any, args: Any) -> Any:
+        return tuple(value.float() if value.is_floating_point() else value for value in args)
+
+    def widen(module: Any, args: Any, output: Any) -> None:
+        output.last_hidden_state = output.last_hidden_state.double()
+
+    encoder.float()
+    encoder.register_forward_pre_hook(narrow)
+    encoder.register_forward_hook(widen)
 
 
 @contextmanager
 def full_score_attention(
-    decoder: nn.Module,
+    model: nn.Module,
+    steering: Steering,
     *,
-    layers: Sequence[int],
-    heads: Sequence[int] | None,
-    alpha: float | Tensor,
-    formula: str,
     active: Tensor,
-    audio: Tensor,
-    alone: bool = False,
-) -> Iterator[None]:
-    """Replace the decoder's eager attention by one with changed scores at active x audio.
+    keys: Tensor,
+    real: Tensor,
+    layout: Layout = PLAIN,
+    softcap: float | None = None,
+    mutual: Tensor | None = None,
+    cached: bool = False,
+    others_stock: bool = False,
+) -> Iterator[list[int]]:
+    """Replace the decoder's eager attention by one with changed scores at active x keys.
 
     Args:
-        decoder: the text decoder of a float64 model.
-        layers: steered layers.
-        heads: steered heads; None for all.
-        alpha: strength; or one for each layer and head, shape (layers, heads).
-        formula: "multiply", "absolute" or "add".
+        model: the one that is called, in float64.
+        steering: layers, heads, alpha and formula.
         active: query rows that are changed, shape (batch, length).
-        audio: audio keys, shape (batch, length).
-        alone: whether the other layers keep their own attention, to the last bit.
+        keys: keys that are changed, shape (batch, length).
+        real: slots that are not padding, shape (batch, length).
+        layout: where the attention is.
+        softcap: cap of the scores.
+        mutual: pairs of slots that see each other in ``layout.mutual`` whatever their order, shape
+            (batch, length, length).
+        cached: whether a pass may run only the last rows, on a cache; the masks then cover all
+            slots there will be.
+        others_stock: whether the other layers keep Transformers' attention, to the last bit.
+
+    Yields:
+        The layers that attended, in the order they did.
     """
-    spots = active[:, None, :, None] & audio[:, None, None, :]
-    own = {id(layer.self_attn) for layer in decoder.layers}
-    file = sys.modules[type(decoder.layers[0].self_attn).__module__]
+    layers = layout.decoder_in(model).layers
+    places = {id(getattr(layer, layout.attention, None)): i for i, layer in enumerate(layers)}
+    windows = dict(layout.windows)
+    attended: list[int] = []
+    files = {sys.modules[type(getattr(layer, layout.attention)).__module__] for layer in layers}
+    (file,) = {file for file in files if hasattr(file, "eager_attention_forward")}
     original = file.eager_attention_forward
 
-    def attention(module, query, key, value, attention_mask, scaling, **kwargs):  # type: ignore
-        # The audio encoder of the same file, or a layer that is not steered.
-        if id(module) not in own or (alone and module.layer_idx not in layers):
-            return original(module, query, key, value, attention_mask, scaling, **kwargs)
-        groups = query.shape[1] // key.shape[1]
-        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-        scores = torch.einsum("bhid,bhjd->bhij", query, key) * scaling
-        length = scores.shape[-1]
-        rows = slice(length - scores.shape[-2], length)  # with a cache, the last ones
-        if module.layer_idx in layers:
-            steered = torch.zeros(query.shape[1], dtype=torch.bool)
-            steered[list(range(query.shape[1]) if heads is None else heads)] = True
-            where = spots[:, :, rows, :length] & steered[None, :, None, None]
-            own_alpha = alpha
+    def attention(
+        module: Any, q: Tensor, k: Tensor, v: Tensor, attention_mask: Any, **kwargs: Any
+    ) -> Any:
+        layer = places.get(id(module))  # None: an encoder of the same file
+        if layer is None or (others_stock and layer not in steering.layers):
+            return original(module, q, k, v, attention_mask, **kwargs)
+        attended.append(layer)
+        length = k.shape[2]
+        assert cached or q.shape[2] == length == real.shape[1]
+        rows = slice(length - q.shape[2], length)
+        groups = q.shape[1] // k.shape[1]
+        k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
+        scores = torch.einsum("bhid,bhjd->bhij", q, k) * kwargs["scaling"]
+        if layer in steering.layers:
+            heads = torch.zeros(q.shape[1], dtype=torch.bool)
+            heads[list(range(q.shape[1]) if steering.heads is None else steering.heads)] = True
+            spots = active[:, None, rows, None] & keys[:, None, None, :length]
+            spots = spots & heads[None, :, None, None]
+            alpha = steering.alpha
             if isinstance(alpha, Tensor):
-                own_alpha = alpha[module.layer_idx].double()[None, :, None, None]
-            scores = torch.where(where, changed(scores, own_alpha, formula), scores)
-        causal = torch.ones(length, length, dtype=torch.bool).tril()
-        scores = scores.masked_fill(~causal[rows], -torch.inf)
-        if attention_mask is not None:
-            hidden = attention_mask < 0 if attention_mask.dtype != torch.bool else ~attention_mask
-            scores = scores.masked_fill(hidden, torch.finfo(scores.dtype).min)
+                alpha = alpha[layer].double()[None, :, None, None]
+            scores = torch.where(spots, changed(scores, alpha, steering.formula), scores)
+        if softcap is not None:
+            scores = softcap * torch.tanh(scores / softcap)
+        seen = _seen(real, windows.get(layer), mutual if layer in layout.mutual else None)
+        scores = scores.masked_fill(~seen[:, :, rows, :length], torch.finfo(scores.dtype).min)
         weights = scores.softmax(-1)
-        return torch.einsum("bhij,bhjd->bihd", weights, value), weights
+        return torch.einsum("bhij,bhjd->bihd", weights, v), weights
 
     with mock.patch.object(file, "eager_attention_forward", attention):
-        yield
+        yield attended
 
 
-def double(model: nn.Module) -> nn.Module:
-    """A float64 copy of ``model`` that runs eager attention."""
-    twin = copy.deepcopy(model).double()
-    twin.set_attn_implementation("eager")
-    return twin
+def _seen(real: Tensor, window: int | None, mutual: Tensor | None) -> Tensor:
+    """Which keys each row sees, shape (batch, 1, length, length)."""
+    slots = torch.arange(real.shape[1])
+    back = slots[:, None] - slots[None, :]
+    seen = (back >= 0) & real[:, None, None, :]
+    if window is not None:
+        seen = seen & (back < window)
+    return seen if mutual is None else seen | mutual[:, None]
 
 
-def decoder_of(model: nn.Module) -> nn.Module:
-    """The text decoder; older Transformers keep the thinker's one level higher."""
-    return getattr(model.model, "language_model", model.model)
+def _same_image(ids: Tensor) -> Tensor:
+    """Which pairs of slots belong to one image: no slot from one to the other is anything else."""
+    others = (ids != IMAGE).int().cumsum(1)
+    images = ids == IMAGE
+    return images[:, :, None] & images[:, None] & (others[:, :, None] == others[:, None])
 
 
 def reference_logits(
-    model: nn.Module,
-    inputs: dict[str, Tensor],
+    twin: nn.Module,
+    inputs: Mapping[str, Any],
+    steering: Steering,
     *,
-    audio_token_id: int,
-    prompt_tokens: Sequence[int],
-    layers: Sequence[int],
-    heads: Sequence[int] | None = None,
-    alpha: float | Tensor,
-    formula: str = "multiply",
+    layout: Layout = PLAIN,
+    audio_token_id: int = AUDIO,
+    prompt_tokens: Sequence[int] | None = None,
     generated: Tensor | None = None,
-    prompt_rows: Tensor | None = None,
+    softcap: float | None = None,
 ) -> Tensor:
     """Logits of every position, shape (batch, length, vocabulary), float64.
 
+    The whole sequence is read at once, without a cache.
+
     Args:
-        model: the model under test, unsteered; it is copied.
-        inputs: what the processor returned for the prompts.
+        twin: of the model under test, from :func:`double`.
+        inputs: the model's arguments for the prompts.
+        steering: the intervention.
+        layout: of the model's family.
         audio_token_id: id at audio positions.
-        prompt_tokens: real tokens of each prompt: row n - 1 and later ones are active.
-        layers, heads, alpha, formula: the setting.
-        generated: tokens to append to each prompt, shape (batch, new).
-        prompt_rows: rows of the prompts that are active instead of the last, shape (batch, slots).
+        prompt_tokens: real tokens of each prompt, if the inputs hold part of the answer too.
+        generated: tokens to append to each (left-padded) prompt, shape (batch, new).
+        softcap: cap of the scores.
     """
-    twin = double(model)
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
-    audio = (ids == audio_token_id) & mask.bool()
+    token_ids = {"audio": audio_token_id, "image": IMAGE, "video": VIDEO}
+    named = torch.tensor([token_ids[name] for name in steering.tokens.split(",")])
+    keys = torch.isin(ids, named) & mask.bool()
+    lengths = mask.sum(1) if prompt_tokens is None else torch.tensor(prompt_tokens)
     if generated is not None:
         ids = torch.cat([ids, generated], 1)
         mask = torch.cat([mask, torch.ones_like(generated)], 1)
-        audio = torch.cat([audio, torch.zeros_like(generated, dtype=torch.bool)], 1)
-    positions = mask.cumsum(1) - 1  # counted in real tokens
-    active = mask.bool() & (positions >= torch.tensor(prompt_tokens)[:, None] - 1)
-    if prompt_rows is not None:
-        active[:, : prompt_rows.shape[1]] = prompt_rows
-    rest = {k: v for k, v in inputs.items() if k not in ("input_ids", "attention_mask")}
-    if "Omni" not in type(model).__name__:  # Omni counts positions from the mask by itself
-        rest["position_ids"] = positions.clamp(min=0)
-    decoder = decoder_of(twin)
-    setting = {"layers": layers, "heads": heads, "alpha": alpha, "formula": formula}
+        keys = torch.cat([keys, torch.zeros_like(generated, dtype=torch.bool)], 1)
+    real = mask.bool()
+    active = real & (mask.cumsum(1) >= lengths[:, None])
+    if isinstance(steering.rows, Tensor):
+        active[:, : steering.rows.shape[1]] = steering.rows
+    elif steering.rows == "all":
+        active = real
+    else:
+        assert steering.rows == "last"
+    rest = {
+        name: value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
+        for name, value in inputs.items()
+        if name not in ("input_ids", "attention_mask")
+    }
+    for name in rest.keys() & {"token_type_ids", "mm_token_type_ids"}:
+        rest[name] = (ids == IMAGE).long() + 2 * (ids == VIDEO).long()
+    call = {"input_ids": ids, "attention_mask": mask}
+    masks = {"active": active, "keys": keys, "real": real}
+    mutual = _same_image(ids) if layout.mutual else None
     with (
         torch.no_grad(),
-        full_score_attention(decoder, **setting, active=active, audio=audio),
+        full_score_attention(
+            twin, steering, **masks, layout=layout, softcap=softcap, mutual=mutual
+        ) as attended,
     ):
-        return twin(input_ids=ids, attention_mask=mask, use_cache=False, **rest).logits
+        logits: Tensor = twin(**call, **layout.positions(call), **rest, use_cache=False).logits
+    assert set(steering.layers) <= set(attended)
+    return logits

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 import models
+from reference import Layout, Steering, double, reference_logits
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,16 @@ class Subject:
     model: nn.Module
     processor: Any
     audio_token_id: int
+
+    @property
+    def layout(self) -> Layout:
+        """Where the reference looks."""
+        return Layout(counts_positions="Omni" in type(self.model).__name__)
+
+    def expected(self, inputs: dict[str, Tensor], steering: Steering, **more: Any) -> Tensor:
+        """Logits by the reference, of a float64 copy of the model as it is now."""
+        own = {"layout": self.layout, "audio_token_id": self.audio_token_id}
+        return reference_logits(double(self.model, self.layout), inputs, steering, **own, **more)
 
     def inputs(
         self, texts: list[tuple[str, list[float]]], side: str = "left", seed: int = 0

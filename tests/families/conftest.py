@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from torch import Tensor
 
-from families.subjects import Subject, subject_of
+from families.subjects import FamilySubject, subject_of
 from mata_audio.doctor.small_models import MODEL_TYPES
 from mata_audio.steering.scaled_keys import ScaledKeys
 
 
 @pytest.fixture(params=MODEL_TYPES)
-def family(request: pytest.FixtureRequest) -> Subject:
+def family(request: pytest.FixtureRequest) -> FamilySubject:
     """Each supported family in turn."""
     return subject_of(request.param)
 

@@ -12,14 +12,15 @@ import transformers
 from packaging.version import Version
 from torch import Tensor, nn
 
-from families.full_scores import LAYOUTS, Layout, Setting, double, expected
+from families.layouts import LAYOUTS
 from mata_audio.doctor.small_models import SmallModel, small_model
 from mata_audio.families import FAMILIES
 from mata_audio.families.versions import NEWEST, has_class
+from reference import PLAIN, Layout, Steering, double, reference_logits
 
 
 @dataclass(frozen=True)
-class Subject:
+class FamilySubject:
     """A family under test.
 
     Args:
@@ -41,13 +42,14 @@ class Subject:
         """The text decoder."""
         return self.layout.decoder_in(self.model)
 
-    def expected(self, inputs: dict[str, Any], setting: Setting, **more: Any) -> Tensor:
+    def expected(self, inputs: dict[str, Any], steering: Steering, **more: Any) -> Tensor:
         """Logits by the reference."""
-        return expected(self.twin, self.layout, inputs, setting, **more)
+        own = {"layout": self.layout, "audio_token_id": self.small.audio_token_id}
+        return reference_logits(self.twin, inputs, steering, **own, **more)
 
 
 @cache
-def subject_of(model_type: str) -> Subject:
+def subject_of(model_type: str) -> FamilySubject:
     """Build a family's subject, once; a Transformers older than its class skips the test."""
     loader = next((own.loader for own in FAMILIES if own.model_type == model_type), "")
     if not has_class(loader) and Version(transformers.__version__) < Version(NEWEST):
@@ -56,8 +58,9 @@ def subject_of(model_type: str) -> Subject:
     model: Any = small.model
     model = getattr(model, "thinker", model)
     layers = {"nemotron_h_omni": [1, 3], "gemma3n": [1, 2, 3, 5], "gemma4": [1, 2, 3, 5]}
-    layout = LAYOUTS.get(model_type, Layout())
+    layout = LAYOUTS.get(model_type, PLAIN)
     with torch.no_grad():  # once, for what modules note down in their first pass
         for tokens in small.tokens:
             model(**small.inputs(small.questions_about(tokens)[:1]))
-    return Subject(small, model, layout, double(model, layout), layers.get(model_type, [1, 2]))
+    twin = double(model, layout)
+    return FamilySubject(small, model, layout, twin, layers.get(model_type, [1, 2]))

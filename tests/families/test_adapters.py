@@ -9,12 +9,12 @@ import pytest
 import torch
 import transformers
 
-from families.full_scores import Layout, Setting, double
-from families.subjects import Subject
+from families.subjects import FamilySubject
 from families.test_exactness_of_families import assert_generated_exactly
 from mata_audio import MATA, AlreadyAttachedError, UnsupportedModelError
 from mata_audio.doctor.small_models import small_model
 from mata_audio.families import locate
+from reference import PLAIN, Steering, double
 
 peft = pytest.importorskip("peft")
 
@@ -41,15 +41,10 @@ def test_a_wrapped_model() -> None:
     assert located.listener is base
     with torch.no_grad():
         assert (wrapped(**inputs).logits - plain).abs().max() > 0.01
-    subject = Subject(
-        small=_Wrapped(small, wrapped),
-        model=wrapped,
-        layout=Layout(),
-        twin=double(base, Layout()),
-        layers=[1, 2],
-    )
-    assert_generated_exactly(subject, inputs, Setting([1, 2]))
-    assert_generated_exactly(subject, inputs, Setting([1, 2], formula="add"))
+    small = _Wrapped(small, wrapped)
+    subject = FamilySubject(small, wrapped, PLAIN, double(base), [1, 2])
+    assert_generated_exactly(subject, inputs, Steering([1, 2]))
+    assert_generated_exactly(subject, inputs, Steering([1, 2], formula="add"))
     with MATA(on_no_audio="ignore")(wrapped), pytest.raises(AlreadyAttachedError):
         MATA().attach(base)
 
@@ -72,14 +67,8 @@ def test_granite_puts_its_own_adapter_on_where_it_hears_something() -> None:
     model.add_adapter(peft.LoraConfig(**LORA))
     randomised(model)
     inputs = small.inputs(small.questions)
-    subject = Subject(
-        small=_Wrapped(small, model),
-        model=model,
-        layout=Layout(),
-        twin=double(model, Layout()),
-        layers=[1, 2],
-    )
-    assert_generated_exactly(subject, inputs, Setting([1, 2]))
+    subject = FamilySubject(_Wrapped(small, model), model, PLAIN, double(model), [1, 2])
+    assert_generated_exactly(subject, inputs, Steering([1, 2]))
     with torch.no_grad():
         bare = small.model(**inputs).logits
         assert (model(**inputs).logits - bare).abs().max() > 0.001

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from families.subjects import Subject, subject_of
+from families.subjects import FamilySubject, subject_of
 from mata_audio import MATA, SettingsError
 from mata_audio.families import locate
 from mata_audio.notation.layers import with_attention
@@ -13,11 +13,11 @@ from mata_audio.steering.attachment import Attachment
 
 
 @pytest.fixture
-def nemotron() -> Subject:
+def nemotron() -> FamilySubject:
     return subject_of("nemotron_h_omni")
 
 
-def test_numbers_are_those_of_the_decoder(nemotron: Subject) -> None:
+def test_numbers_are_those_of_the_decoder(nemotron: FamilySubject) -> None:
     located = locate(nemotron.model)
     kinds = [layer.block_type for layer in nemotron.decoder.layers]
     assert kinds[1] == kinds[3] == "full_attention"
@@ -40,7 +40,7 @@ def test_numbers_are_those_of_the_decoder(nemotron: Subject) -> None:
     ],
 )
 def test_a_range_takes_the_layers_that_attend(
-    nemotron: Subject, layers: object, taken: tuple[int, ...]
+    nemotron: FamilySubject, layers: object, taken: tuple[int, ...]
 ) -> None:
     inputs = nemotron.small.inputs(nemotron.small.questions)
     with torch.no_grad(), MATA(layers=layers)(nemotron.model) as applied:
@@ -52,24 +52,26 @@ def test_a_range_takes_the_layers_that_attend(
 @pytest.mark.parametrize(
     ("layers", "wrong"), [("5", "5"), ([0], "0"), ("1,4", "4"), ("0-1,5", "5"), ("4-5", "4-5")]
 )
-def test_a_layer_named_by_itself_must_attend(nemotron: Subject, layers: object, wrong: str) -> None:
-    with pytest.raises(SettingsError, match=f"layers {wrong}: no attention there.* are 1,3"):
+def test_a_layer_named_by_itself_must_attend(
+    nemotron: FamilySubject, layers: object, wrong: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"no attention in layers {wrong} .* are 1,3"):
         MATA(layers=layers).attach(nemotron.model)
 
 
-def test_layers_beyond_the_decoder_are_still_an_error(nemotron: Subject) -> None:
+def test_layers_beyond_the_decoder_are_still_an_error(nemotron: FamilySubject) -> None:
     with pytest.raises(SettingsError, match="numbered 0-5"):
         MATA(layers="0-9").attach(nemotron.model)
 
 
-def test_gains_where_there_is_no_attention(nemotron: Subject) -> None:
+def test_gains_where_there_is_no_attention(nemotron: FamilySubject) -> None:
     gains = torch.zeros(6, 1, 4)
     gains[2] = 1.0
-    with pytest.raises(SettingsError, match="layers 2: no attention"):
+    with pytest.raises(SettingsError, match="no attention in layers 2 "):
         Attachment(locate(nemotron.model), gains, "multiply")
 
 
-def test_a_saved_range_stays_a_range(nemotron: Subject, tmp_path) -> None:
+def test_a_saved_range_stays_a_range(nemotron: FamilySubject, tmp_path) -> None:
     MATA(layers="0-3").save(tmp_path / "setting.json")
     MATA.load(tmp_path / "setting.json").attach(nemotron.model).detach()
 

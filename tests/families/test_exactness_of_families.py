@@ -8,20 +8,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from families.full_scores import Setting, positions
-from families.subjects import Subject
-from families.traces import traces
+from checks import assert_close, each_formula
+from families.subjects import FamilySubject
 from mata_audio import MATA
 from mata_audio.steering.receipt import Receipt
+from reference import Steering
+from traces import traces
 
-TOLERANCE = 1e-5
 EFFECT = 1e-3
 NEW_TOKENS = 4
 
-each_formula = pytest.mark.parametrize("formula", ["multiply", "absolute", "add"])
 
-
-def mata(setting: Setting) -> MATA:
+def mata(setting: Steering) -> MATA:
     return MATA(
         alpha=setting.alpha,
         layers=setting.layers,
@@ -54,9 +52,9 @@ class Reading(NamedTuple):
     receipt: Receipt
 
 
-def read_exactly(subject: Subject, inputs: dict[str, Any], setting: Setting) -> Reading:
+def read_exactly(subject: FamilySubject, inputs: dict[str, Any], setting: Steering) -> Reading:
     """Read prompts, the third of which has no clip or picture: exact, clear to see, and undone."""
-    call = {**inputs, **positions(inputs, subject.layout)}
+    call = {**inputs, **subject.layout.positions(inputs)}
     before = traces(subject.small.model)
     with torch.no_grad():
         baseline = subject.model(**call).logits
@@ -76,9 +74,9 @@ def read_exactly(subject: Subject, inputs: dict[str, Any], setting: Setting) -> 
 
 @pytest.mark.parametrize("side", ["left", "right"])
 @each_formula
-def test_reading_a_prompt(family: Subject, formula: str, side: str) -> None:
+def test_reading_a_prompt(family: FamilySubject, formula: str, side: str) -> None:
     inputs = family.small.inputs(family.small.questions, side)
-    read = read_exactly(family, inputs, Setting(family.layers, formula=formula))
+    read = read_exactly(family, inputs, Steering(family.layers, formula=formula))
     untouched = read.real & ~read.last
     assert torch.equal(read.steered[untouched], read.baseline[untouched])
     assert read.receipt.active_rows == 2
@@ -86,20 +84,20 @@ def test_reading_a_prompt(family: Subject, formula: str, side: str) -> None:
 
 
 @each_formula
-def test_cached_generation(family: Subject, formula: str) -> None:
-    setting = Setting(family.layers, formula=formula)
+def test_cached_generation(family: FamilySubject, formula: str) -> None:
+    setting = Steering(family.layers, formula=formula)
     inputs = family.small.inputs(family.small.questions)
     assert_generated_exactly(family, inputs, setting)
 
 
-def test_cached_generation_with_some_heads(family: Subject) -> None:
-    setting = Setting(family.layers, heads=[1, 2])
+def test_cached_generation_with_some_heads(family: FamilySubject) -> None:
+    setting = Steering(family.layers, heads=[1, 2])
     assert_generated_exactly(family, family.small.inputs(family.small.questions), setting)
 
 
-def test_a_sample_is_the_same_alone(family: Subject) -> None:
+def test_a_sample_is_the_same_alone(family: FamilySubject) -> None:
     questions = family.small.questions
-    setting = Setting(family.layers)
+    setting = Steering(family.layers)
     with mata(setting)(family.small.model):
         together = family.model.generate(**family.small.inputs(questions), **greedy())
     for sample in range(2):
@@ -110,18 +108,18 @@ def test_a_sample_is_the_same_alone(family: Subject) -> None:
             assert_close(batched[sample : sample + 1], single)
 
 
-def test_multiply_decodes_on_scaled_keys(family: Subject, scaled_layers: set[int]) -> None:
+def test_multiply_decodes_on_scaled_keys(family: FamilySubject, scaled_layers: set[int]) -> None:
     """And every other formula by rewriting rows; so do Gemma's windows and shared keys."""
     inputs = family.small.inputs(family.small.questions)
     for formula in ("add", "multiply"):
         assert not scaled_layers
-        with mata(Setting(family.layers, formula=formula))(family.small.model):
+        with mata(Steering(family.layers, formula=formula))(family.small.model):
             family.model.generate(**inputs, **greedy())
     assert scaled_layers == ({1} if "gemma" in family.small.model_type else set(family.layers))
 
 
-def test_eager_attention(family: Subject) -> None:
-    setting = Setting(family.layers)
+def test_eager_attention(family: FamilySubject) -> None:
+    setting = Steering(family.layers)
     before = family.decoder.config._attn_implementation
     family.decoder.set_attn_implementation("eager")
     try:
@@ -130,7 +128,9 @@ def test_eager_attention(family: Subject) -> None:
         family.decoder.set_attn_implementation(before)
 
 
-def assert_generated_exactly(family: Subject, inputs: dict[str, Any], setting: Setting) -> None:
+def assert_generated_exactly(
+    family: FamilySubject, inputs: dict[str, Any], setting: Steering
+) -> None:
     """Check each step's logits, that the setting had an effect, and that it left no trace."""
     before = traces(family.small.model)
     with mata(setting)(family.small.model):
@@ -140,14 +140,8 @@ def assert_generated_exactly(family: Subject, inputs: dict[str, Any], setting: S
     generated = output.sequences[:, width:]
     assert generated.shape[1] == NEW_TOKENS
     steered = family.expected(inputs, setting, generated=generated)[:, width - 1 : -1]
-    baseline = family.expected(inputs, Setting([]), generated=generated)[:, width - 1 : -1]
+    baseline = family.expected(inputs, Steering([]), generated=generated)[:, width - 1 : -1]
     assert_close(torch.stack(output.logits, 1), steered)
     effect = (steered - baseline).abs().amax((1, 2))
     assert (effect[:2] > EFFECT).all()
     assert effect[2:].eq(0).all()
-
-
-def assert_close(got: torch.Tensor, expected: torch.Tensor) -> None:
-    """Check that no logit differs by more than the tolerance."""
-    assert got.shape == expected.shape
-    assert (got - expected).abs().max().item() < TOLERANCE

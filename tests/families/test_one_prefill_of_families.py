@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from families.subjects import Subject, subject_of
+from families.subjects import FamilySubject, subject_of
 from mata_audio import MATA, UnsupportedModelError
 from mata_audio.evaluation.choosing.knockout import knockout
 from mata_audio.models.one_prefill import generate_all, greedy
 from mata_audio.settings.named import NamedSetting
 
 
-def test_the_answers_are_those_of_separate_runs(family: Subject) -> None:
+def test_the_answers_are_those_of_separate_runs(family: FamilySubject) -> None:
     question = family.small.questions[1]
     inputs = family.small.inputs([question, question._replace(seed=9)])
     words: Any = SimpleNamespace(eos_token_id=1, pad_token_id=0)
@@ -35,7 +35,7 @@ def test_the_answers_are_those_of_separate_runs(family: Subject) -> None:
     assert len(answers) > 1, "a setting must matter for the test to say so"
 
 
-def _alone(family: Subject, inputs: Any, mata: MATA | None, config: Any) -> list[list[int]]:
+def _alone(family: FamilySubject, inputs: Any, mata: MATA | None, config: Any) -> list[list[int]]:
     width = inputs["input_ids"].shape[1]
     if mata is None:
         output = family.model.generate(**inputs, generation_config=config)

@@ -11,7 +11,7 @@ import transformers
 
 from checks import QUESTIONS
 from mata_audio import MATA
-from reference import decoder_of, full_score_attention
+from reference import Steering, full_score_attention
 from subject import Subject
 
 SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
@@ -54,9 +54,8 @@ def test_quantised_weights(qwen2_audio: Subject, tmp_path: Path, name: str) -> N
             steered = model(**inputs).logits
         again = model(**inputs).logits
         model.set_attn_implementation("eager")
-        with full_score_attention(
-            decoder_of(model), **SETTING, heads=None, formula="multiply", active=active, audio=audio
-        ):
+        masks = {"active": active, "keys": audio, "real": torch.ones_like(audio)}
+        with full_score_attention(model, Steering(**SETTING), **masks):
             expected = model(**inputs).logits
     assert (baseline - whole).abs().max() > 1e-3, "the weights were quantised"
     assert (steered - expected).abs().max() < 1e-5

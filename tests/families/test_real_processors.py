@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from families.folders import FOLDERS
-from families.full_scores import Setting
 from families.processing import PROCESSINGS, processing_of
 from families.subjects import subject_of
 from families.test_exactness_of_families import assert_generated_exactly
 from mata_audio.doctor.small_models import MODEL_TYPES
+from reference import Steering
 
 
 def test_every_family_that_hears_has_one() -> None:
@@ -27,4 +27,4 @@ def test_generation(model_type: str) -> None:
     inputs = processing.inputs(questions)
     heard = (inputs["input_ids"] == subject.small.audio_token_id).sum(1).tolist()
     assert heard == [sum(question.clips) for question in questions]
-    assert_generated_exactly(subject, inputs, Setting(subject.layers))
+    assert_generated_exactly(subject, inputs, Steering(subject.layers))

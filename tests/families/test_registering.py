@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import runpy
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import torch
 import mata_audio
 from mata_audio import MATA, SettingsError, UnsupportedModelError, register_family
 from mata_audio.families.registering import REGISTERED
-from reference import full_score_attention
+from reference import Layout, Steering, double, full_score_attention
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "salmonn_like.py"
@@ -51,17 +50,17 @@ def test_the_example_is_exact(example: dict[str, Any], formula: str) -> None:
     embeds = model.prompt(**prompt)["inputs_embeds"]
     width = embeds.shape[1]
     answer = model.llama.get_input_embeddings()(output.sequences)
-    twin = copy.deepcopy(model.llama).double()
-    twin.set_attn_implementation("eager")
+    layout = Layout(decoder="model")
+    twin = double(model.llama, layout)
     audio = torch.zeros(2, width + 4, dtype=torch.bool)
     audio[:, 4:14] = True
     active = torch.zeros_like(audio)
     active[:, width - 1 :] = True
+    masks = {"active": active, "keys": audio, "real": torch.ones_like(audio)}
+    steering = Steering(**SETTING, formula=formula)
     with (
         torch.no_grad(),
-        full_score_attention(
-            twin.model, **SETTING, heads=None, formula=formula, active=active, audio=audio
-        ),
+        full_score_attention(twin, steering, **masks, layout=layout),
     ):
         expected = twin(inputs_embeds=torch.cat([embeds, answer], 1).double()).logits
     with torch.no_grad():
@@ -110,7 +109,7 @@ def test_wrong_registrations() -> None:
         register_family("Mine", decoder="model")
     with pytest.raises(SettingsError, match="either audio_token"):
         register_family("Mine", decoder="model", audio_token="a", positions=lambda model: model)
-    with pytest.raises(SettingsError, match="supported as it is"):
+    with pytest.raises(SettingsError, match="is supported already"):
         register_family("qwen2_audio", decoder="model", audio_token="a")
     assert "Mine" not in REGISTERED
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from checks import TOLERANCE
 from families.folders import FOLDERS
-from families.full_scores import Setting, positions
 from families.processing import NEEDS
-from families.subjects import Subject, subject_of
-from families.test_exactness_of_families import TOLERANCE, greedy, mata
+from families.subjects import FamilySubject, subject_of
+from families.test_exactness_of_families import greedy, mata
 from mata_audio.families import FAMILIES, Family
 from mata_audio.families.versions import NEWEST
 from mata_audio.steering.formulas import FORMULAS
+from reference import Steering
 
 DOCS = Path(__file__).parents[2] / "docs" / "families.md"
 START = "<!-- support table: written by make support-table -->\n"
@@ -55,22 +56,22 @@ NOTES = {
 """What a user of the family should know, and a model cannot say by itself."""
 
 
-def exact(subject: Subject, formula: str, tokens: str) -> bool:
+def exact(subject: FamilySubject, formula: str, tokens: str) -> bool:
     """Whether every row of a padded batch equals the float64 reference."""
     inputs = subject.small.inputs(subject.small.questions_about(tokens))
-    setting = Setting(subject.layers, formula=formula, tokens=tokens)
-    call = {**inputs, **positions(inputs, subject.layout)}
+    setting = Steering(subject.layers, formula=formula, tokens=tokens)
+    call = {**inputs, **subject.layout.positions(inputs)}
     with torch.no_grad(), mata(setting)(subject.small.model):
         found = subject.model(**call).logits
     real = inputs["attention_mask"].bool()
     return bool((found[real] - subject.expected(inputs, setting)[real]).abs().max() < TOLERANCE)
 
 
-def decodes_on(subject: Subject, tokens: str, scaled: set[int]) -> str:
+def decodes_on(subject: FamilySubject, tokens: str, scaled: set[int]) -> str:
     """How ``multiply`` decodes, as seen while it does."""
     scaled.clear()
     inputs = subject.small.inputs(subject.small.questions_about(tokens))
-    with mata(Setting(subject.layers, tokens=tokens))(subject.small.model):
+    with mata(Steering(subject.layers, tokens=tokens))(subject.small.model):
         subject.model.generate(**inputs, **greedy())
     if scaled == set(subject.layers):
         return "scaled keys"

@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from families.full_scores import LAYOUTS, Setting, double, positions
-from families.subjects import Subject, subject_of
+from checks import TOLERANCE, assert_close
+from families.layouts import LAYOUTS
+from families.subjects import FamilySubject, subject_of
 from families.test_exactness_of_families import (
     EFFECT,
-    TOLERANCE,
-    assert_close,
     assert_generated_exactly,
     greedy,
     mata,
@@ -27,6 +26,7 @@ from mata_audio.families import FAMILIES
 from mata_audio.models.one_prefill import generate_all
 from mata_audio.models.one_prefill import greedy as greedy_config
 from mata_audio.settings.named import NamedSetting
+from reference import Steering, double
 
 SIGHTS = [
     (row.model_type, tokens)
@@ -44,7 +44,7 @@ def test_the_small_models_are_shown_all_that_a_family_sees() -> None:
         assert subject_of(row.model_type).small.tokens == tuple(row.tokens)
 
 
-def shown(model_type: str, tokens: str, side: str = "left") -> tuple[Subject, dict[str, Any]]:
+def shown(model_type: str, tokens: str, side: str = "left") -> tuple[FamilySubject, dict[str, Any]]:
     """A family and prompts about pictures: with one, with two, and with none."""
     subject = subject_of(model_type)
     return subject, subject.small.inputs(subject.small.questions_about(tokens), side)
@@ -56,7 +56,7 @@ def shown(model_type: str, tokens: str, side: str = "left") -> tuple[Subject, di
 @each_sight
 def test_reading_a_prompt(model_type: str, tokens: str, formula: str, side: str, rows: str) -> None:
     subject, inputs = shown(model_type, tokens, side)
-    setting = Setting(subject.layers, formula=formula, tokens=tokens, rows=rows)
+    setting = Steering(subject.layers, formula=formula, tokens=tokens, rows=rows)
     read = read_exactly(subject, inputs, setting)
     untouched = read.real & (~read.last if rows == "last" else (torch.arange(3) == 2)[:, None])
     steered, baseline = read.steered[untouched], read.baseline[untouched]
@@ -72,14 +72,14 @@ def test_reading_a_prompt(model_type: str, tokens: str, formula: str, side: str,
 @each_sight
 def test_cached_generation(model_type: str, tokens: str, formula: str) -> None:
     subject, inputs = shown(model_type, tokens)
-    setting = Setting(subject.layers, formula=formula, tokens=tokens)
+    setting = Steering(subject.layers, formula=formula, tokens=tokens)
     assert_generated_exactly(subject, inputs, setting)
 
 
 @each_sight
 def test_a_sample_is_the_same_alone(model_type: str, tokens: str) -> None:
     subject, inputs = shown(model_type, tokens)
-    setting = Setting(subject.layers, tokens=tokens)
+    setting = Steering(subject.layers, tokens=tokens)
     with mata(setting)(subject.small.model):
         together = subject.model.generate(**inputs, **greedy())
     for sample, question in enumerate(subject.small.questions_about(tokens)[:2]):
@@ -94,7 +94,7 @@ def test_multiply_decodes_on_scaled_keys(
     model_type: str, tokens: str, scaled_layers: set[int]
 ) -> None:
     subject, inputs = shown(model_type, tokens)
-    with mata(Setting(subject.layers, tokens=tokens))(subject.small.model):
+    with mata(Steering(subject.layers, tokens=tokens))(subject.small.model):
         subject.model.generate(**inputs, **greedy())
     assert scaled_layers == ({1} if "gemma" in model_type else set(subject.layers))
 
@@ -150,7 +150,7 @@ def test_only_the_tokens_that_are_named(model_type: str, tokens: str) -> None:
     }
     questions = [question._replace(**seen) for question in small.questions_about("audio")[:2]]
     inputs = small.inputs(questions)
-    setting = Setting(subject.layers, tokens=tokens)
+    setting = Steering(subject.layers, tokens=tokens)
     assert_generated_exactly(subject, inputs, setting)
     with mata(setting)(small.model) as applied, torch.no_grad():
         subject.model(**inputs)
@@ -162,7 +162,7 @@ def test_only_the_tokens_that_are_named(model_type: str, tokens: str) -> None:
     others = {"audio", "image"} - set(tokens.split(","))
     for other in others:
         there = subject.expected(inputs, setting)
-        elsewhere = subject.expected(inputs, Setting(subject.layers, tokens=other))
+        elsewhere = subject.expected(inputs, Steering(subject.layers, tokens=other))
         assert (there - elsewhere).abs().max() > 100 * TOLERANCE
 
 
@@ -176,12 +176,12 @@ def test_larger_gemma_4_in_which_images_look_ahead(rows: str) -> None:
     model: Any = small.model.double()
     model.config.text_config.use_bidirectional_attention = "vision"
     layout = replace(LAYOUTS["gemma4"], mutual=(0, 2, 4))
-    subject = Subject(small, model, layout, double(model, layout), [0, 1, 2, 3, 5])
-    setting = Setting(subject.layers, tokens="image", rows=rows)
+    subject = FamilySubject(small, model, layout, double(model, layout), [0, 1, 2, 3, 5])
+    setting = Steering(subject.layers, tokens="image", rows=rows)
     inputs = small.inputs(small.questions_about("image"))
     inputs["pixel_values"] = inputs["pixel_values"].double()
     with torch.no_grad(), mata(setting)(model):
-        steered = model(**inputs, **positions(inputs, layout)).logits
+        steered = model(**inputs, **layout.positions(inputs)).logits
     real = inputs["attention_mask"].bool()
     want = subject.expected(inputs, setting)[real]
     assert_close(steered[real], want)
@@ -199,10 +199,10 @@ def test_the_setting_of_pai() -> None:
         output = subject.model.generate(**inputs, **greedy())
     width = inputs["input_ids"].shape[1]
     generated = output.sequences[:, width:]
-    setting = Setting([1, 2, 3], alpha=0.2, formula="absolute", tokens="image")
+    setting = Steering([1, 2, 3], alpha=0.2, formula="absolute", tokens="image")
     want, plain = (
         subject.expected(inputs, each, generated=generated)[:, width - 1 : -1]
-        for each in (setting, Setting([]))
+        for each in (setting, Steering([]))
     )
     assert_close(torch.stack(output.logits, 1), want)
     assert (want - plain)[:2].abs().max() > EFFECT

@@ -12,8 +12,7 @@ import pytest
 import torch
 
 from families.folders import folder_of
-from families.full_scores import TOKEN_IDS, Layout, Setting, double
-from families.subjects import Subject
+from families.subjects import FamilySubject
 from families.test_exactness_of_families import assert_generated_exactly
 from families.voxtral_folder import AUDIO, WINDOW_TOKENS, write_tekken, write_voxtral_folder
 from mata_audio import ModelLoadError, SettingsError
@@ -22,6 +21,7 @@ from mata_audio.models.finding import find_model
 from mata_audio.models.loading import load, load_processor
 from mata_audio.models.prompter import Clip, Prompter, PromptStyle
 from mata_audio.profiling.kinds import KINDS, token_kinds, vocabulary
+from reference import PLAIN, Steering, double
 
 QUESTIONS = ["w7 w8", "w5", "w6 w9 w6"]
 
@@ -39,17 +39,16 @@ def clip(seconds: float, seed: int, loud: float = 0.1) -> Clip:
 CLIPS = [[clip(0.9, 1)], [clip(0.4, 2), clip(1.3, 3)], []]
 
 
-def test_it_is_steered_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_steered_exactly() -> None:
     """With one clip, with two and without, against the full scores."""
-    monkeypatch.setitem(TOKEN_IDS, "audio", AUDIO)
     loaded = load(folder_of("voxtral"), device="cpu")
     inputs = Prompter.of(loaded).inputs(QUESTIONS, CLIPS)
     heard = (inputs["input_ids"] == AUDIO).sum(1).tolist()
     assert heard == [WINDOW_TOKENS, 2 * WINDOW_TOKENS, 0]
     small = replace(small_model("voxtral"), model=loaded.model, audio_token_id=AUDIO)
-    twin = double(loaded.model, Layout())
-    subject = Subject(small, loaded.model, Layout(), twin, [1, 2])
-    assert_generated_exactly(subject, inputs, Setting([1, 2]))
+    twin = double(loaded.model)
+    subject = FamilySubject(small, loaded.model, PLAIN, twin, [1, 2])
+    assert_generated_exactly(subject, inputs, Steering([1, 2]))
 
 
 def test_where_the_clips_are(prompter: Prompter) -> None:

@@ -7,46 +7,41 @@ from typing import Any
 import pytest
 import torch
 
-from families.full_scores import Setting
-from families.subjects import Subject, subject_of
-from families.test_exactness_of_families import (
-    TOLERANCE,
-    assert_close,
-    assert_generated_exactly,
-    greedy,
-    mata,
-)
+from checks import TOLERANCE, assert_close, each_formula
+from families.subjects import FamilySubject, subject_of
+from families.test_exactness_of_families import assert_generated_exactly, greedy, mata
 from mata_audio.steering.attention import attend_rows
 from mata_audio.steering.formulas import SCORE_CHANGES
 from mata_audio.steering.scaled_keys import key_heads
+from reference import Steering
 
 
 @pytest.fixture(params=["gemma3n", "gemma4"])
-def gemma(request: pytest.FixtureRequest) -> Subject:
+def gemma(request: pytest.FixtureRequest) -> FamilySubject:
     return subject_of(request.param)
 
 
 @pytest.mark.parametrize("layer", range(6))
-def test_each_layer_alone(gemma: Subject, layer: int, scaled_layers: set[int]) -> None:
+def test_each_layer_alone(gemma: FamilySubject, layer: int, scaled_layers: set[int]) -> None:
     """Layers 2 and 3 hand their keys to 4 and 5: a gain must stay in the layer that it is for."""
     inputs = gemma.small.inputs(gemma.small.questions)
-    with mata(Setting([layer]))(gemma.small.model):
+    with mata(Steering([layer]))(gemma.small.model):
         output = gemma.model.generate(**inputs, **greedy())
     width = inputs["input_ids"].shape[1]
     generated = output.sequences[:, width:]
-    steered = gemma.expected(inputs, Setting([layer]), generated=generated)[:, width - 1 : -1]
+    steered = gemma.expected(inputs, Steering([layer]), generated=generated)[:, width - 1 : -1]
     assert_close(torch.stack(output.logits, 1), steered)
     # Only layer 1 has a whole cache of its own: 0, 2 and 4 slide, and 3 hands its keys to 5.
     assert scaled_layers == ({1} if layer == 1 else set())
 
 
-def test_audio_outside_the_window_is_out_of_reach(gemma: Subject) -> None:
+def test_audio_outside_the_window_is_out_of_reach(gemma: FamilySubject) -> None:
     """A sliding layer in which no audio is left in sight: nothing changes, and nothing breaks."""
     (question, *_) = gemma.small.questions
     far = question._replace(text=question.text + 12)
     inputs = gemma.small.inputs([far])
     plain = gemma.model.generate(**inputs, **greedy())
-    with mata(Setting([0]))(gemma.small.model) as applied:
+    with mata(Steering([0]))(gemma.small.model) as applied:
         steered = gemma.model.generate(**inputs, **greedy())
     assert_close(torch.stack(steered.logits), torch.stack(plain.logits))
     assert applied.receipt.negative_share is None  # of scores that no row sees there is no share
@@ -54,8 +49,8 @@ def test_audio_outside_the_window_is_out_of_reach(gemma: Subject) -> None:
 
 @pytest.mark.parametrize("cache", ["static", "dynamic"])
 @pytest.mark.parametrize("formula", ["multiply", "add"])
-def test_answers_longer_than_the_window(gemma: Subject, formula: str, cache: str) -> None:
-    setting = Setting(gemma.layers, formula=formula)
+def test_answers_longer_than_the_window(gemma: FamilySubject, formula: str, cache: str) -> None:
+    setting = Steering(gemma.layers, formula=formula)
     inputs = gemma.small.inputs(gemma.small.questions)
     with mata(setting)(gemma.small.model):
         options = greedy(max_new_tokens=14, cache_implementation=cache, disable_compile=True)
@@ -72,13 +67,13 @@ def test_heads_that_share_a_key_head_in_some_layers_alone(scaled_layers: set[int
     heads = [key_heads(layer.self_attn, 4) for layer in gemma.decoder.layers]
     assert heads == [2, 1, 2, 1, 2, 1]
     inputs = gemma.small.inputs(gemma.small.questions)
-    assert_generated_exactly(gemma, inputs, Setting([1], heads=[0, 1]))
+    assert_generated_exactly(gemma, inputs, Steering([1], heads=[0, 1]))
     assert not scaled_layers
 
 
-def test_a_pass_that_wants_the_last_logits_alone(gemma: Subject) -> None:
+def test_a_pass_that_wants_the_last_logits_alone(gemma: FamilySubject) -> None:
     """Gemma 4 then runs the layers that share keys on the last row alone."""
-    setting = Setting([3, 4, 5])
+    setting = Steering([3, 4, 5])
     inputs = gemma.small.inputs(gemma.small.questions)
     positions = {"position_ids": (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)}
     for kept in (1, 2, 0):
@@ -90,7 +85,7 @@ def test_a_pass_that_wants_the_last_logits_alone(gemma: Subject) -> None:
         assert applied.receipt.active_rows == 2
 
 
-@pytest.mark.parametrize("formula", ["multiply", "absolute", "add"])
+@each_formula
 @pytest.mark.parametrize("model_type", ["qwen2_audio", "gemma3n"])
 def test_capped_scores(monkeypatch: pytest.MonkeyPatch, model_type: str, formula: str) -> None:
     """The gain is for the raw score; the cap comes after it. SDPA knows no caps, eager does."""
@@ -106,7 +101,7 @@ def test_capped_scores(monkeypatch: pytest.MonkeyPatch, model_type: str, formula
     def forward(module: Any, *args: Any, **kwargs: Any) -> Any:
         return original(module, *args, **kwargs, softcap=cap)
 
-    setting = Setting([1, 3], formula=formula)
+    setting = Steering([1, 3], formula=formula)
     inputs = subject.small.inputs(subject.small.questions)
     before = subject.decoder.config._attn_implementation
     subject.decoder.set_attn_implementation("eager")

@@ -35,7 +35,7 @@ from mata_audio.settings.named import NamedSetting
 from mata_audio.steering.attachment import Attachment
 from mata_audio.steering.gain_tensor import gain_tensor
 from mata_audio.steering.observation import Observation
-from reference import decoder_of, double, full_score_attention
+from reference import Steering, double, full_score_attention
 from subject import Subject
 
 NOTHING = MATA(alpha=0)
@@ -70,12 +70,10 @@ def reference_attention(
     real = torch.cat([mask.bool(), later], 1)
     audio = torch.cat([(ids == subject.audio_token_id) & mask.bool(), ~later], 1)
     active = real & (real.cumsum(1) >= mask.sum(1, keepdim=True))
-    setting = {"layers": list(mata.layers or []), "heads": mata.heads, "formula": mata.formula}
-    if mata.alpha == 0:
-        setting["layers"] = []
-    with full_score_attention(
-        decoder_of(twin), alpha=mata.alpha, active=active, audio=audio, **setting
-    ):
+    layers = [] if mata.alpha == 0 else mata.layers
+    steering = Steering(layers, mata.alpha, mata.formula, mata.heads)
+    masks = {"active": active, "keys": audio, "real": real}
+    with full_score_attention(twin, steering, **masks, cached=True):
         options = greedy(subject, max_new_tokens=new_tokens, output_attentions=True, **more)
         return twin.generate(**inputs, **options).attentions
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mata_audio import MATA, MataError, SettingsError, SettingsTypeError
 from mata_audio.notation.layers import format_indices, parse_indices, scaled_paper_layers
 from mata_audio.settings.in_words import describe
+from mata_audio.steering.formulas import FORMULAS
 from mata_audio.steering.gain_tensor import chosen_layers, gain_tensor
 
 finite = st.floats(-1000, 1000, allow_nan=False)
@@ -53,8 +54,8 @@ def test_layers_are_read(layers: Any, expected: Any) -> None:
         ("alpha", 10**400, SettingsError, "alpha must be a finite number"),
         ("alpha", "0.1", SettingsTypeError, "alpha must be a number"),
         ("alpha", True, SettingsTypeError, "alpha must be a number"),
-        ("gains", 0.1, SettingsTypeError, "gains must be a list for each layer"),
-        ("gains", [0.1], SettingsTypeError, "gains must be a list for each layer"),
+        ("gains", 0.1, SettingsTypeError, "gains must be a list of numbers for each layer"),
+        ("gains", [0.1], SettingsTypeError, "gains must be a list of numbers for each layer"),
         ("gains", [["a"]], SettingsTypeError, "gains must be numbers"),
         ("gains", [[True]], SettingsTypeError, "gains must be numbers"),
         ("gains", [], SettingsError, "a row for each layer"),
@@ -175,7 +176,7 @@ def test_gains_are_of_one_shape_and_all_there_is_to_say() -> None:
     mata = MATA(gains=[[1.0, 1.0]])
     with pytest.raises(SettingsError, match=r"1 layers and 2 heads; this model has 3 layers"):
         gain_tensor(mata, layers=3, heads=2)
-    with pytest.raises(SettingsError, match="leave these two out"):
+    with pytest.raises(SettingsError, match="give either gains, or layers and heads"):
         MATA(gains=[[1.0]], layers="0")
 
 
@@ -187,7 +188,7 @@ def test_gains_are_written_a_layer_a_line(tmp_path: Path) -> None:
 
 
 shared = {
-    "formula": st.sampled_from(["multiply", "absolute", "add"]),
+    "formula": st.sampled_from(list(FORMULAS)),
     "on_no_audio": st.sampled_from(["raise", "ignore"]),
     "rows": st.sampled_from(["last", "all", "after-audio", "last-3", "random-40"]),
     "seed": st.integers(0, 2**40),

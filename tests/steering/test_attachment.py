@@ -25,20 +25,7 @@ from mata_audio import (
     UnsupportedModelError,
 )
 from subject import Subject
-
-
-def traces(model: torch.nn.Module) -> dict[str, Any]:
-    """All that attaching could have changed: attributes, configs and hooks of every module."""
-    found: dict[str, Any] = {}
-    for name, module in model.named_modules():
-        for key, value in vars(module).items():
-            if key == "rope_deltas":  # the model's own note of its latest prompt
-                continue
-            is_hooks = key.startswith("_") and "hooks" in key and isinstance(value, dict)
-            found[f"{name}.{key}"] = list(value) if is_hooks else id(value)
-            if key == "config":
-                found[f"{name}.config.*"] = repr(sorted(vars(value)))
-    return found
+from traces import traces
 
 
 def logits(subject: Subject) -> torch.Tensor:
@@ -307,7 +294,7 @@ def test_prompt_length_beyond_the_sequence(qwen2_audio: Subject) -> None:
     ):
         qwen2_audio.model(**inputs)
     with (
-        pytest.raises(PromptLengthError, match="2 entries for a batch of 3"),
+        pytest.raises(PromptLengthError, match="2 entries, but the batch has 3 samples"),
         MATA()(qwen2_audio.model, prompt_length=[5, 6]),
     ):
         qwen2_audio.model(**qwen2_audio.inputs(QUESTIONS))

@@ -11,12 +11,13 @@ from checks import (
     QUESTIONS,
     assert_close,
     assert_generated_exactly,
+    each_formula,
     expected_logits,
     greedy,
     prompt_tokens,
 )
 from mata_audio import MATA
-from reference import reference_logits
+from reference import Steering
 from subject import Subject
 
 LAYERS = [1, 2]
@@ -31,7 +32,7 @@ def on_backend(request: pytest.FixtureRequest, subject: Subject) -> Subject:
 
 
 @pytest.mark.parametrize("heads", [None, [1, 2]], ids=["all-heads", "some-heads"])
-@pytest.mark.parametrize("formula", ["multiply", "absolute", "add"])
+@each_formula
 def test_greedy_batch(on_backend: Subject, formula: str, heads: list[int] | None) -> None:
     setting: dict[str, Any] = {"alpha": 0.7, "layers": LAYERS, "heads": heads, "formula": formula}
     inputs = on_backend.inputs(QUESTIONS)
@@ -53,18 +54,12 @@ def test_single_prompt(on_backend: Subject, alpha: float) -> None:
 def test_plain_forward_changes_the_last_row_alone(on_backend: Subject, side: str) -> None:
     model, inputs = on_backend.model, on_backend.inputs(QUESTIONS, side=side)
     setting: dict[str, Any] = {"alpha": 0.7, "layers": LAYERS}
-    positions = {} if "Omni" in type(model).__name__ else _positions(inputs)
+    positions = on_backend.layout.positions(inputs)
     with torch.no_grad():
         baseline = model(**inputs, **positions).logits
         with MATA(**setting)(model) as applied:
             steered = model(**inputs, **positions).logits
-    expected = reference_logits(
-        model,
-        inputs,
-        audio_token_id=on_backend.audio_token_id,
-        prompt_tokens=prompt_tokens(inputs),
-        **setting,
-    )
+    expected = on_backend.expected(inputs, Steering(**setting))
     real = inputs["attention_mask"].bool()
     assert_close(steered[real], expected[real])
     last = torch.zeros_like(real)
@@ -78,21 +73,15 @@ def test_plain_forward_changes_the_last_row_alone(on_backend: Subject, side: str
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-@pytest.mark.parametrize("formula", ["multiply", "absolute", "add"])
+@each_formula
 def test_teacher_forced(subject: Subject, side: str, formula: str) -> None:
     model, inputs = subject.model, subject.inputs(QUESTIONS, side=side)
     setting: dict[str, Any] = {"alpha": 0.7, "layers": LAYERS, "formula": formula}
     lengths = [n - answer for n, answer in zip(prompt_tokens(inputs), [9, 4, 6], strict=True)]
-    positions = {} if "Omni" in type(model).__name__ else _positions(inputs)
+    positions = subject.layout.positions(inputs)
     with torch.no_grad(), MATA(**setting)(model, prompt_length=lengths) as applied:
         steered = model(**inputs, **positions).logits
-    expected = reference_logits(
-        model,
-        inputs,
-        audio_token_id=subject.audio_token_id,
-        prompt_tokens=lengths,
-        **setting,
-    )
+    expected = subject.expected(inputs, Steering(**setting), prompt_tokens=lengths)
     real = inputs["attention_mask"].bool()
     assert_close(steered[real], expected[real])
     assert applied.receipt.active_rows == (9 + 1) + (4 + 1)  # the third has no audio
@@ -177,8 +166,3 @@ def test_bfloat16_within_the_spread_of_the_backends(subject: Subject) -> None:
 
 def _one(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     return torch.full((inputs["input_ids"].shape[0], 1), 5)
-
-
-def _positions(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Qwen2-Audio's plain forward counts positions from the slots, so padding needs them given."""
-    return {"position_ids": (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)}

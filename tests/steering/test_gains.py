@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from checks import QUESTIONS, assert_close, greedy, prompt_tokens
+from checks import QUESTIONS, assert_close, each_formula, greedy
 from mata_audio import SettingsError
 from mata_audio.families import locate
 from mata_audio.steering.attachment import Attachment
-from reference import reference_logits
+from reference import Steering
 from subject import Subject
 
 
@@ -35,18 +35,12 @@ def test_each_sample_its_own_gain(subject: Subject) -> None:
     ]
     for sample, setting in enumerate(settings):
         one = {name: value[sample : sample + 1] for name, value in inputs.items()}
-        expected = reference_logits(
-            subject.model,
-            one,
-            audio_token_id=subject.audio_token_id,
-            prompt_tokens=prompt_tokens(one),
-            generated=generated[sample : sample + 1],
-            **setting,
-        )
+        new = generated[sample : sample + 1]
+        expected = subject.expected(one, Steering(**setting), generated=new)
         assert_close(torch.stack(output.logits, 1)[sample], expected[0, width - 1 : -1])
 
 
-@pytest.mark.parametrize("formula", ["multiply", "absolute", "add"])
+@each_formula
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_derivative_by_the_gains(qwen2_audio: Subject, side: str, formula: str) -> None:
     """At gain 0, for every layer and head, against finite differences of the float64 model."""

@@ -12,7 +12,6 @@ from packaging.version import Version
 from transformers import DynamicCache, StaticCache
 
 import models
-import reference
 from checks import (
     NEW_TOKENS,
     QUESTIONS,
@@ -29,7 +28,7 @@ from checks import (
 )
 from mata_audio import MATA, PromptLengthError
 from mata_audio.families.versions import NEWEST
-from reference import reference_logits
+from reference import Steering, double, full_score_attention
 from subject import Subject
 
 
@@ -142,9 +141,11 @@ def test_quantised_cache(qwen2_audio: Subject, setting: dict[str, Any]) -> None:
     audio = torch.nn.functional.pad(inputs["input_ids"] == qwen2_audio.audio_token_id, (0, 99))
     active = torch.ones_like(audio)
     active[:, : inputs["input_ids"].shape[1] - 1] = False
-    twin = reference.double(model).float()
-    full = {"heads": None, "formula": "multiply", **setting, "active": active, "audio": audio}
-    with reference.full_score_attention(reference.decoder_of(twin), alone=True, **full):
+    real = torch.nn.functional.pad(inputs["attention_mask"].bool(), (0, 99), value=True)
+    twin = double(model).float()
+    masks = {"active": active, "keys": audio, "real": real}
+    how = {"cached": True, "others_stock": True}
+    with full_score_attention(twin, Steering(**setting), **masks, **how):
         expected = twin.generate(**inputs, **options)
     assert torch.equal(output.sequences, expected.sequences)
     assert_close(torch.stack(output.logits), torch.stack(expected.logits))
@@ -201,13 +202,7 @@ def test_hand_written_prefill_in_chunks(qwen2_audio: Subject) -> None:
     model, inputs = qwen2_audio.model, qwen2_audio.inputs(QUESTIONS[:1])
     ids, (length,) = inputs["input_ids"], prompt_tokens(inputs)
     audio_end = int((ids[0] == qwen2_audio.audio_token_id).nonzero().max()) + 1
-    expected = reference_logits(
-        model,
-        inputs,
-        audio_token_id=qwen2_audio.audio_token_id,
-        prompt_tokens=[length],
-        **SETTING,
-    )
+    expected = qwen2_audio.expected(inputs, Steering(**SETTING))
     first = {**inputs, "input_ids": ids[:, :audio_end], "attention_mask": None}
     with torch.no_grad(), MATA(**SETTING)(model, prompt_length=length) as applied:
         cache = model(**first, use_cache=True).past_key_values
@@ -280,22 +275,8 @@ def _two_turns(
     active[:, start - 1 : first.shape[1] - 1] = True  # the last answer token was never fed
     last = first.shape[1] + question.shape[1] - 1
     active[:, last:] = True
-    twin = reference.double(subject.model)
-    rest = {k: v for k, v in inputs.items() if k not in ("input_ids", "attention_mask")}
-    with (
-        torch.no_grad(),
-        reference.full_score_attention(
-            reference.decoder_of(twin),
-            layers=SETTING["layers"],
-            heads=None,
-            alpha=SETTING["alpha"],
-            formula="multiply",
-            active=active,
-            audio=ids == subject.audio_token_id,
-        ),
-    ):
-        logits = twin(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False, **rest)
-    return logits.logits[:, last:-1]
+    turns = {**inputs, "input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    return subject.expected(turns, Steering(**SETTING, rows=active))[:, last:-1]
 
 
 def test_a_returned_cache_is_not_left_scaled(qwen2_audio: Subject) -> None:

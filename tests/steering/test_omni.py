@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from test_attachment import traces
 
 import models
 from checks import QUESTIONS, SETTING, assert_generated_exactly, greedy
 from mata_audio import MATA, AlreadyAttachedError
 from mata_audio.families import locate
 from subject import Subject
+from traces import traces
 
 
 @pytest.fixture(scope="module")

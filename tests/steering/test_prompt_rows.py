@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from checks import QUESTIONS, assert_close, greedy, prompt_tokens, rows_in_pieces
+from checks import QUESTIONS, assert_close, greedy, rows_in_pieces
 from mata_audio import MATA, SettingsError, SettingsTypeError
 from mata_audio.families import locate
 from mata_audio.models.one_prefill import prefill
 from mata_audio.notation.rows import LAST, PromptRows, read_rows
 from mata_audio.steering.attachment import Attachment
 from mata_audio.steering.prompt import Prompt
-from reference import reference_logits
+from reference import Steering
 from subject import Subject
 
 LAYERS = [1, 2]
@@ -125,13 +125,11 @@ def test_generation_is_exact(subject: Subject, rows: str, formula: str, backend:
         subject.model.set_attn_implementation(before)
     width = inputs["input_ids"].shape[1]
     of_prompt = changed_rows(subject, inputs, read_rows(rows, 4))
-    common: dict[str, Any] = {
-        "audio_token_id": subject.audio_token_id,
-        "prompt_tokens": prompt_tokens(inputs),
-        "generated": output.sequences[:, width:],
-    }
-    expected = reference_logits(subject.model, inputs, **common, **setting, prompt_rows=of_prompt)
-    last = reference_logits(subject.model, inputs, **common, **setting)
+    generated = output.sequences[:, width:]
+    expected, last = (
+        subject.expected(inputs, Steering(**setting, rows=active), generated=generated)
+        for active in (of_prompt, "last")
+    )
     assert_close(torch.stack(output.logits, 1), expected[:, width - 1 : -1])
     assert (expected - last)[:2, width - 1 :].abs().amax((1, 2)).min() > 1e-3
     decoded = 2 * (output.sequences.shape[1] - width - 1)  # the third sample has no audio
@@ -148,19 +146,10 @@ def test_every_row_of_a_plain_pass(
     monkeypatch.setattr("mata_audio.steering.layer.MAX_SCORES", scores)
     setting: dict[str, Any] = {"alpha": 0.7, "layers": LAYERS}
     inputs = subject.inputs(QUESTIONS, side=side)
-    positions = {}
-    if "Omni" not in type(subject.model).__name__:
-        positions["position_ids"] = (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)
     with torch.no_grad(), MATA(**setting, rows=rows)(subject.model):
-        found = subject.model(**inputs, **positions).logits
-    expected = reference_logits(
-        subject.model,
-        inputs,
-        audio_token_id=subject.audio_token_id,
-        prompt_tokens=prompt_tokens(inputs),
-        prompt_rows=changed_rows(subject, inputs, read_rows(rows, 0)),
-        **setting,
-    )
+        found = subject.model(**inputs, **subject.layout.positions(inputs)).logits
+    active = changed_rows(subject, inputs, read_rows(rows, 0))
+    expected = subject.expected(inputs, Steering(**setting, rows=active))
     real = inputs["attention_mask"].bool()
     assert_close(found[real], expected[real])
 
@@ -171,15 +160,7 @@ def test_one_prompt_without_padding(subject: Subject) -> None:
     with torch.no_grad(), MATA(alpha=0.7, layers=LAYERS, rows="all")(subject.model):
         found = subject.model(**inputs).logits
     rows = torch.ones_like(inputs["input_ids"], dtype=torch.bool)
-    expected = reference_logits(
-        subject.model,
-        inputs,
-        audio_token_id=subject.audio_token_id,
-        prompt_tokens=prompt_tokens(inputs),
-        prompt_rows=rows,
-        alpha=0.7,
-        layers=LAYERS,
-    )
+    expected = subject.expected(inputs, Steering(LAYERS, rows=rows))
     assert_close(found, expected)
 
 

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from test_prompt_rows import changed_rows
 from torch import Tensor
 
-from checks import assert_close, greedy, prompt_tokens
+from checks import assert_close, greedy
 from mata_audio import MATA
-from reference import reference_logits
+from mata_audio.steering.formulas import FORMULAS
+from reference import Steering
 from subject import Subject
 
 LAYERS, HEADS = 4, 4
@@ -40,7 +41,7 @@ tables = st.lists(
 where = st.fixed_dictionaries(
     {"alpha": st.floats(-1, 2), "layers": subsets(LAYERS), "heads": st.none() | subsets(HEADS)}
 ) | st.fixed_dictionaries({"gains": tables})
-formulas = st.sampled_from(["multiply", "absolute", "add"])
+formulas = st.sampled_from(list(FORMULAS))
 targets = st.sampled_from(["last"] * 4 + ["all", "after-audio", "last-7", "random-5"])
 backends = st.sampled_from(["sdpa", "eager"])
 
@@ -50,25 +51,21 @@ def expected(
 ) -> Tensor:
     """Logits of every position by the reference."""
     table = mata.gains is not None
-    return reference_logits(
-        subject.model,
-        inputs,
-        audio_token_id=subject.audio_token_id,
-        prompt_tokens=prompt_tokens(inputs),
+    steering = Steering(
         layers=range(LAYERS) if table else mata.layers,
         heads=None if table else mata.heads,
         alpha=torch.tensor(mata.gains) if table else mata.alpha,
         formula=mata.formula,
-        generated=generated,
-        prompt_rows=_rows(subject, inputs, mata),
+        rows=_rows(subject, inputs, mata),
     )
+    return subject.expected(inputs, steering, generated=generated)
 
 
-def _rows(subject: Subject, inputs: dict[str, Tensor], mata: MATA) -> Tensor | None:
+def _rows(subject: Subject, inputs: dict[str, Tensor], mata: MATA) -> Tensor | str:
     from mata_audio.notation.rows import read_rows
 
     if mata.rows == "last":
-        return None
+        return "last"
     return changed_rows(subject, inputs, read_rows(mata.rows, mata.seed))
 
 
@@ -88,9 +85,6 @@ def test_a_plain_pass(
     assume(any(clips for _, clips in batch))
     mata = MATA(**where, formula=formula, rows=rows)
     inputs = subject.inputs(batch, side=side)
-    positions = {}
-    if "Omni" not in type(subject.model).__name__:
-        positions["position_ids"] = (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)
     before = subject.model.config._attn_implementation
     subject.model.set_attn_implementation(backend)
     try:
@@ -99,7 +93,7 @@ def test_a_plain_pass(
             torch.no_grad(),
             mata(subject.model),
         ):
-            found = subject.model(**inputs, **positions).logits
+            found = subject.model(**inputs, **subject.layout.positions(inputs)).logits
     finally:
         subject.model.set_attn_implementation(before)
     real = inputs["attention_mask"].bool()
