@@ -22,7 +22,6 @@ from mata_audio.evaluation.item import Dataset, Item
 from mata_audio.evaluation.report import ClipMedia, render_report, report_clips
 from mata_audio.evaluation.report.clips import playable
 from mata_audio.evaluation.report.facts import run_facts, title_facts
-from mata_audio.evaluation.results import number_format as formatting
 from mata_audio.evaluation.results.results import (
     Accuracy,
     Answer,
@@ -33,6 +32,7 @@ from mata_audio.evaluation.results.results import (
     Row,
     SettingResult,
 )
+from mata_audio.evaluation.results.tables import as_text
 from mata_audio.settings.named import BASELINE
 
 SCRIPT = "<script>window.acted=true;alert(1)</script>"
@@ -223,7 +223,7 @@ def test_data_come_back_as_they_were(page: str) -> None:
     assert data["items"][0]["clips"] == [
         {
             "name": "0.wav",
-            "length": "30.0 of 41.0\xa0s heard",
+            "length": "30.0\xa0of\xa041.0\xa0s\xa0heard",
             "source": "data:audio/wav;base64,UklGRg==",
         }
     ]
@@ -357,36 +357,24 @@ def test_baseline_alone_and_nothing_scored() -> None:
     assert "No item was scored." in parsed(render_report(nothing, {})).text
 
 
-@pytest.mark.parametrize(
-    ("p", "text"),
-    [
-        (1.0, "1.0"),
-        (0.996, "1.0"),
-        (0.5, "0.50"),
-        (0.0999, "0.10"),
-        (0.047, "0.047"),
-        (0.00013, "0.00013"),
-        (0.0001, "0.00010"),
-        (0.00009, "<\xa00.0001"),
-        (float("nan"), formatting.ABSENT),
-    ],
-)
-def test_p_value(p: float, text: str) -> None:
-    assert formatting.p_value(p) == text
-
-
-def test_points_and_percent() -> None:
-    values = (0.025, -0.025, 0.0, -0.0004, float("nan"))
-    assert [*map(formatting.points, values)] == [
-        "+2.5",
-        "\u22122.5",
-        "0.0",
-        "0.0",
-        formatting.ABSENT,
+def test_page_and_tables_write_the_same_figures() -> None:
+    """p 0.1 has one digit everywhere; only the page's minus sign is the longer one."""
+    change = Paired(60, -0.025, -0.05, 0.0, 1, 3, 0.1, 0.1, 0.033)
+    line = replace(results(NAMES[:1]).overall, paired={NAMES[0]: change})
+    made = results(NAMES[:1], overall=line, groups=())
+    last = as_text(made).splitlines()[-1]
+    assert last.split()[4:] == [
+        "-2.5",
+        "-5.0",
+        "to",
+        "+0.0",
+        "1",
+        "3",
+        "0.1",
     ]
-    assert formatting.percent(0.711) == "71.1\xa0%"
-    assert formatting.counted(1, "item") == "1\xa0item"
-    assert formatting.counted(1000, "item") == "1,000\xa0items"
+    text = parsed(render_report(made, {})).text
+    assert "exact McNemar p\xa0=\xa00.1." in text
+    assert "all 60 \u22122.5 \u22125.0 to +0.0 1 3 0.1 3.3" in text
 
 
 def test_facts() -> None:

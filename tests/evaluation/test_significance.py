@@ -75,6 +75,8 @@ def test_wilson_interval_of_known_cases() -> None:
     assert wilson_interval(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
     assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
     assert wilson_interval(29, 29) == pytest.approx((0.8830, 1.0), abs=5e-5)
+    assert wilson_interval(0, 20)[0] == 0.0
+    assert wilson_interval(29, 29)[1] == 1.0
 
 
 @given(st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))

@@ -40,7 +40,7 @@ DIFFERENCES = {
     (0.1, "4-7"): 0.035,
     (0.2, "4-7"): 0.0,
 }
-WRITTEN = {"+2.0", "−12.5", "+3.5", "0.0"}  # noqa: RUF001 - a minus sign
+WRITTEN = {"+2.0", "−12.5", "+3.5", "+0.0"}  # noqa: RUF001 - a minus sign
 TOLD_APART = {"−12.5", "+3.5"}  # noqa: RUF001
 HOSTILE = ("$x$", "<b>&amp;", "100 $ and \\frac{1}", "名" * 80, "w" * 300, "a\x00b\ud800\n\u202ec")
 

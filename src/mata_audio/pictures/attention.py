@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mata_audio.errors import SettingsError
-from mata_audio.evaluation.results.number_format import counted
+from mata_audio.evaluation.results.number_format import counted, typeset
 from mata_audio.pictures import style
 from mata_audio.pictures.labels import label
 from mata_audio.settings.named import BASELINE
@@ -63,7 +63,8 @@ def mass_by_layer(profile: Profile, setting: str | None = None) -> Figure:
         axes.grid(axis="y")
         axes.set_xlabel("layer (from 0)")
         axes.set_ylabel("attention on audio (%)")
-        style.title(figure, f"Attention on audio by layer ({counted(profile.items, 'item')})")
+        items = typeset(counted(profile.items, "item"))
+        style.title(figure, f"Attention on audio by layer ({items})")
         style.legend_below(figure, entries, 3 if len(name or "") <= 22 else 1)
     return figure
 

@@ -1,4 +1,4 @@
-"""The pictures of ``mata profile`` and of the demo: where the model looks, and listens."""
+"""The pictures of ``mata profile`` and the demo: where the model looks, and when it listens."""
 
 from __future__ import annotations
 
@@ -11,13 +11,38 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from mata_audio.evaluation.item import Item
+    from mata_audio.evaluation.running.plan import Plan
     from mata_audio.models.loading import Loaded
     from mata_audio.profiling import Profile
     from mata_audio.settings.named import NamedSetting
 
 
+def profile_pictures(plan: Plan, loaded: Loaded, profile: Profile, item: Item) -> dict[str, Figure]:
+    """Draw a profile, and where in one item's clips the model listens; keys are file names.
+
+    Args:
+        plan: its first setting is shown with the baseline.
+        loaded: the plan's model.
+        profile: the profile of this model, with this setting.
+        item: the item whose clips are drawn.
+
+    Raises:
+        RunError: the item cannot be read.
+    """
+    from mata_audio.errors import RunError
+    from mata_audio.evaluation.running.batches import stacked
+    from mata_audio.evaluation.running.prepare import FailedItem, preparer_of
+
+    prepared = preparer_of(plan, loaded)(item)
+    if isinstance(prepared, FailedItem):
+        raise RunError(f"{item.id} cannot be drawn: {prepared.error}")
+    inputs = stacked([prepared], loaded.model)
+    first = next(iter(plan.settings[1:]), None)
+    return attention_pictures(profile) | listening_pictures(loaded, item, inputs, profile, first)
+
+
 def attention_pictures(profile: Profile) -> dict[str, Figure]:
-    """Draw where the model looks, with the first setting of the profile, by name of the file."""
+    """Draw where the model looks, without and with the profile's first setting, by file name."""
     from mata_audio.pictures import layer_head_map, mass_by_layer
 
     return {"mass_by_layer": mass_by_layer(profile), "layer_head_map": layer_head_map(profile)}
@@ -30,14 +55,15 @@ def listening_pictures(
     profile: Profile,
     setting: NamedSetting | None,
 ) -> dict[str, Figure]:
-    """Draw each clip of one item over the attention on it, by name of the file.
+    """Draw each clip of one item above the attention to it; keys are file names.
 
     Args:
         loaded: the model.
-        item: what is heard.
+        item: the item whose clips are drawn.
         inputs: its prompt, a batch of one on the model's device.
-        profile: of the same model, with ``setting``, whose layers attention is averaged over.
-        setting: to show beside the baseline.
+        profile: the profile of the same model, with ``setting``. Attention is averaged over the
+            layers that this setting steers.
+        setting: shown with the baseline; None for the baseline only.
 
     Raises:
         AudioError: a clip cannot be read.
@@ -56,7 +82,7 @@ def listening_pictures(
         for source in item.audio
     ]
     found = timeline(loaded.model, inputs, [clip.heard for clip in clips], setting)
-    # Where nothing is steered, no layer is more to the point than others.
+    # If nothing is steered, average over all layers: none matters more than the others.
     layers = (steered_layers(profile, setting.name) if setting is not None else ()) or None
     figures = {}
     for number, clip in enumerate(clips):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mata_audio.errors import SettingsError
-from mata_audio.evaluation.results.number_format import counted, p_value, points
+from mata_audio.evaluation.results.number_format import counted, equals_p, points, typeset
 from mata_audio.evaluation.results.results import Paired
 from mata_audio.evaluation.sweep.table import SIGNIFICANT
 from mata_audio.pictures import style
@@ -54,8 +54,8 @@ def heatmap(sweep: Sweep) -> Figure:
             own.set_title(panel.title, fontweight="normal")
         axes[-1].set_xlabel("alpha (strength, no unit)")
         _colour_bar(figure, axes, norm)
-        n = sweep.tuning.accuracy[BASELINE].n
-        style.title(figure, f"Sweep on the tuning part ({counted(n, 'item')})", _note(sweep, shown))
+        title = f"Sweep on the tuning part ({_tuning_items(sweep)})"
+        style.title(figure, title, _note(sweep, shown))
     return figure
 
 
@@ -98,10 +98,17 @@ def ranking(sweep: Sweep) -> Figure:
         axes.grid(axis="x")
         axes.set_xlabel("difference to the baseline (points)")
         _values_beside(axes, [paired for _, paired, _ in lines], won)
-        n = sweep.tuning.accuracy[BASELINE].n
-        style.title(figure, f"Settings ranked on the tuning part ({counted(n, 'item')})")
+        style.title(figure, f"Settings ranked on the tuning part ({_tuning_items(sweep)})")
         style.legend_below(figure, _ranking_legend(lines), 2)
     return figure
+
+
+def _points(paired: Paired) -> str:
+    return typeset(points(paired.difference))
+
+
+def _tuning_items(sweep: Sweep) -> str:
+    return typeset(counted(sweep.tuning.accuracy[BASELINE].n, "item"))
 
 
 def _draw_panel(axes: Axes, panel: Panel, sweep: Sweep, norm: Any) -> None:
@@ -120,7 +127,7 @@ def _draw_panel(axes: Axes, panel: Panel, sweep: Sweep, norm: Any) -> None:
             Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, edgecolor="white")
         )
         axes.text(
-            column, row, points(paired.difference), ha="center", va="center",
+            column, row, _points(paired), ha="center", va="center",
             color="white" if light < 0.55 else style.QUIET if muted and light > 0.85 else style.INK,
             fontstyle="italic" if muted else "normal", fontweight="normal" if muted else "bold",
         )  # fmt: skip
@@ -163,9 +170,8 @@ def _note(sweep: Sweep, shown: Collection[str]) -> str:
     rest = sweep.held_out.paired.get(sweep.winner)
     framed = "framed: winner" if sweep.winner in shown else "the winner is not in this grid"
     if rest is not None:
-        p = p_value(rest.p)
-        equals = p if p.startswith("<") else f"= {p}"
-        framed += f", {points(rest.difference)} points on the rest ({rest.n:,} items, p {equals})"
+        p = typeset(equals_p(rest.p))
+        framed += f", {_points(rest)} points on the rest ({rest.n:,} items, p {p})"
     return f"{framed}\n{muted}"
 
 
@@ -190,7 +196,7 @@ def _marker(paired: Paired, rest: bool) -> dict[str, Any]:
 
 def _values_beside(axes: Axes, figures: Sequence[Paired], won: Sequence[int]) -> None:
     beside = axes.secondary_yaxis("right")
-    beside.set_yticks(range(len(figures)), [points(paired.difference) for paired in figures])
+    beside.set_yticks(range(len(figures)), [_points(paired) for paired in figures])
     beside.tick_params(length=0)
     beside.spines["right"].set_visible(False)
     for y, tick in enumerate(beside.get_yticklabels()):

@@ -78,14 +78,8 @@ def _common(first: Results, second: Results) -> list[tuple[str, str]]:
 
 def text(comparison: Comparison, first: Path, second: Path) -> str:
     """Return a comparison as a table."""
-    from mata_audio.evaluation.results.tables import (
-        Line,
-        Table,
-        p_value,
-        percent,
-        signed,
-        table_text,
-    )
+    from mata_audio.evaluation.results.number_format import percent
+    from mata_audio.evaluation.results.tables import Line, Table, paired_cells, table_text
 
     lines = [
         Line(
@@ -95,11 +89,7 @@ def text(comparison: Comparison, first: Path, second: Path) -> str:
                 f"{group.paired.n:,}",
                 percent(group.first.value),
                 percent(group.second.value),
-                signed(group.paired.difference),
-                f"{signed(group.paired.low)} to {signed(group.paired.high)}",
-                f"{group.paired.gained:,}",
-                f"{group.paired.lost:,}",
-                p_value(group.paired.p),
+                *paired_cells(group.paired),
             ),
         )
         for group in comparison.groups

@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 from mata_audio.evaluation.report.clips import ClipMedia, playable
 from mata_audio.evaluation.report.markers import marker
-from mata_audio.evaluation.results.number_format import seconds
-from mata_audio.evaluation.results.results import ItemResult, Results
+from mata_audio.evaluation.results.number_format import seconds, typeset
+from mata_audio.evaluation.results.results import ClipHeard, ItemResult, Results
 
 _ESCAPED = {character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
@@ -80,9 +80,10 @@ def _clips(item: ItemResult, media: Sequence[ClipMedia]) -> list[dict[str, str |
         match = next((one for one in heard if one.name == clip.name), None)
         if match:
             heard.remove(match)
-        length = seconds(match.seconds, match.heard) if match else ""
+        length = _length(match) if match else ""
         shown.append({"name": clip.name, "length": length, "source": playable(clip.source)})
-    return shown + [
-        {"name": one.name, "length": seconds(one.seconds, one.heard), "source": None}
-        for one in heard
-    ]
+    return shown + [{"name": one.name, "length": _length(one), "source": None} for one in heard]
+
+
+def _length(clip: ClipHeard) -> str:
+    return typeset(seconds(clip.seconds, clip.heard))

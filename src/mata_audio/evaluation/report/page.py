@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
@@ -18,7 +18,14 @@ from mata_audio.evaluation.report.facts import Fact, run_facts, title_facts
 from mata_audio.evaluation.report.markers import Marker, marker
 from mata_audio.evaluation.report.pictures import Picture
 from mata_audio.evaluation.report.plots import plot
-from mata_audio.evaluation.results import number_format as formatting
+from mata_audio.evaluation.results.number_format import (
+    counted,
+    equals_p,
+    p_value,
+    percent,
+    points,
+    typeset,
+)
 from mata_audio.evaluation.results.results import Accuracy, Paired, Results, Row, SettingResult
 
 
@@ -50,15 +57,8 @@ def render_report(
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    for function in (
-        formatting.percent,
-        formatting.bare_percent,
-        formatting.points,
-        formatting.p_value,
-        formatting.equals_p,
-        formatting.counted,
-    ):
-        environment.filters[function.__name__] = function
+    for function in (percent, points, p_value, equals_p, counted):
+        environment.filters[function.__name__] = _typeset(function)
     page = environment.from_string(_resource("report.html.j2")).render(
         policy=_policy(style, script),
         style=Markup(style),
@@ -69,6 +69,10 @@ def render_report(
     )
     # A lone surrogate, which broken escapes in a question file leave behind, cannot be written.
     return page.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def _typeset(function: Callable[..., str]) -> Callable[..., str]:
+    return lambda *values: typeset(function(*values))
 
 
 def _resource(name: str) -> str:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from mata_audio.evaluation.report.markers import marker
-from mata_audio.evaluation.results.number_format import bare_percent, points
+from mata_audio.evaluation.results.number_format import percent as bare_percent
+from mata_audio.evaluation.results.number_format import points
 from mata_audio.evaluation.results.results import Accuracy, Paired, Row
 
 LINE = 18

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mata_audio.evaluation.reproduction.paper import ARXIV, MATA_NAME, PaperTable
 from mata_audio.evaluation.reproduction.reproduce import Measured, Missing, Reproduction
+from mata_audio.evaluation.results.number_format import percent, points
 from mata_audio.evaluation.results.results import Accuracy, Row
-from mata_audio.evaluation.results.tables import Line, Table, p_value, percent, signed
+from mata_audio.evaluation.results.tables import (
+    Line,
+    Table,
+    accuracy_cells,
+    escaped_markdown,
+    paired_cells,
+    table_markdown,
+    table_text,
+)
 from mata_audio.settings.named import BASELINE
 
 NONE = "-"
@@ -64,7 +73,7 @@ def as_text(reproduction: Reproduction) -> str:
     """Return everything for a terminal."""
     parts = [textwrap.fill(INTRODUCTION, 100)]
     for measured in reproduction.measured:
-        parts += [_text(table) for table in _tables(measured)]
+        parts += [table_text(table) for table in _tables(measured)]
         parts.append("\n".join(notes(measured)))
     rest = not_measured(reproduction)
     return "\n\n".join([*parts, *(["\n".join(["not measured", *rest])] if rest else [])])
@@ -75,14 +84,11 @@ def as_markdown(reproduction: Reproduction) -> str:
     parts = ["# The paper's tables, published and measured", INTRODUCTION]
     for measured in reproduction.measured:
         for table in _tables(measured):
-            rows = [["", *table.columns], ["---", *["---:"] * len(table.columns)]]
-            rows += [[line.name, *map(_escaped, line.cells)] for line in table.lines]
-            written = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-            parts += [f"## {_escaped(table.title)}", written]
-        parts.append("\n".join(f"- {_escaped(note)}" for note in notes(measured)))
+            parts.append(f"## {table_markdown(table)}")
+        parts.append("\n".join(f"- {escaped_markdown(note)}" for note in notes(measured)))
     rest = not_measured(reproduction)
     if rest:
-        parts += ["## Not measured", "\n".join(f"- {_escaped(line)}" for line in rest)]
+        parts += ["## Not measured", "\n".join(f"- {escaped_markdown(line)}" for line in rest)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -103,7 +109,7 @@ def notes(measured: Measured) -> list[str]:
     if paired is not None:
         lines.append(
             f"with {paired.n:,} items and this many changed answers, a difference of "
-            f"{100 * paired.smallest_difference:.1f} points is the smallest that would have shown "
+            f"{percent(paired.smallest_difference)} points is the smallest that would have shown "
             "(80 % power)"
         )
     negative = {s.name: s.negative_share for s in results.settings}.get(MATA_NAME)
@@ -168,25 +174,14 @@ def _cells(row: Compared) -> tuple[str, ...]:
     before = row.measured.accuracy.get(BASELINE)
     after = row.measured.accuracy.get(MATA_NAME)
     paired = row.measured.paired.get(MATA_NAME)
-    points = row.paper_difference
     return (
         NONE if before is None else f"{before.n:,}",
         _figure(row.paper_baseline),
         *_accuracy(before),
         _figure(row.paper_mata),
         _accuracy(after)[0],
-        NONE if points is None else f"{points + 0.0:+.1f}",
-        *(
-            (NONE,) * 5
-            if paired is None
-            else (
-                signed(paired.difference),
-                f"{signed(paired.low)} to {signed(paired.high)}",
-                f"{paired.gained:,}",
-                f"{paired.lost:,}",
-                p_value(paired.p),
-            )
-        ),
+        NONE if row.paper_difference is None else points(row.paper_difference / 100),
+        *((NONE,) * 5 if paired is None else paired_cells(paired)),
     )
 
 
@@ -200,15 +195,10 @@ def _ablation_table(measured: Measured) -> Table:
     lines = []
     for name in (s.name for s in measured.results.settings):
         paired = overall.paired.get(name)
-        figures = (
-            (NONE,) * 3
-            if paired is None
-            else (
-                signed(paired.difference),
-                f"{signed(paired.low)} to {signed(paired.high)}",
-                p_value(paired.p_holm),
-            )
-        )
+        figures = (NONE,) * 3
+        if paired is not None:
+            difference, interval, *_, p_holm = paired_cells(paired, adjusted=True)
+            figures = (difference, interval, p_holm)
         cells = (said[name], *_accuracy(overall.accuracy.get(name)), *figures)
         lines.append(Line("", name, cells))
     columns = ("paper", "measured", "95 % interval", "measured diff.", "95 % interval", "p (Holm)")
@@ -222,32 +212,8 @@ def _said(average: float | None, finding: str) -> str:
 
 
 def _accuracy(accuracy: Accuracy | None) -> tuple[str, str]:
-    if accuracy is None:
-        return NONE, NONE
-    return percent(accuracy.value), f"{percent(accuracy.low)} to {percent(accuracy.high)}"
+    return (NONE, NONE) if accuracy is None else accuracy_cells(accuracy)
 
 
 def _figure(value: float | None) -> str:
     return NONE if value is None else f"{value:.1f}"
-
-
-def _text(table: Table) -> str:
-    rows: list[Sequence[str]] = [("", *table.columns)]
-    rows += [(line.name, *line.cells) for line in table.lines]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    written = [
-        "  ".join(
-            [
-                f"{row[0]:<{widths[0]}}",
-                *(f"{c:>{w}}" for c, w in zip(row[1:], widths[1:], strict=True)),
-            ]
-        )
-        for row in rows
-    ]
-    return "\n".join([table.title, "", written[0], "-" * len(written[0]), *written[1:]])
-
-
-def _escaped(text: str) -> str:
-    for letter in ("\\", "|", "*"):
-        text = text.replace(letter, f"\\{letter}")
-    return " ".join(text.replace("<", "&lt;").split())

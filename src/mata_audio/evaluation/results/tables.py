@@ -7,7 +7,8 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mata_audio.evaluation.results.results import Results, Row, SettingResult
+from mata_audio.evaluation.results.number_format import p_value, percent, points
+from mata_audio.evaluation.results.results import Accuracy, Paired, Results, Row, SettingResult
 from mata_audio.settings.named import BASELINE
 
 
@@ -53,38 +54,29 @@ def _table(results: Results, setting: SettingResult, adjusted: bool) -> Table:
 def _cells(row: Row, setting: str, count: int, adjusted: bool) -> tuple[str, ...]:
     baseline = row.accuracy.get(BASELINE)
     if setting == BASELINE and baseline is not None:
-        interval = f"{100 * baseline.low:.1f} to {100 * baseline.high:.1f}"
-        return (f"{baseline.n:,}", percent(baseline.value), interval)
+        return (f"{baseline.n:,}", *accuracy_cells(baseline))
     paired = row.paired.get(setting)
     if paired is None or baseline is None:
         return ("0", *[""] * (count - 1))
+    accuracies = (percent(baseline.value), percent(row.accuracy[setting].value))
+    return (f"{paired.n:,}", *accuracies, *paired_cells(paired, adjusted))
+
+
+def accuracy_cells(accuracy: Accuracy) -> tuple[str, str]:
+    """Return an accuracy and its interval, in percent."""
+    return percent(accuracy.value), f"{percent(accuracy.low)} to {percent(accuracy.high)}"
+
+
+def paired_cells(paired: Paired, adjusted: bool = False) -> tuple[str, ...]:
+    """Return difference, its interval, gained, lost and p; and Holm's p if ``adjusted``."""
     cells = (
-        f"{paired.n:,}",
-        percent(baseline.value),
-        percent(row.accuracy[setting].value),
-        signed(paired.difference),
-        f"{signed(paired.low)} to {signed(paired.high)}",
+        points(paired.difference),
+        f"{points(paired.low)} to {points(paired.high)}",
         f"{paired.gained:,}",
         f"{paired.lost:,}",
         p_value(paired.p),
     )
     return (*cells, p_value(paired.p_holm)) if adjusted else cells
-
-
-def percent(share: float) -> str:
-    """Write a fraction in percent with one decimal."""
-    return f"{100 * share:.1f}"
-
-
-def signed(share: float) -> str:
-    """Write a difference in points, with its sign; nothing has the sign plus."""
-    points = round(100 * share, 1)
-    return f"{points + 0.0:+.1f}"
-
-
-def p_value(p: float) -> str:
-    """Write a p value with two significant digits; very small ones as a bound."""
-    return "< 0.0001" if p < 0.0001 else f"{p:.2g}"
 
 
 def as_text(results: Results) -> str:
@@ -113,23 +105,23 @@ def table_text(table: Table) -> str:
 def as_markdown(results: Results) -> str:
     """Return the tables in Markdown, accuracies in percent."""
     parts = [table_markdown(table) for table in tables(results)]
-    return "\n\n".join([*parts, *(f"- {_markdown(note)}" for note in results.notes)]) + "\n"
+    return "\n\n".join([*parts, *(f"- {escaped_markdown(note)}" for note in results.notes)]) + "\n"
 
 
 def table_markdown(table: Table) -> str:
     """Return one table in Markdown."""
     rows = [
-        f"| {' | '.join(_markdown(cell) for cell in ['', *table.columns])} |",
+        f"| {' | '.join(escaped_markdown(cell) for cell in ['', *table.columns])} |",
         f"| --- |{' ---: |' * len(table.columns)}",
     ]
     for line in table.lines:
         bold = "**" if line.name == "all" else ""
-        cells = [f"{bold}{_markdown(line.name)}{bold}", *map(_markdown, line.cells)]
+        cells = [f"{bold}{escaped_markdown(line.name)}{bold}", *map(escaped_markdown, line.cells)]
         rows.append(f"| {' | '.join(cells)} |")
-    return f"{_markdown(table.title)}\n\n" + "\n".join(rows)
+    return f"{escaped_markdown(table.title)}\n\n" + "\n".join(rows)
 
 
-def _markdown(text: str) -> str:
+def escaped_markdown(text: str) -> str:
     escaped = (
         text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from mata_audio.evaluation.results.number_format import p_value, percent, points
 from mata_audio.evaluation.results.results import Row
 from mata_audio.evaluation.results.tables import (
     Line,
     Table,
-    p_value,
-    percent,
-    signed,
+    paired_cells,
     table_markdown,
     table_text,
 )
@@ -50,15 +49,7 @@ def _line(row: Row, name: str, adjusted: bool) -> Line:
     accuracy, paired = percent(row.accuracy[name].value), row.paired.get(name)
     if paired is None:
         return Line("", name, (accuracy, *[""] * (6 if adjusted else 5)))
-    cells = (
-        accuracy,
-        signed(paired.difference),
-        f"{signed(paired.low)} to {signed(paired.high)}",
-        f"{paired.gained:,}",
-        f"{paired.lost:,}",
-        p_value(paired.p),
-    )
-    return Line("", name, (*cells, p_value(paired.p_holm)) if adjusted else cells)
+    return Line("", name, (accuracy, *paired_cells(paired, adjusted)))
 
 
 def _verdict(sweep: Sweep) -> str:
@@ -67,13 +58,13 @@ def _verdict(sweep: Sweep) -> str:
         return "No setting gained more answers than it lost on the tuning part: none is chosen."
     paired = sweep.held_out.paired[sweep.winner]
     change = (
-        f"{sweep.winner} changes accuracy by {signed(paired.difference)} points on the rest "
+        f"{sweep.winner} changes accuracy by {points(paired.difference)} points on the rest "
         f"(p {p_value(paired.p)})"
     )
     if paired.p < SIGNIFICANT:
         return f"{change}{'.' if paired.difference > 0 else ': it does harm there.'}"
     return (
         f"{change}. That is not told apart from no change: with so many items, "
-        f"{100 * paired.smallest_difference:.1f} points is the smallest difference that would "
+        f"{percent(paired.smallest_difference)} points is the smallest difference that would "
         "have shown."
     )

@@ -1,0 +1,64 @@
+"""How numbers are written, in tables as on the page."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from mata_audio.evaluation.results.number_format import (
+    ABSENT,
+    counted,
+    equals_p,
+    p_value,
+    percent,
+    points,
+    seconds,
+    typeset,
+)
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (1.0, "1"),
+        (0.996, "1"),
+        (0.45, "0.45"),
+        (0.1, "0.1"),
+        (0.0999, "0.1"),
+        (0.047, "0.047"),
+        (0.00013, "0.00013"),
+        (0.0001, "0.0001"),
+        (0.00009, "< 0.0001"),
+        (math.nan, ABSENT),
+    ],
+)
+def test_p_values_have_two_significant_digits(p: float, text: str) -> None:
+    assert p_value(p) == text
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"),
+    [
+        (0.025, "+2.5"),
+        (-0.025, "-2.5"),
+        (0.0, "+0.0"),
+        (-0.0004, "+0.0"),
+        (math.inf, ABSENT),
+        (math.nan, ABSENT),
+    ],
+)
+def test_points_have_a_sign_and_nothing_is_no_loss(fraction: float, text: str) -> None:
+    assert points(fraction) == text
+
+
+def test_other_numbers() -> None:
+    assert [percent(0.711), percent(1.0), percent(math.nan)] == ["71.1", "100.0", ABSENT]
+    assert [equals_p(0.1), equals_p(0.00001)] == ["= 0.1", "< 0.0001"]
+    assert [counted(1, "item"), counted(1000, "item")] == ["1 item", "1,000 items"]
+    assert [seconds(9.0, 9.0), seconds(41.0, 30.0)] == ["9.0 s", "30.0 of 41.0 s heard"]
+    assert seconds(math.nan, 1.0) == ""
+
+
+def test_typeset_changes_only_minus_signs_and_spaces() -> None:
+    assert typeset("-2.5 to +1.0") == "\u22122.5\xa0to\xa0+1.0"
