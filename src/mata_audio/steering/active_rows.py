@@ -1,4 +1,7 @@
-"""The active query rows of one forward pass: the same in every sample, or not."""
+"""The active query rows of one forward pass, whose attention is changed: two ways to hold them.
+
+:class:`Span` when every sample has the same rows, :class:`Ragged` when they differ.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Span:
-    """The same rows, side by side, in every sample: the usual case, and the cheap one.
+    """The same consecutive rows in every sample: the usual case, and the cheap one.
 
     Args:
         start: first active row.
-        stop: one past the last.
+        stop: one past the last active row.
         samples: number of samples.
     """
 
@@ -25,7 +28,7 @@ class Span:
 
     @property
     def count(self) -> int:
-        """Active rows over the batch."""
+        """Number of active rows over the batch."""
         return (self.stop - self.start) * self.samples
 
     def covers(self, queries: int) -> bool:
@@ -33,7 +36,7 @@ class Span:
         return self.start == 0 and self.stop == queries
 
     def chunks(self, at_once: int) -> Iterator[Span]:
-        """Split into parts of at most ``at_once`` rows a sample; itself where that is enough."""
+        """Yield parts of at most ``at_once`` rows a sample; the rows themselves if they are few."""
         if self.stop - self.start <= at_once:
             yield self
             return
@@ -41,7 +44,7 @@ class Span:
             yield Span(start, min(start + at_once, self.stop), self.samples)
 
     def places(self, device: torch.device) -> Tensor:
-        """Row numbers, shape ``(1, rows)``."""
+        """Return the row numbers, shape ``(1, rows)``."""
         return torch.arange(self.start, self.stop, device=device)[None]
 
     def take(self, values: Tensor) -> Tensor:
@@ -59,12 +62,12 @@ class Span:
 
 @dataclass(frozen=True)
 class Ragged:
-    """Rows that differ between samples: padding on the right, prompts of unequal length.
+    """Rows that differ between samples, as with padding on the right or unequal prompts.
 
     Args:
         index: row numbers, each sample's active ones first, shape ``(batch, rows)``.
-        active: which of them are active, same shape.
-        count: active rows over the batch.
+        active: which of them are active (the others fill up the shorter samples), same shape.
+        count: number of active rows over the batch.
     """
 
     index: Tensor
@@ -72,11 +75,11 @@ class Ragged:
     count: int
 
     def covers(self, queries: int) -> bool:
-        """Whether every row of the pass is active; not worth knowing here."""
+        """Always False; callers take the general path."""
         return False
 
     def chunks(self, at_once: int) -> Iterator[Ragged]:
-        """Split into parts of at most ``at_once`` rows a sample; itself where that is enough."""
+        """Yield parts of at most ``at_once`` rows a sample; the rows themselves if they are few."""
         if self.index.shape[1] <= at_once:
             yield self
             return
@@ -85,21 +88,21 @@ class Ragged:
             yield Ragged(index, active, self.count)
 
     def places(self, device: torch.device) -> Tensor:
-        """Row numbers, shape ``(batch, rows)``."""
+        """Return the row numbers, shape ``(batch, rows)``."""
         return self.index.to(device)
 
     def take(self, values: Tensor) -> Tensor:
         """Return these rows of ``values``, shape ``(batch or 1, heads, queries, ...)``."""
         index = self.index.to(values.device)
         values = values.expand(index.shape[0], *values.shape[1:])
-        return values[_samples(index), :, index].transpose(1, 2)
+        return values[_sample_numbers(index), :, index].transpose(1, 2)
 
     def put(self, values: Tensor, new: Tensor) -> None:
         """Write the active rows of ``new`` into ``values``, ``(batch, heads, queries, ...)``."""
         index = self.index.to(values.device)
         keep = self.active.to(values.device)[:, :, None, None]
-        old = values[_samples(index), :, index]
-        values[_samples(index), :, index] = torch.where(keep, new.transpose(1, 2), old)
+        old = values[_sample_numbers(index), :, index]
+        values[_sample_numbers(index), :, index] = torch.where(keep, new.transpose(1, 2), old)
 
     def only_active(self, per_row: Tensor) -> Tensor:
         """Return ``per_row``, shape ``(batch, 1, rows, ...)``, False where a row is not active."""
@@ -110,12 +113,13 @@ Rows = Span | Ragged
 
 
 def ragged(active: Tensor) -> Ragged:
-    """Gather the True entries of ``active``, shape ``(batch, queries)``, to the front."""
+    """Return the rows at which ``active``, shape ``(batch, queries)``, is True."""
     most = int(active.sum(dim=1).max())
     index = active.int().argsort(dim=1, descending=True, stable=True)[:, :most]
-    chosen = active.gather(1, index)
-    return Ragged(index, chosen, int(chosen.sum()))
+    gathered = active.gather(1, index)
+    return Ragged(index, gathered, int(gathered.sum()))
 
 
-def _samples(index: Tensor) -> Tensor:
+def _sample_numbers(index: Tensor) -> Tensor:
+    """Return 0, 1, ... down the batch, shape ``(batch, 1)``, to index beside ``index``."""
     return torch.arange(index.shape[0], device=index.device)[:, None]

@@ -1,6 +1,6 @@
 """The intervention itself: attention of a few query rows with changed audio scores.
 
-Cost and memory are rows x keys for each head; no keys x keys matrix is ever made.
+Time and memory are rows x keys for each head; no keys x keys matrix is ever made.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class RowAttention(NamedTuple):
 
     Args:
         output: shape ``(batch, heads, rows, value_dim)``.
-        weights: after the softmax, shape ``(batch, heads, rows, keys)``.
+        weights: attention after the softmax, shape ``(batch, heads, rows, keys)``.
         raw: scores before the intervention, same shape.
     """
 
@@ -47,16 +47,16 @@ def attend_rows(
     float32 or wider. Differentiable in ``gain``.
 
     Args:
-        query: rows, shape ``(batch, heads, rows, head_dim)``.
+        query: the rows to attend from, shape ``(batch, heads, rows, head_dim)``.
         key: shape ``(batch, key_heads, keys, head_dim)``; heads is a multiple of key_heads.
         value: shape ``(batch, key_heads, keys, value_dim)``.
-        gain: of each key, 0 where it is not audio, shape ``(batch, heads, 1, keys)``.
-        formula: one of :data:`mata_audio.steering.formulas.FORMULAS`.
+        gain: one for each key, 0 where it is not audio, shape ``(batch, heads, 1, keys)``.
+        formula: a function of :data:`mata_audio.steering.formulas.SCORE_CHANGES`.
         mask: bool (True is visible) or additive, broadcastable to (batch, heads, rows, keys).
-        scaling: factor of q . k.
-        softcap: where the model caps scores: a score becomes cap * tanh(score / cap). The
+        scaling: factor applied to q . k.
+        softcap: for models that cap scores: a score becomes cap * tanh(score / cap). The
             intervention comes first, on the raw score.
-        dropout: of the weights; 0 at inference.
+        dropout: probability that a weight is dropped; 0 at inference.
     """
     batch, heads, rows, head_dim = query.shape
     key_heads, keys = key.shape[1:3]
@@ -65,7 +65,7 @@ def attend_rows(
     scores = formula(raw, gain)
     if softcap is not None:
         capped = softcap * torch.tanh(scores / softcap)
-        scores = capped.masked_fill(scores == float("-inf"), float("-inf"))  # knocked out stays so
+        scores = capped.masked_fill(scores == float("-inf"), float("-inf"))  # tanh made it finite
     if mask is not None and mask.dtype == torch.bool:
         scores = torch.where(mask, scores, torch.finfo(scores.dtype).min)
     elif mask is not None:

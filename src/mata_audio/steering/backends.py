@@ -1,9 +1,9 @@
-"""Transformers' attention functions: the one name we add, and how to call the one we wrap.
+"""Transformers' attention functions: how to reroute a layer, and how to call the one it had.
 
-A decoder layer looks its attention function up by ``self.config._attn_implementation``, and
-``self.config`` is an attribute of each attention module. So a layer is rerouted by giving that one
-module a shallow copy of its config with our name in it. Mask building, other layers and other
-models read the unchanged config, and putting the attribute back undoes everything.
+An attention module looks up its function by ``self.config._attn_implementation``. So one layer
+is rerouted by giving its module a shallow copy of the config with our name in it. Mask building,
+other layers and other models read the unchanged config, and restoring the attribute undoes
+everything.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mata_audio.errors import UnsupportedModelError
 
 NAME = "mata_audio"
 _LAYER = "_mata_audio_layer"
-# These read nothing from module.config; the others (flash) look up their kernel by its name there.
+# These read nothing from module.config; the others (flash) find their kernel by the name in it.
 _CONFIG_FREE = ("sdpa", "eager", "flex_attention")
 
 AttentionOutput = tuple[Tensor, Tensor | None]
@@ -36,13 +36,13 @@ def rerouted_config(config: Any, layer: Callable[..., AttentionOutput]) -> Any:
 
 
 def call_original(module: nn.Module, original: Any, *args: Any, **kwargs: Any) -> AttentionOutput:
-    """ForwardPass the attention function that ``module`` would use with its ``original`` config.
+    """Call the attention function that ``module`` would use with its ``original`` config.
 
     Args:
         module: the attention module.
-        original: its own config, which names the backend.
+        original: the module's unchanged config, which names the backend.
         args: query, key, value and mask.
-        kwargs: as given by the module.
+        kwargs: what else the module passes.
     """
     name = original._attn_implementation
     function = ALL_ATTENTION_FUNCTIONS.get_interface(name, _eager(module))
@@ -57,7 +57,7 @@ def call_original(module: nn.Module, original: Any, *args: Any, **kwargs: Any) -
 
 
 def _eager(module: nn.Module) -> Callable[..., AttentionOutput]:
-    """``eager`` is not in the registry: it is a function of the model's own file."""
+    """Return the eager function, which is not registered: it is in the model's own file."""
     return sys.modules[type(module).__module__].eager_attention_forward
 
 
@@ -67,7 +67,7 @@ def _dispatch(
     layer = getattr(module.config, _LAYER, None)
     if layer is None:
         raise UnsupportedModelError(
-            f"the attention name {NAME!r} is for MATA's own use: "
+            f"the attention backend {NAME!r} cannot be chosen directly: "
             "steer a model with `with MATA(...)(model):`"
         )
     return layer(module, query, key, value, mask, **kwargs)

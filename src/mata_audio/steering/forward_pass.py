@@ -20,13 +20,13 @@ class ForwardPass:
     """One forward pass.
 
     Args:
-        prompt: of each row of the batch.
+        prompt: the prompts of the batch.
         rows: the active query rows of this pass; None when there are none.
-        past: slots in the cache before the pass.
-        queries: rows of the pass.
+        past: number of slots in the cache before the pass.
+        queries: number of rows that the pass reads.
         ends_prompt: whether this pass reads the last slot of the prompt.
         scaled: the cache whose keys may be scaled; None outside ``generate`` or without a cache.
-        negatives: where the raw audio scores are counted.
+        negatives: counts the raw audio scores below zero.
     """
 
     prompt: Prompt
@@ -41,23 +41,24 @@ class ForwardPass:
 
     @property
     def reads_prompt(self) -> bool:
-        """Whether slots of the prompt are among the queries."""
+        """Whether the pass reads slots of the prompt."""
         return self.past < self.prompt.width
 
     def of_last(self, queries: int) -> ForwardPass:
-        """Return this pass as a layer sees it that runs its last ``queries`` rows alone.
+        """Return this pass as seen by a layer that runs only its last ``queries`` rows.
 
-        Gemma 4 does that in the layers that share keys, in a pass that wants the last logits alone.
+        In Gemma 4, layers that share keys do so when only the last logits are needed.
 
         Raises:
-            UnsupportedModelError: the layer runs more rows than the pass has tokens.
+            UnsupportedModelError: the layer reads more rows than the pass has tokens.
         """
         if queries == self.queries:
             return self
         if queries > self.queries:
             raise UnsupportedModelError(
                 f"a layer reads {queries} rows in a pass over {self.queries} tokens: the model "
-                "adds tokens of its own, so its audio tokens are not where input_ids has them"
+                "inserts tokens itself, so its audio tokens are not where input_ids has them. It "
+                "cannot be steered"
             )
         known = self._last_rows
         if known is None or known.queries != queries:
@@ -69,7 +70,7 @@ class ForwardPass:
 
     def first(self, queries: int, keys: int) -> int:
         """Return the place of the pass's first row among the ``keys`` that a layer attends to."""
-        dropped = max(0, self.past + queries - keys)  # a sliding cache lets go of the oldest
+        dropped = max(0, self.past + queries - keys)  # a sliding cache drops the oldest keys
         return self.past - dropped
 
     def audio_keys(self, queries: int, keys: int, device: torch.device) -> Tensor:

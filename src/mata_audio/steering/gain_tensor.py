@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Strengths(Protocol):
-    """What gains are made of: these fields of :class:`mata_audio.MATA`."""
+    """The fields of :class:`mata_audio.MATA` that gains are made of."""
 
     @property
     def alpha(self) -> float:
@@ -53,8 +53,8 @@ def gain_tensor(
         attending: layers that have attention; None for all.
 
     Raises:
-        SettingsError: a layer or head that the decoder does not have, a layer without attention, or
-            a table of gains for a decoder of another shape.
+        SettingsError: the decoder lacks a layer or head, a layer has no attention, or the table of
+            gains is for a decoder of another shape.
     """
     if setting.gains is not None:
         _check_shape(setting.gains, layers, heads)
@@ -74,15 +74,15 @@ def gain_tensor(
 def chosen_layers(
     setting: Strengths, depth: int, attending: Sequence[int] | None = None
 ) -> tuple[int, ...]:
-    """Return the layers that a setting takes on a decoder of ``depth`` layers.
+    """Return the layers that a setting steers in a decoder of ``depth`` layers.
 
     Args:
         setting: a MATA setting.
-        depth: of the decoder.
+        depth: number of decoder layers.
         attending: layers that have attention; None for all.
 
     Raises:
-        SettingsError: a layer that the decoder does not have, or one without attention.
+        SettingsError: the decoder lacks a layer, or a layer has no attention.
     """
     if setting.gains is not None:
         return resolve("layers", steered(setting.gains), depth, "decoder layers")
@@ -98,5 +98,5 @@ def _check_shape(gains: GainTable, layers: int, heads: int) -> None:
     if (len(gains), len(gains[0])) != (layers, heads):
         raise SettingsError(
             f"the setting has gains for {len(gains)} layers and {len(gains[0])} heads; this model "
-            f"has {layers} layers and {heads} heads: gains are of one model, tune them on this one"
+            f"has {layers} layers and {heads} heads. Gains fit one model: tune them on this one"
         )

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from mata_audio.steering.forward_pass import ForwardPass
 
 MAX_SCORES = 2**23
-"""Scores held at once (batch x heads x rows x keys): many active rows are worked off in chunks."""
+"""Most scores held at once (batch x heads x rows x keys): more active rows go in chunks."""
 
-# Arguments of other models' attention that would change the result; not one may be passed over.
+# Arguments that change the result of some models' attention, and that must not go unnoticed.
 _NOT_HANDLED = ("s_aux", "position_bias")
 
 
@@ -31,11 +31,11 @@ class SteeredLayer:
 
     Args:
         module: the layer's attention module.
-        index: of the decoder layer.
-        gains: of all layers, shape ``(layers, batch or 1, heads)``.
+        index: index of the decoder layer.
+        gains: gains of all layers, shape ``(layers, batch or 1, heads)``.
         formula: key of :data:`mata_audio.steering.formulas.SCORE_CHANGES`.
-        observer: shown the attention of the active rows. With it, a layer whose gains are all 0
-            still runs the stock function alone, and its active rows are computed beside it.
+        observer: shown the attention of the active rows. In a layer whose gains are all 0, these
+            are then computed only to be shown: the output is the stock function's.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class SteeredLayer:
         self._gains = gains
         self._formula = SCORE_CHANGES[formula]
         self._observer = observer
-        # Only observed layers may have no gain at all.
+        # Without an observer, only layers that have a gain are made into a SteeredLayer.
         self._steers = observer is None or gains.requires_grad or bool(gains[index].any())
         self._keys_can_be_scaled = (
             formula == "multiply"
-            and observer is None  # with scaled keys, rows are no longer computed here
+            and observer is None  # stock kernels have nothing to show
             and not gains.requires_grad
             and not shares_keys(module)
             and shared_by_groups(gains[index], key_heads(module, gains.shape[2]))
@@ -102,7 +102,7 @@ class SteeredLayer:
         return output, weights
 
     def _scale_keys(self, key: Tensor, gain: Tensor, this_pass: ForwardPass) -> None:
-        """Once the prompt is read, let the stock kernels do the rest where that is exact."""
+        """Once the prompt is read, let the stock kernels do the rest if that is exact."""
         if this_pass.ends_prompt and this_pass.scaled is not None and self._keys_can_be_scaled:
             this_pass.scaled.scale(self.index, key, gain)
 
@@ -110,12 +110,13 @@ class SteeredLayer:
         if kwargs.get("cache") is not None:
             raise UnsupportedModelError(
                 "continuous batching (generate_batch, paged caches) cannot be steered: "
-                "use generate()"
+                "call generate() instead"
             )
         for name in _NOT_HANDLED:
             if kwargs.get(name) is not None:
                 raise UnsupportedModelError(
-                    f"layer {self.index} attends with {name}, which MATA does not handle"
+                    f"the attention of layer {self.index} uses {name}, which MATA does not handle: "
+                    "this model cannot be steered"
                 )
         if self.current_pass is None:
             raise UnsupportedModelError(
@@ -127,7 +128,7 @@ class SteeredLayer:
     def _key_gain(self, query: Tensor, key: Tensor, this_pass: ForwardPass) -> Tensor:
         """Return the gain of each key, 0 where it is not audio, shape (batch, heads, 1, keys)."""
         gains = self._gains[self.index].to(query.device)
-        if gains.shape[0] not in (1, query.shape[0]):  # the beams of each sample
+        if gains.shape[0] not in (1, query.shape[0]):  # each sample has several beams
             gains = gains.repeat_interleave(query.shape[0] // gains.shape[0], dim=0)
         audio = this_pass.audio_keys(query.shape[2], key.shape[2], query.device)
         return gains[:, :, None, None] * audio
@@ -144,7 +145,7 @@ class SteeredLayer:
         gain: Tensor,
         kwargs: dict[str, Any],
     ) -> RowAttention:
-        """Attend from ``rows`` with the intervention."""
+        """Attend from ``rows`` with the intervention, and count and show their scores."""
         visible = rows_mask(
             mask,
             rows,
@@ -152,7 +153,7 @@ class SteeredLayer:
             keys=key.shape[2],
             first=this_pass.first(query.shape[2], key.shape[2]),
             device=query.device,
-            causal=_first_set(kwargs.get("is_causal"), getattr(module, "is_causal", True)),
+            causal=_given_or(kwargs.get("is_causal"), getattr(module, "is_causal", True)),
             window=kwargs.get("sliding_window"),
         )
         attended = attend_rows(
@@ -162,7 +163,7 @@ class SteeredLayer:
             gain=gain,
             formula=self._formula,
             mask=visible,
-            scaling=_first_set(kwargs.get("scaling"), query.shape[3] ** -0.5),
+            scaling=_given_or(kwargs.get("scaling"), query.shape[3] ** -0.5),
             softcap=kwargs.get("softcap"),
             dropout=kwargs.get("dropout", 0.0),
         )
@@ -195,12 +196,12 @@ class SteeredLayer:
 def _where_visible(gain: Tensor, visible: Tensor | None) -> Tensor:
     """Return ``gain`` with 0 where a row does not see the key, ``(batch, heads, rows, keys)``.
 
-    A row within the prompt may not see all of the audio, nor any row of a sliding window.
+    A row within the prompt, or in a layer with a sliding window, may not see all of the audio.
     """
     if visible is None:
         return gain
     return torch.where(visible if visible.dtype == torch.bool else visible >= 0, gain, 0.0)
 
 
-def _first_set(value: Any, default: Any) -> Any:
+def _given_or(value: Any, default: Any) -> Any:
     return default if value is None else value

@@ -1,7 +1,7 @@
-"""Which keys a query row may see, from every form of mask that Transformers hands to attention.
+"""Which keys the active rows may see, from any mask that Transformers passes to attention.
 
-The forms: None (causal by place), a bool or additive 4-D tensor (SDPA, eager), a 2-D padding mask
-(flash) and a ``BlockMask`` (flex).
+A mask is None (causal by position), a bool or additive 4-D tensor (SDPA, eager), a 2-D padding mask
+(flash) or a ``BlockMask`` (flex).
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ def rows_mask(
     """Return the mask of chosen rows, without building one for the others.
 
     Args:
-        mask: what the model's mask builder gave the layer.
+        mask: what the model passed to the layer.
         rows: the chosen rows of the pass.
         batch: samples in the pass.
         keys: keys that the layer attends to.
         first: place of the pass's first row among these keys.
-        device: of the result.
+        device: device of the result.
         causal: whether a missing mask means causal attention.
-        window: sliding window of the layer, in keys, where the mask does not hold it.
+        window: sliding window of the layer, in keys, if the mask does not include it.
 
     Returns:
         Bool (True is visible) or additive, shape ``(batch or 1, heads or 1, rows, keys)``; None
@@ -59,12 +59,12 @@ def rows_mask(
 
 
 def _is_last(rows: Rows, first: int, keys: int) -> bool:
-    """Whether the only row is that of the last key."""
+    """Whether the only chosen row is that of the last key."""
     return isinstance(rows, Span) and rows.stop - rows.start == 1 and first + rows.stop == keys
 
 
 def _block_mask(mask: Any, places: Tensor, batch: int, keys: int, device: torch.device) -> Tensor:
-    """Evaluate a flex ``BlockMask`` at the rows ``places`` (batch or 1, rows) alone."""
+    """Evaluate a flex ``BlockMask`` at only the rows ``places``, shape ``(batch or 1, rows)``."""
     samples = torch.arange(batch, device=device)[:, None, None, None]
     heads = torch.zeros(1, 1, 1, 1, dtype=torch.long, device=device)
     rows = places.expand(batch, -1)[:, None, :, None]

@@ -1,4 +1,4 @@
-"""What an observer of the attention is shown: the active rows of one layer, and nothing larger."""
+"""What an observer of the attention is shown: the active rows of one layer, nothing larger."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 class Observation:
     """The attention of the active rows of one layer in one forward pass.
 
-    Where a pass has very many active rows, a layer is shown in several parts.
+    If a pass has very many active rows, the observer is shown each layer in several parts.
 
     Args:
         layer: index of the decoder layer.
-        weights: after the intervention and the softmax, shape ``(batch, heads, rows, keys)``.
+        weights: attention after the intervention and the softmax, shape ``(batch, heads, rows,
+            keys)``.
         raw: scores before the intervention and the mask, same shape.
         audio: 1.0 at audio keys and 0.0 at others, shape ``(batch, 1, 1, keys)``.
         rows: which rows of the pass these are.
-        first_slot: cache slot of the first key; 0 but where a sliding cache has let keys go.
+        first_slot: cache slot of the first key; 0 unless a sliding cache has dropped keys.
         forward_pass: the pass, with its prompt.
     """
 
@@ -42,13 +43,13 @@ class Observation:
     def active(self) -> Tensor:
         """Which rows are active, shape ``(batch, rows)``; none in samples without audio."""
         batch, _, rows, _ = self.weights.shape
-        heard = self.forward_pass.prompt.audio.any(dim=1).to(self.weights.device)
+        with_audio = self.forward_pass.prompt.audio.any(dim=1).to(self.weights.device)
         every = torch.ones(batch, 1, rows, 1, dtype=torch.bool, device=self.weights.device)
-        return self.rows.only_active(every)[:, 0, :, 0] & heard[:, None]
+        return self.rows.only_active(every)[:, 0, :, 0] & with_audio[:, None]
 
 
 class Observer(Protocol):
-    """Called after the active rows of a layer were computed; must not change what it is shown."""
+    """Called once the active rows of a layer are computed; must not change what it is shown."""
 
     def __call__(self, observation: Observation) -> None:
         """Take note of one layer of one pass."""

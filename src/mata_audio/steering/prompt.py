@@ -3,7 +3,7 @@
 The one rule (arXiv 2509.18816, section 2, "last token" at every step of cached generation): a query
 row is active when its position is at or after the last prompt token. It holds for prefill with
 either padding side, decoding, prefill in chunks, several speculative rows at once and
-teacher-forced scoring. Other targets add or choose other rows of the prompt: see targets.py.
+teacher-forced scoring. A setting may choose other rows of the prompt: see :func:`changed_rows`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from mata_audio.steering.active_rows import Rows, Span, ragged
 
 @dataclass(frozen=True)
 class Prompt:
-    """A batch of prompts, by cache slot. All tensors share one device.
+    """A batch of prompts, by cache slot; all tensors are on one device.
 
     Args:
         audio: True where the slot holds an audio token, shape ``(batch, width)``.
-        active: True where the slot's query row is active, shape ``(batch, width)``; rows after the
-            prompt's slots always are.
+        active: True where the slot's query row is active, shape ``(batch, width)``. Rows after
+            these slots are always active.
         audio_tokens: number of audio tokens of each sample.
-        start: first active slot, where every sample has audio and the same active slots, from there
-            to the end; None otherwise.
+        start: first active slot, if every sample has audio and is active from this slot to the
+            end; None otherwise.
     """
 
     audio: Tensor
@@ -46,10 +46,11 @@ class Prompt:
         """Make a prompt from its masks, both ``(batch, width)`` bool.
 
         Args:
-            audio: audio slots.
-            real: slots that are not padding.
-            length: number of real prompt tokens of each sample, shape ``(batch,)``; None for all.
-            prompt_rows: which rows of the prompt are active; in samples without audio, none.
+            audio: True at audio slots.
+            real: True at slots that are not padding.
+            length: number of real prompt tokens of each sample, shape ``(batch,)``; None for all
+                real slots.
+            prompt_rows: which rows of the prompt are active; samples without audio have none.
         """
         audio = audio & real
         place = real.cumsum(dim=1)  # 1 at each sample's first token
@@ -60,11 +61,14 @@ class Prompt:
         )
         active &= audio.any(dim=1, keepdim=True)
         first = active.int().argmax(dim=1)
-        # One transfer for all that Python must know.
-        facts = torch.stack([audio.sum(dim=1), first, active.sum(dim=1)]).tolist()
-        alike = len(set(facts[1])) == 1 and set(facts[2]) == {audio.shape[1] - facts[1][0]}
-        start = facts[1][0] if all(facts[0]) and alike else None
-        return cls(audio, active, tuple(facts[0]), start)
+        # One transfer from the device for everything that Python needs to know.
+        counts = torch.stack([audio.sum(dim=1), first, active.sum(dim=1)])
+        audio_tokens, starts, active_slots = counts.tolist()
+        alike = len(set(starts)) == 1 and set(active_slots) == {audio.shape[1] - starts[0]}
+        start = starts[0] if all(audio_tokens) and alike else None
+        return cls(
+            audio, active, tuple(audio_tokens), start if all(audio_tokens) and alike else None
+        )
 
     @property
     def width(self) -> int:
@@ -91,16 +95,16 @@ class Prompt:
     def rows(self, past: int, queries: int) -> Rows | None:
         """Return the active rows of a pass over slots ``past`` to ``past + queries - 1``.
 
-        None when there are none. Samples without audio have none: nothing would change.
+        None when there are none. Samples without audio have none, as nothing would change there.
         """
-        heard = sum(1 for count in self.audio_tokens if count)
-        if not heard:
+        with_audio = sum(1 for count in self.audio_tokens if count)
+        if not with_audio:
             return None
-        if past >= self.width:  # in samples without audio these rows come out as they were
-            return Span(0, queries, heard)
+        if past >= self.width:  # in samples without audio, these rows come out unchanged
+            return Span(0, queries, with_audio)
         if self.start is not None:
             first = max(self.start - past, 0)
-            return Span(first, queries, heard) if first < queries else None
+            return Span(first, queries, with_audio) if first < queries else None
         active = self.audio.any(dim=1, keepdim=True).repeat(1, queries)
         known = self.active[:, past : past + queries]
         active[:, : known.shape[1]] = known
@@ -109,14 +113,14 @@ class Prompt:
 
 
 def changed_rows(prompt_rows: PromptRows, audio: Tensor, place: Tensor, length: Tensor) -> Tensor:
-    """Return which prompt slots are changed, shape ``(batch, slots)``, bool.
+    """Return which prompt slots have active query rows, shape ``(batch, slots)``, bool.
 
     Args:
-        prompt_rows: which rows of a prompt.
+        prompt_rows: which rows of a prompt the setting changes.
         audio: True at the prompt's audio tokens, shape ``(batch, slots)``.
-        place: of each prompt token in its prompt, from 1; 0 at padding and after the prompt;
-            same shape.
-        length: of each prompt, shape ``(batch,)``. A prompt that is fed in pieces is longer
+        place: place of each prompt token in its prompt, counted from 1; 0 at padding and after
+            the prompt; same shape.
+        length: tokens of each prompt, shape ``(batch,)``. A prompt that is fed in pieces is longer
             than what is in the slots.
     """
     length, prompt = length[:, None], place > 0
@@ -135,6 +139,6 @@ def changed_rows(prompt_rows: PromptRows, audio: Tensor, place: Tensor, length: 
 
 
 def _drawn(tokens: int, count: int, seed: int) -> Tensor:
-    """Draw ``count`` of the places 1 to ``tokens``; no other generator is touched."""
+    """Draw ``count`` of the places 1 to ``tokens``, with a separate generator."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randperm(tokens, generator=generator)[:count] + 1

@@ -1,4 +1,4 @@
-"""Free decoding: scale the cached audio keys once, and let the stock kernels do the rest.
+"""Decoding at no cost: scale the cached audio keys once and let the stock kernels do the rest.
 
 ``multiply`` is linear in the key, (1 + a)(q . k) = q . ((1 + a) k), and every row after the prompt
 is active. So once the prompt is in the cache, multiplying its audio keys is the whole intervention.
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from transformers.cache_utils import DynamicLayer
 
-# Flags of attention modules (Gemma 3n and 4) that hand their keys to other layers or take theirs.
+# Flags of attention modules (Gemma 3n and 4) that give their keys to other layers or use theirs.
 _SHARING = ("store_full_length_kv", "is_kv_shared_layer")
 
 
@@ -25,7 +25,7 @@ def shares_keys(module: nn.Module) -> bool:
 def key_heads(module: Any, heads: int) -> int:
     """Return the key heads of an attention module with ``heads`` query heads.
 
-    The module knows best: in Gemma 4 they are fewer in some layers than the config says.
+    The module is asked first: in Gemma 4, some layers have fewer than the config says.
     """
     groups = getattr(module, "num_key_value_groups", None)
     if groups is not None:
@@ -34,7 +34,7 @@ def key_heads(module: Any, heads: int) -> int:
 
 
 def shared_by_groups(gains: Tensor, key_heads: int) -> bool:
-    """Whether the query heads of each key head have one gain; ``gains`` is ``(samples, heads)``."""
+    """Whether all query heads of each key head have one gain; ``gains`` is ``(samples, heads)``."""
     grouped = gains.view(gains.shape[0], key_heads, -1)
     return torch.equal(grouped, grouped[..., :1].expand_as(grouped))
 
@@ -54,15 +54,15 @@ class ScaledKeys:
         return cache is self._cache
 
     def scale(self, layer: int, key: Tensor, gain: Tensor) -> None:
-        """Multiply the keys of ``layer`` by 1 + gain, where the cache stores ``key`` itself.
+        """Multiply the keys of ``layer`` by 1 + gain, if the cache stores ``key`` itself.
 
-        Caches that hand out copies (static, quantised, offloaded) are left alone: their rows go on
-        being rewritten one by one.
+        Caches that return copies (static, quantised, offloaded) are left unchanged; their rows are
+        still rewritten one by one.
 
         Args:
             layer: index of the decoder layer.
-            key: what the layer attends to, shape ``(batch, key_heads, keys, head_dim)``.
-            gain: shape ``(batch, heads, 1, keys)``, the same within the heads of a key head.
+            key: the keys that the layer attends to, shape ``(batch, key_heads, keys, head_dim)``.
+            gain: shape ``(batch, heads, 1, keys)``, the same for all heads of a key head.
         """
         stored = self._cache.layers[layer]
         if type(stored) is not DynamicLayer or stored.keys is not key or self._cache.offloading:
@@ -74,7 +74,7 @@ class ScaledKeys:
         self._originals[layer] = key
 
     def restore(self) -> None:
-        """Put the original keys back, wherever cropping and beam reordering left the cache."""
+        """Put the original keys back, also after the cache was cropped or its beams reordered."""
         for layer, original in self._originals.items():
             keys = self._cache.layers[layer].keys
             kept = min(keys.shape[2], original.shape[2])

@@ -17,7 +17,15 @@ from mata_audio.steering.prompt import Prompt
 from mata_audio.steering.scaled_keys import ScaledKeys
 
 
-class _Known(NamedTuple):
+class _Tracked(NamedTuple):
+    """A batch of prompts that the model reads or has read.
+
+    Args:
+        prompt: the prompts.
+        number: index of their entry in :attr:`PassTracker.audio_tokens`.
+        adopted: whether their cache was filled without the intervention.
+    """
+
     prompt: Prompt
     number: int
     adopted: bool = False
@@ -27,11 +35,11 @@ class PassTracker:
     """Follows the forward passes of one model: new prompts, cached steps, ``generate``.
 
     Args:
-        token_ids: of the keys that are changed, which are called audio here whatever they are.
-        prompt_length: real tokens of the prompt, where it ends before the sequence does.
+        token_ids: ids of the tokens whose keys are changed; called audio here, whatever they are.
+        prompt_length: number of real prompt tokens, if the prompt ends before the sequence does.
         prompt_rows: which rows of a prompt are active.
-        audio_mask: instead of ``token_ids``, asked for a mask of the batch of prompts that is
-            about to be read: bool, shape ``(batch, tokens)``.
+        audio_mask: replaces ``token_ids``: returns the mask of the batch of prompts that is about
+            to be read, bool, shape ``(batch, tokens)``.
     """
 
     def __init__(
@@ -44,31 +52,30 @@ class PassTracker:
         self.token_ids = tuple(token_ids)
         self._audio_mask = audio_mask
         self._prompt_rows = prompt_rows
-        self._prompt_length = _checked(prompt_length)
-        self._known: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
-        self._generating: _Known | None = None
-        self._latest: _Known | None = None
+        self._prompt_length = _checked_length(prompt_length)
+        self._by_cache: WeakKeyDictionary[Any, _Tracked] = WeakKeyDictionary()
+        self._generating: _Tracked | None = None
+        self._latest: _Tracked | None = None
         self._prompt_is_read = False
         self._scaled: ScaledKeys | None = None
         self.negatives = NegativeShare()
         self.audio_tokens: list[tuple[int, ...]] = []
 
     def start_generation(self, ids: Tensor | None, mask: Tensor | None, cache: Any) -> bool:
-        """Note the prompt of a ``generate`` call; False inside another one, which goes on."""
+        """Note the prompt of a ``generate`` call; False inside another call, whose prompt stays."""
         if self._generating is not None:
             return False
         self._prompt_is_read = False
         if ids is None and self._audio_mask is not None:
-            told = self._audio_mask()
-            ids = torch.full(told.shape, -1, device=told.device)
+            audio = self._audio_mask()
+            ids = torch.full(audio.shape, -1, device=audio.device)
         if ids is None:
             return True
         if mask is not None and mask.shape[1] > ids.shape[1]:
-            earlier = self._earlier(cache)
             past = mask.shape[1] - ids.shape[1]
-            self._generating = self._extended(earlier, ids, mask, past)
+            self._generating = self._longer_prompt(self._prompt_in(cache), ids, mask, past)
         else:
-            self._generating = self._new(ids, mask)
+            self._generating = self._new_prompt(ids, mask)
         return True
 
     def end_generation(self) -> None:
@@ -81,46 +88,48 @@ class PassTracker:
     def next(
         self, ids: Tensor | None, batch: int, queries: int, mask: Any, cache: Any
     ) -> ForwardPass:
-        """Return what the pass is that reads ``queries`` new slots of ``batch`` samples.
+        """Return the pass that reads ``queries`` new slots of ``batch`` samples.
 
         Raises:
-            PromptLengthError: where the prompt ends cannot be told.
+            PromptLengthError: where the prompt ends is unknown.
+            SettingsError: ``audio_mask`` does not fit the prompt.
         """
-        past = self._past(cache, mask)
-        known = self._generating or self._plain(ids, batch, queries, mask, cache, past)
-        prompt = known.prompt.expand(batch)
+        past = self._cached_slots(cache, mask)
+        tracked = self._generating or self._outside_generate(ids, batch, queries, mask, cache, past)
+        prompt = tracked.prompt.expand(batch)
         ends_prompt = past < prompt.width <= past + queries
-        self._latest, self._prompt_is_read = known, past + queries >= prompt.width
+        self._latest, self._prompt_is_read = tracked, past + queries >= prompt.width
         rows = prompt.rows(past, queries)
         return ForwardPass(
             prompt, rows, past, queries, ends_prompt, self._scaled_keys(cache), self.negatives
         )
 
     def adopt(self, cache: Any, ids: Tensor, mask: Any) -> None:
-        """Tie ``cache``, which was filled elsewhere, to the prompt that it holds the first of.
+        """Tie ``cache``, filled without the intervention, to the prompt that it holds the start of.
 
         Raises:
-            SettingsError: rows are changed whose keys are in the cache already.
+            SettingsError: the setting changes rows that are in the cache already.
         """
         if not self._prompt_rows.is_last:
             raise SettingsError(
-                "only a setting that changes the last prompt token alone can go on from a cache "
-                'that was filled without it: use rows="last", or generate() with the whole prompt'
+                "a cache that was filled without the setting can be continued only if the setting "
+                'changes only the last prompt token: use rows="last", or call generate() with the '
+                "whole prompt"
             )
-        self._known[cache] = self._new(ids, mask)._replace(adopted=True)
+        self._by_cache[cache] = self._new_prompt(ids, mask)._replace(adopted=True)
 
     def remember(self, cache: Any) -> None:
         """Tie ``cache`` to the prompt of the latest pass, for the steps that reuse it."""
         if self._latest is not None:
-            self._known[cache] = self._latest
+            self._by_cache[cache] = self._latest
 
-    def _past(self, cache: Any, mask: Any) -> int:
+    def _cached_slots(self, cache: Any, mask: Any) -> int:
         length = 0 if cache is None else cache.get_seq_length()
         if (
-            isinstance(length, Tensor)  # a static cache counts on the device: reading it waits
+            isinstance(length, Tensor)  # a static cache counts on the device: reading it is slow
             and self._generating is not None
             and self._prompt_is_read
-            and isinstance(mask, dict)  # and then the mask says all that a step needs
+            and isinstance(mask, dict)  # the masks then say all that a step needs
         ):
             return self._generating.prompt.width
         return int(length)
@@ -132,56 +141,56 @@ class PassTracker:
             self._scaled = ScaledKeys(cache)
         return self._scaled if self._scaled.holds(cache) else None
 
-    def _plain(
+    def _outside_generate(
         self, ids: Tensor | None, batch: int, queries: int, mask: Any, cache: Any, past: int
-    ) -> _Known:
-        if ids is None:  # inputs_embeds: nothing tells audio from text
+    ) -> _Tracked:
+        if ids is None:  # inputs_embeds: no token ids to find audio by
             ids = torch.full((batch, queries), -1)
         if past == 0:
-            return self._new(ids, mask)
-        earlier = self._earlier(cache)
+            return self._new_prompt(ids, mask)
+        earlier = self._prompt_in(cache)
         if earlier.adopted:
             return earlier
         if self._prompt_length is not None:
-            return self._extended(earlier, ids, mask, past)
+            return self._longer_prompt(earlier, ids, mask, past)
         if queries > 1:
             raise PromptLengthError(
-                f"this forward pass adds {queries} tokens to a cache of {past}, outside "
-                "generate(): are they prompt or answer? Say where the prompt ends: "
+                f"a forward pass outside generate() adds {queries} tokens to a cache of {past}: "
+                "they may be prompt or answer. Say where the prompt ends: "
                 "mata(model, prompt_length=...)"
             )
         return earlier
 
-    def _earlier(self, cache: Any) -> _Known:
-        earlier = self._known.get(cache) if cache is not None else None
+    def _prompt_in(self, cache: Any) -> _Tracked:
+        earlier = self._by_cache.get(cache) if cache is not None else None
         if earlier is None:
             raise PromptLengthError(
-                "the cache was not filled while the model was steered, so its audio positions are "
+                "this cache was not filled while the model was steered, so its audio positions are "
                 "unknown: call generate() with the input_ids of the whole conversation"
             )
         return earlier
 
-    def _new(self, ids: Tensor, mask: Any) -> _Known:
-        audio = self._audio(ids, 0)
-        prompt = self._built(audio, real_slots(mask, audio))
+    def _new_prompt(self, ids: Tensor, mask: Any) -> _Tracked:
+        audio = self._find_audio(ids, 0)
+        prompt = self._build(audio, real_slots(mask, audio))
         self.audio_tokens.append(prompt.audio_tokens)
-        return _Known(prompt, len(self.audio_tokens) - 1)
+        return _Tracked(prompt, len(self.audio_tokens) - 1)
 
-    def _extended(self, earlier: _Known, ids: Tensor, mask: Any, past: int) -> _Known:
-        known = earlier.prompt.expand(ids.shape[0])
+    def _longer_prompt(self, earlier: _Tracked, ids: Tensor, mask: Any, past: int) -> _Tracked:
+        cached = earlier.prompt.expand(ids.shape[0])
         audio = torch.zeros(ids.shape[0], past + ids.shape[1], dtype=torch.bool, device=ids.device)
-        kept = min(known.width, past)
-        audio[:, :kept] = known.audio[:, :kept]
-        audio[:, past:] = self._audio(ids, past)
-        prompt = self._built(audio, real_slots(mask, audio))
+        kept = min(cached.width, past)
+        audio[:, :kept] = cached.audio[:, :kept]
+        audio[:, past:] = self._find_audio(ids, past)
+        prompt = self._build(audio, real_slots(mask, audio))
         self.audio_tokens[earlier.number] = prompt.audio_tokens
-        return _Known(prompt, earlier.number)
+        return _Tracked(prompt, earlier.number)
 
-    def _audio(self, ids: Tensor, past: int) -> Tensor:
-        """Return where the audio is among new slots of a prompt, shape of ``ids``, bool.
+    def _find_audio(self, ids: Tensor, past: int) -> Tensor:
+        """Return where the audio is among a prompt's new slots, bool, shape of ``ids``.
 
         Raises:
-            SettingsError: ``audio_mask`` is of another prompt.
+            SettingsError: ``audio_mask`` does not fit the prompt.
         """
         if self._audio_mask is None:
             return torch.stack([ids == token_id for token_id in self.token_ids]).any(dim=0)
@@ -191,20 +200,20 @@ class PassTracker:
         fits = mask.shape[1] >= end if self._prompt_length is not None else mask.shape[1] == end
         if not fits or batch % mask.shape[0]:
             raise SettingsError(
-                f"audio_mask has the shape {tuple(mask.shape)}, and the prompt {(batch, end)}: "
-                "give a mask over all tokens of this one batch of prompts, padding included"
+                f"audio_mask has the shape {tuple(mask.shape)}, but the batch of prompts has "
+                f"{(batch, end)}: give a mask over all tokens of this batch, padding included"
             )
         mask = mask.to(ids.device).repeat_interleave(batch // mask.shape[0], dim=0)
         return mask[:, past:end].bool()
 
-    def _built(self, audio: Tensor, real: Tensor) -> Prompt:
+    def _build(self, audio: Tensor, real: Tensor) -> Prompt:
         if self._prompt_length is None:
             return Prompt.build(audio, real, prompt_rows=self._prompt_rows)
         batch = audio.shape[0]
         length = torch.tensor(self._prompt_length, device=audio.device)
         if batch % length.shape[0]:
             raise PromptLengthError(
-                f"prompt_length has {length.shape[0]} entries for a batch of {batch} samples: "
+                f"prompt_length has {length.shape[0]} entries, but the batch has {batch} samples: "
                 "give one int, or one for each sample"
             )
         length = length.repeat_interleave(batch // length.shape[0])
@@ -212,7 +221,7 @@ class PassTracker:
 
 
 def real_slots(mask: Any, audio: Tensor) -> Tensor:
-    """Return which slots are not padding, shape of ``audio``, from an attention mask in any form.
+    """Return which slots are not padding, bool, shape of ``audio``, from any attention mask.
 
     Args:
         mask: None, ``(batch, slots)``, a bool or additive ``(batch, heads, queries, keys)`` tensor,
@@ -220,7 +229,7 @@ def real_slots(mask: Any, audio: Tensor) -> Tensor:
         audio: shape ``(batch, width)``.
 
     Raises:
-        UnsupportedModelError: another form.
+        UnsupportedModelError: the mask has another form.
     """
     if isinstance(mask, dict):
         mask = mask.get("full_attention")
@@ -238,12 +247,12 @@ def real_slots(mask: Any, audio: Tensor) -> Tensor:
     return mask[:, : audio.shape[1]].to(audio.device).bool().expand_as(audio)
 
 
-def _checked(length: int | Sequence[int] | None) -> list[int] | None:
+def _checked_length(length: int | Sequence[int] | None) -> list[int] | None:
     if length is None:
         return None
     values = torch.as_tensor(length).flatten().tolist()
     if not values or any(not isinstance(value, int) or value < 1 for value in values):
         raise PromptLengthError(
-            f"prompt_length must be an int of 1 or more, or one for each sample; got {length!r}"
+            f"prompt_length must be an int of 1 or more, or one such int a sample; got {length!r}"
         )
     return values
