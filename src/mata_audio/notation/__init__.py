@@ -1,1 +1,5 @@
-"""What a user writes in a setting, one file a field: layers, gains, rows, tokens."""
+"""How users write the values of a setting: layers, heads, gains, rows and tokens.
+
+``layers`` reads layers and heads, such as ``"10-20"``; ``gains`` a strength for each head; ``rows``
+which query rows are changed; ``tokens`` which keys.
+"""

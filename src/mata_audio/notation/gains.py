@@ -1,4 +1,4 @@
-"""A strength for each layer and head, as a setting holds it: a table of floats."""
+"""A strength for each layer and head: the table of floats in a setting."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ GainTable = Sequence[Sequence[float]]
 
 
 def read_gains(value: Any, most: float) -> tuple[tuple[float, ...], ...]:
-    """Return gains as rows of floats, one row a layer; an array or tensor is taken as well.
+    """Return gains as rows of floats, one row a layer; arrays and tensors are read too.
 
     Args:
         value: shape ``(layers, heads)``.
-        most: greatest size of a gain.
+        most: greatest absolute value of a gain.
 
     Raises:
-        SettingsTypeError: not a table of numbers.
-        SettingsError: empty, rows of unequal length, or a gain that is not allowed.
+        SettingsTypeError: the value is not a table of numbers.
+        SettingsError: it is empty, its rows differ in length, or a gain is not allowed.
     """
     listed = value.tolist() if hasattr(value, "tolist") else value
     if not _is_list(listed) or not all(_is_list(row) for row in listed):
-        raise SettingsTypeError(f"gains must be a list for each layer; got {value!r}")
+        raise SettingsTypeError(f"gains must be a list of numbers for each layer; got {value!r}")
     rows = [list(row) for row in listed]
     if not rows or not rows[0] or len({len(row) for row in rows}) > 1:
         raise SettingsError(
-            "gains must have a row for each layer, with a number for each head; got rows of "
+            "gains must have a row for each layer and in it a number for each head; got rows of "
             f"{', '.join(map(str, sorted({len(row) for row in rows}))) or 'no'} numbers"
         )
     for row in rows:
@@ -41,7 +41,7 @@ def read_gains(value: Any, most: float) -> tuple[tuple[float, ...], ...]:
 
 
 def steered(gains: GainTable) -> tuple[int, ...]:
-    """Return the layers in which some gain is not 0."""
+    """Return the layers in which at least one gain is not 0."""
     return tuple(layer for layer, row in enumerate(gains) if any(row))
 
 

@@ -1,4 +1,4 @@
-"""Reading and resolving index sets: ``"10-20"``, ``range(10, 20)``, ``[3, 5]`` or None."""
+"""Reading and checking sets of layers or heads: ``"10-20"``, ``range(10, 20)`` or ``[3, 5]``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAPER_LAYERS = range(10, 21)
 """The published layers, 10 to 20 inclusive of 28 (arXiv 2509.18816, section 3)."""
 
 MAX_INDEX = 9999
-"""No decoder is deeper; keeps a mistyped range from filling the memory."""
+"""No decoder is that deep; keeps a mistyped range from filling the memory."""
 
 _PART = re.compile(r"(\d+)(?:\s*-\s*(\d+))?")
 _HOW = (
@@ -23,15 +23,16 @@ _HOW = (
 
 
 def parse_indices(field: str, value: object) -> tuple[int, ...] | None:
-    """Read an index set as written by a user into sorted, distinct ints.
+    """Read a set of indices as users write it into sorted, distinct ints; None stays None.
 
     Args:
         field: name of the setting, for error messages.
         value: a range, an iterable of ints, a string (ranges in it are inclusive), or None.
 
     Raises:
-        SettingsTypeError: another type, or items that are not ints.
-        SettingsError: an empty set, a negative index, or a string that cannot be read.
+        SettingsTypeError: the value has another type, or holds items that are not ints.
+        SettingsError: the set is empty, an index is negative or above :data:`MAX_INDEX`, or a
+            string cannot be read.
     """
     if value is None:
         return None
@@ -62,21 +63,23 @@ def _parse_string(field: str, text: str) -> list[int]:
             raise SettingsError(f"{field}={text!r} cannot be read; give {_HOW}")
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
-            raise SettingsError(f"{field}={text!r}: the range {part.strip()} runs backwards")
+            raise SettingsError(
+                f"{field}={text!r}: the range {part.strip()} runs backwards; give {last}-{first}"
+            )
         indices.extend(range(first, min(last, MAX_INDEX + 1) + 1))
     return indices
 
 
 def scaled_paper_layers(depth: int) -> tuple[int, ...]:
-    """The published layers at the same relative depth of a decoder with ``depth`` layers."""
+    """Return the published layers, scaled to a decoder with ``depth`` layers."""
     return scaled_layers(PAPER_LAYERS, depth)
 
 
 def scaled_layers(layers: range, depth: int) -> tuple[int, ...]:
-    """Layers of the paper's 28 at the same relative depth of ``depth`` layers; at least one.
+    """Return the layers at the relative depth that ``layers`` have in the paper's 28; at least one.
 
     Args:
-        layers: a run of consecutive layers, such as ``range(10, 21)``.
+        layers: consecutive layers of 28, such as ``range(10, 21)``.
         depth: number of decoder layers.
     """
     start = round(layers.start * depth / PAPER_DEPTH)
@@ -86,7 +89,7 @@ def scaled_layers(layers: range, depth: int) -> tuple[int, ...]:
 
 
 def resolve(field: str, indices: tuple[int, ...], count: int, of_what: str) -> tuple[int, ...]:
-    """Return ``indices`` after checking that all are below ``count``.
+    """Return ``indices`` once all are known to be below ``count``.
 
     Raises:
         SettingsError: one is not; the message gives the valid range.
@@ -101,7 +104,7 @@ def resolve(field: str, indices: tuple[int, ...], count: int, of_what: str) -> t
 
 
 def format_indices(indices: tuple[int, ...]) -> str:
-    """Write an index set the way a user would: ``(4, 5, 6, 9)`` as ``"4-6,9"``."""
+    """Write a set of indices as users do: ``(4, 5, 6, 9)`` as ``"4-6,9"``."""
     parts: list[str] = []
     run: list[int] = []
     for index in [*indices, None]:
@@ -115,23 +118,24 @@ def format_indices(indices: tuple[int, ...]) -> str:
 
 
 def with_attention(layers: tuple[int, ...], attending: Collection[int]) -> tuple[int, ...]:
-    """Return those of ``layers`` that attend.
+    """Return those of ``layers`` that have attention.
 
     Args:
         layers: chosen decoder layers.
         attending: decoder layers that have attention.
 
     Raises:
-        SettingsError: a layer named by itself does not attend, or none of them does.
+        SettingsError: none of the layers has attention, or one that is not part of a range has
+            none.
     """
     chosen = set(layers)
-    alone = tuple(i for i in layers if not {i - 1, i + 1} & chosen)
-    check_attending(alone if chosen & set(attending) else layers, attending)
+    isolated = tuple(i for i in layers if not {i - 1, i + 1} & chosen)
+    check_attending(isolated if chosen & set(attending) else layers, attending)
     return tuple(i for i in layers if i in attending)
 
 
 def check_attending(layers: Iterable[int], attending: Collection[int]) -> None:
-    """Refuse ``layers`` that do not attend.
+    """Refuse ``layers`` that have no attention.
 
     Raises:
         SettingsError: one does not; the message says which do.
@@ -139,7 +143,7 @@ def check_attending(layers: Iterable[int], attending: Collection[int]) -> None:
     wrong = tuple(i for i in layers if i not in attending)
     if wrong:
         raise SettingsError(
-            f"layers {format_indices(wrong)}: no attention there (Mamba, experts or MLP), so there "
-            "are no scores to change; this model's layers with attention are "
-            f"{format_indices(tuple(attending))}. A range may span the others"
+            f"there is no attention in layers {format_indices(wrong)} (but Mamba, experts or MLP), "
+            "so no scores to change; this model's layers with attention are "
+            f"{format_indices(tuple(attending))}. A range may include the others"
         )

@@ -1,6 +1,6 @@
-"""Which query rows of a prompt are changed: the paper's last one, or others to compare it with.
+"""Which query rows of a prompt are changed: the last, as in the paper, or others to compare.
 
-Rows after the prompt, those of the answer, are always changed: each is the last row at its step.
+Rows of the answer are always changed: each is the last row at its step.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from mata_audio.errors import SettingsError, SettingsTypeError
 
 ROW_NAMES = ("last", "all", "after-audio", "last-K", "random-K")
-"""How a target is written; K is a number of rows, such as ``last-8``."""
+"""What ``rows`` may be; K is a number of rows, as in ``last-8``."""
 
 MAX_SEED = 2**63 - 1
+
+_HOW = ", ".join(f'"{name}"' for name in ROW_NAMES) + ' with a number for K, as in "last-8"'
 
 _COUNTED = re.compile(r"(last|random)-([1-9]\d{0,8})")
 
@@ -24,9 +26,9 @@ class PromptRows:
 
     Args:
         kind: ``"last"``, ``"all"``, ``"after-audio"`` (rows after the prompt's last audio token;
-            the last row alone where nothing follows it) or ``"random"``.
-        count: how many rows, for ``"last"`` and ``"random"``; a shorter prompt has all changed.
-        seed: of the random rows, which are the same for prompts of one length.
+            only the last row if nothing follows it) or ``"random"``.
+        count: how many rows, for ``"last"`` and ``"random"``; in a shorter prompt, all.
+        seed: seed for the random rows, which are the same in prompts of equal length.
     """
 
     kind: str
@@ -43,11 +45,11 @@ LAST = PromptRows("last")
 
 
 def read_rows(rows: object, seed: object) -> PromptRows:
-    """Read a target as a setting writes it.
+    """Read the ``rows`` and ``seed`` of a setting.
 
     Raises:
-        SettingsError: it is none of :data:`ROW_NAMES`, or the seed is negative.
-        SettingsTypeError: not a string, or the seed is not an int.
+        SettingsError: ``rows`` is none of :data:`ROW_NAMES`, or the seed is negative or too great.
+        SettingsTypeError: ``rows`` is not a string, or the seed is not an int.
     """
     if not isinstance(rows, str):
         raise SettingsTypeError(f"rows must be {_HOW}; got {rows!r}")
@@ -61,6 +63,3 @@ def read_rows(rows: object, seed: object) -> PromptRows:
     if counted is None:
         raise SettingsError(f"rows must be {_HOW}; got {rows!r}")
     return PromptRows(counted[1], int(counted[2]), seed if counted[1] == "random" else 0)
-
-
-_HOW = ", ".join(f'"{target}"' for target in ROW_NAMES) + ' with a number for K, as in "last-8"'

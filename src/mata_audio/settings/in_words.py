@@ -1,4 +1,4 @@
-"""A setting in words: a short name for tables, and what it does to one model."""
+"""A setting in words: a short name for tables, and what it does to a model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def short_name(mata: MATA) -> str:
-    """Return a name that tells settings apart, such as ``alpha 0.1, layers 10-20``."""
+    """Return a name that differs between settings, such as ``alpha 0.1, layers 10-20``."""
     layers, heads = parse_indices("layers", mata.layers), parse_indices("heads", mata.heads)
     parts = [f"alpha {mata.alpha:g}"]
     parts += [] if layers is None else [f"layers {format_indices(layers)}"]
@@ -29,12 +29,12 @@ def short_name(mata: MATA) -> str:
 
 
 def describe_on(mata: MATA, located: Located) -> str:
-    """Return a setting on one model in words; errors as for :func:`describe`."""
+    """Return what a setting does to a model; errors as for :func:`describe`."""
     return describe(mata, located.depth, located.heads, located.attending)
 
 
 def describe(mata: MATA, layers: int, heads: int, attending: Sequence[int] | None = None) -> str:
-    """Return a setting on a decoder in words.
+    """Return what a setting does to a decoder, in words.
 
     Args:
         mata: the setting.
@@ -47,7 +47,7 @@ def describe(mata: MATA, layers: int, heads: int, attending: Sequence[int] | Non
     """
     from mata_audio.steering.gain_tensor import chosen_layers, gain_tensor
 
-    gain_tensor(mata, layers, heads, attending)
+    gain_tensor(mata, layers, heads, attending)  # raises if the setting does not fit
     rows = "" if mata.rows == "last" else f", rows {mata.rows}"
     if mata.rows.startswith("random"):
         rows += f" (seed {mata.seed})"

@@ -1,4 +1,4 @@
-"""MATA: the settings of the intervention, and the way to apply them to a model."""
+"""``MATA``: a setting of the intervention, and how to apply it to a model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PAPER_ALPHA = 0.1
 
 MAX_ALPHA = 1000
-"""Beyond it every other token is gone in half precision; a typo, not a setting."""
+"""Above this, all other tokens vanish in half precision: a typo, not a setting."""
 
 _CHOICES = {
     "formula": tuple(FORMULAS),
@@ -42,7 +42,7 @@ class MATA:
     A of each audio key becomes A' = (1 + alpha) A before the softmax (section 2 of the paper).
 
     Args:
-        alpha: strength; 0 changes nothing. None for the paper's best, 0.1, or for 1 with ``gains``.
+        alpha: strength; 0 changes nothing. None is the paper's best, 0.1, or 1 with ``gains``.
         layers: decoder layers, counted from 0: a range, an iterable of ints, a string such as
             ``"10-20"`` (inclusive) or ``"10,12,15-17"``, or None for the published 10-20 of 28,
             scaled to the model's depth.
@@ -51,13 +51,14 @@ class MATA:
             ``"add"`` (A + alpha).
         gains: a strength for each layer and head of one model, shape ``(layers, heads)``, instead
             of ``layers`` and ``heads``; all are multiplied by alpha.
-        rows: which query rows of the prompt are changed, beside all later ones: ``"last"`` (the
-            paper), ``"all"``, ``"after-audio"``, ``"last-8"`` or ``"random-8"``, with any number.
-        seed: of the random rows.
+        rows: which query rows of the prompt are changed, in addition to all later rows: ``"last"``
+            (the paper), ``"all"``, ``"after-audio"``, or any number as in ``"last-8"`` and
+            ``"random-8"``.
+        seed: seed for the random rows.
         tokens: which keys are changed: ``"audio"`` (the paper), ``"image"``, ``"video"``, or
-            several with commas, such as ``"audio,image"``. Where ``rows`` say audio they mean
+            several with commas, such as ``"audio,image"``. ``rows="after-audio"`` means after
             these.
-        on_no_audio: ``"raise"`` or ``"ignore"``, when the model ran and saw none of ``tokens``.
+        on_no_audio: ``"raise"`` or ``"ignore"``, if the model ran and saw none of ``tokens``.
 
     Raises:
         SettingsError: a value that is not allowed (also a ``ValueError``).
@@ -70,7 +71,7 @@ class MATA:
         >>> print(applied.receipt)  # doctest: +SKIP
     """
 
-    alpha: float = None  # type: ignore[assignment]  # a float as soon as it is made
+    alpha: float = None  # type: ignore[assignment]  # __post_init__ makes it a float
     layers: Iterable[int] | str | None = None
     heads: Iterable[int] | str | None = None
     formula: str = "multiply"
@@ -83,7 +84,9 @@ class MATA:
     def __post_init__(self) -> None:
         if self.gains is not None:
             if self.layers is not None or self.heads is not None:
-                raise SettingsError("gains say which layers and heads: leave these two out")
+                raise SettingsError(
+                    "gains cover all layers and heads: give either gains, or layers and heads"
+                )
             object.__setattr__(self, "gains", read_gains(self.gains, MAX_ALPHA))
         if self.alpha is None:
             object.__setattr__(self, "alpha", PAPER_ALPHA if self.gains is None else 1.0)
@@ -118,21 +121,21 @@ class MATA:
         Args:
             model: a supported audio or vision language model; it is not copied.
             prompt_length: number of prompt tokens, padding not counted (an int, or one for each
-                sample), where the prompt ends before the sequence does: teacher-forced scoring, or
-                a prompt fed in pieces. None: the prompt is what ``generate`` or the first forward
-                pass is given.
-            audio_mask: where the audio is, where ``input_ids`` cannot tell (a prompt given as
-                ``inputs_embeds``): bool, shape ``(batch, tokens)``, of the one batch of prompts
-                that the block is for. None: wherever the token ids are that ``tokens`` names.
+                sample), if the prompt does not end with what ``generate`` or the first forward pass
+                is given: for teacher-forced scoring, or a prompt fed in pieces. None if it does.
+            audio_mask: where the audio is, if ``input_ids`` cannot tell (a prompt given as
+                ``inputs_embeds``): bool, shape ``(batch, tokens)``, for the one batch of prompts
+                that the block reads. None: wherever the ids of ``tokens`` are.
 
         Yields:
-            The attachment; its ``receipt`` says what really happened.
+            The attachment, whose ``receipt`` counts what really happened.
 
         Raises:
-            SettingsError: a layer, head or kind of token the model does not have.
-            UnsupportedModelError: an architecture that is not known.
+            SettingsError: the model lacks a layer, head or kind of token, or ``audio_mask`` does
+                not fit its prompts.
+            UnsupportedModelError: the architecture is not known.
             AlreadyAttachedError: the model is steered already.
-            NoAudioError: the model ran and none of ``tokens`` was ever seen.
+            NoAudioError: the model ran and saw none of ``tokens``.
             PromptLengthError: ``prompt_length`` is impossible.
             SettingsTypeError: ``audio_mask`` is not a mask.
         """
@@ -149,10 +152,10 @@ class MATA:
         prompt_length: int | Sequence[int] | None = None,
         audio_mask: Tensor | None = None,
     ) -> Attachment:
-        """Steer ``model`` until the result's ``.detach()``; arguments as in ``mata(model)``.
+        """Steer ``model`` until ``.detach()`` of the result; arguments as in ``mata(model)``.
 
-        Unlike a ``with`` block, ``detach`` does not raise when no audio was seen: a server may well
-        have answered text-only requests. Its ``receipt`` counts the audio tokens.
+        Unlike the end of a ``with`` block, ``detach`` does not raise if no audio was seen: a server
+        may have answered only text requests. The result's ``receipt`` counts the audio tokens.
         """
         from mata_audio.families import locate
         from mata_audio.steering.attachment import Attachment
@@ -173,41 +176,41 @@ class MATA:
 
     @staticmethod
     def for_model(model: str) -> Preset:
-        """Return the published setting of a model, ``.mata``, with its source and evidence.
+        """Return the published setting for a model, with its source and evidence.
 
-        Where nothing is published: the default, at the model's depth, marked as untested.
+        If nothing is published: the default, scaled to the model's depth and marked as untested.
 
         Args:
             model: hub id, such as ``"Qwen/Qwen2.5-Omni-7B"``.
         """
         from mata_audio.settings.presets import UNPUBLISHED, published
 
-        row = published(model)
-        known = row or UNPUBLISHED
-        mata = MATA(alpha=known.alpha, layers=known.layers)
+        found = published(model)
+        row = found or UNPUBLISHED
         return Preset(
-            model=known.model or model,
-            mata=mata,
-            source=known.source,
-            evidence=known.evidence,
-            tested=row is not None,
+            model=row.model or model,
+            mata=MATA(alpha=row.alpha, layers=row.layers),
+            source=row.source,
+            evidence=row.evidence,
+            tested=found is not None,
         )
 
     def save(self, path: str | Path) -> None:
-        """Write the settings to ``path`` as JSON; the file is replaced whole or not at all."""
+        """Write the setting to ``path`` as JSON; the file is replaced whole or not at all."""
         write_atomically(Path(path), settings_json(asdict(self)))
 
     @classmethod
     def load(cls, path: str | Path) -> MATA:
-        """Read settings that :meth:`save` wrote.
+        """Read a setting that :meth:`save` wrote.
 
-        The file may also say under ``tuned_on`` on which data, and how, the settings were chosen;
-        that is not a setting, see :func:`mata_audio.evaluation.load_setting`.
+        The file may also hold, under ``tuned_on``, on which data and how the setting was chosen;
+        :func:`mata_audio.evaluation.load_setting` reads that too.
 
         Raises:
             FileNotFoundError: there is no such file.
-            SettingsError: not a JSON object, an unknown field, or a value that is not allowed.
-            SettingsTypeError: a field of the wrong type.
+            SettingsError: the file is not a JSON object, or has an unknown field or a value that is
+                not allowed.
+            SettingsTypeError: a field has the wrong type.
         """
         try:
             data: Any = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -230,11 +233,11 @@ class Preset:
     """A setting for one model.
 
     Args:
-        model: hub id, or whatever was asked for.
+        model: hub id, or the name that was given.
         mata: the setting.
         source: where it comes from.
-        evidence: what is known of its effect, and whose figures these are.
-        tested: whether anybody published a figure for this model with it.
+        evidence: what is known of its effect, and who measured it.
+        tested: whether anyone published a figure for this model with it.
     """
 
     model: str
@@ -245,7 +248,7 @@ class Preset:
 
 
 def settings_json(data: dict[str, Any]) -> str:
-    """Return the fields of a setting as JSON for people to read: each layer's gains on a line."""
+    """Return the fields of a setting as readable JSON: each layer's gains on one line."""
     gains = data.get("gains")
     text = json.dumps({**data, "gains": None}, indent=2) if gains else json.dumps(data, indent=2)
     if gains:

@@ -14,7 +14,7 @@ from mata_audio.settings.mata import MATA, settings_json
 from mata_audio.storage.atomic_file import write_atomically
 
 BASELINE = "baseline"
-"""Name of the model as it is."""
+"""Name of the unmodified model."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class NamedSetting:
     """A setting of a run.
 
     Args:
-        name: what tables call it; unique within a run.
+        name: its name in tables; unique within a run.
         mata: the setting; None for the baseline.
-        tuned_on: the data that it was chosen on, as its file says: ``task``, ``split`` and, where
-            known, ``files`` (sha256 by name), ``ids`` and ``how``. None where nothing is said.
+        tuned_on: the data on which it was chosen, from its file: ``task``, ``split`` and, if
+            known, ``files`` (sha256 by name), ``ids`` and ``how``. None if its file has nothing.
     """
 
     name: str
@@ -54,32 +54,33 @@ def with_baseline(
     """Return the baseline and the given settings, each with a name.
 
     Raises:
-        SettingsError: two settings have one name.
+        SettingsError: two settings have the same name.
     """
     given = [settings] if isinstance(settings, (MATA, NamedSetting)) else list(settings)
-    alone = sum(isinstance(setting, MATA) for setting in given) == 1
+    one_unnamed = sum(isinstance(setting, MATA) for setting in given) == 1
     named = [
         setting
         if isinstance(setting, NamedSetting)
-        else NamedSetting("MATA" if alone else short_name(setting), setting)
+        else NamedSetting("MATA" if one_unnamed else short_name(setting), setting)
         for setting in given
     ]
     names = [BASELINE, *(setting.name for setting in named)]
     for name in names:
         if names.count(name) > 1:
             raise SettingsError(
-                f"two settings are called {name!r}; give each a name of its own "
+                f"two settings are called {name!r}; give each its own name "
                 "(NamedSetting(name, mata), or NAME:alpha=... on the command line)"
             )
     return (NamedSetting(BASELINE, None), *named)
 
 
 def load_setting(path: str | Path, name: str = "MATA") -> NamedSetting:
-    """Read a setting that :meth:`mata_audio.MATA.save` wrote, with what it was tuned on.
+    """Read a setting, and what it was tuned on, from a file.
 
     Raises:
         FileNotFoundError: there is no such file.
-        SettingsError: it is not a settings file.
+        SettingsError: the file holds no setting, or one with a value that is not allowed.
+        SettingsTypeError: a field has the wrong type.
     """
     mata = MATA.load(path)
     tuned_on = json.loads(Path(path).read_text(encoding="utf-8")).get("tuned_on")
@@ -87,12 +88,12 @@ def load_setting(path: str | Path, name: str = "MATA") -> NamedSetting:
 
 
 def save_setting(setting: NamedSetting, path: str | Path) -> None:
-    """Write a setting, with what it was tuned on, so that :func:`load_setting` reads it.
+    """Write a setting, and what it was tuned on, for :func:`load_setting` to read.
 
     Raises:
-        SettingsError: it is the baseline.
+        SettingsError: the setting is the baseline.
     """
     if setting.mata is None:
-        raise SettingsError("the baseline is no setting that could be saved")
+        raise SettingsError("the baseline has no setting to save: choose another one")
     data = {**asdict(setting.mata), "tuned_on": setting.tuned_on}
     write_atomically(Path(path), settings_json(data))

@@ -1,4 +1,4 @@
-"""Published settings, each with its source and the evidence for it, as plain data."""
+"""Published settings as plain data, each with its source and the evidence for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Published:
         alpha: strength.
         layers: decoder layers, as :class:`mata_audio.MATA` takes them.
         source: where the setting comes from.
-        evidence: what is known of its effect, and whose figures these are.
+        evidence: what is known of its effect, and who measured it.
     """
 
     model: str
@@ -50,7 +50,7 @@ PUBLISHED = (
         "%; that its layers were scaled like this is our reading",
     ),
 )
-"""Every model that somebody published figures for."""
+"""Every model with published figures."""
 
 UNPUBLISHED = Published(
     "",
@@ -59,12 +59,12 @@ UNPUBLISHED = Published(
     f"{PAPER}: alpha 0.1, its 10-20 of 28 at the same relative depth",
     "none: untested on this model. mata choose finds layers and alpha by measurement",
 )
-"""What stands in for every other model."""
+"""Used for every other model."""
 
 
 def published(model: str) -> Published | None:
-    """Return what was published for a hub id, whatever its case; None for any other model.
+    """Return what was published for a hub id, in upper or lower case; None for any other model.
 
-    A folder's name says nothing about what is in it.
+    Folders are never looked up: their name does not tell which model they hold.
     """
     return next((row for row in PUBLISHED if row.model.lower() == model.lower()), None)
