@@ -78,7 +78,7 @@ def test_what_else_changes_scores_is_refused(monkeypatch: pytest.MonkeyPatch, na
     inputs = subject.small.inputs(subject.small.questions)
     with (
         MATA(layers=[0])(subject.model),
-        pytest.raises(UnsupportedModelError, match=f"layer 0 attends with {name}"),
+        pytest.raises(UnsupportedModelError, match=f"attention of layer 0 uses {name}"),
     ):
         subject.model(**inputs)
 
@@ -98,7 +98,7 @@ def test_a_model_that_adds_tokens_of_its_own_is_refused(monkeypatch: pytest.Monk
     inputs = subject.small.inputs(subject.small.questions[:1])
     with (
         MATA(layers=[0])(subject.model),
-        pytest.raises(UnsupportedModelError, match="the model adds tokens of its own"),
+        pytest.raises(UnsupportedModelError, match="the model inserts tokens itself"),
     ):
         subject.model(**inputs)
 
@@ -145,5 +145,5 @@ def test_a_pipeline(qwen2_audio: Any) -> None:
 
 @pytest.mark.parametrize("thing", ["Qwen/Qwen2-Audio-7B-Instruct", None, {"model": 1}])
 def test_what_is_no_model(thing: Any) -> None:
-    with pytest.raises(UnsupportedModelError, match=r"is no model.*from_pretrained"):
+    with pytest.raises(UnsupportedModelError, match=r"is not a model.*from_pretrained"):
         MATA()(thing).__enter__()

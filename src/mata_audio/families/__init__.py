@@ -1,6 +1,9 @@
-"""What differs between model families, as data, and finding the decoder of a given model.
+"""Model families: what differs between them, as data, and finding the parts of a given model.
 
-A new family is one :class:`Family` row in :data:`FAMILIES`; see CONTRIBUTING.md.
+``family`` says what a row of the table holds, and ``table`` holds the rows; a new family is one
+more (see CONTRIBUTING.md). ``locating`` finds a model's decoder, ``wrappers`` the model inside
+``torch.compile`` or PEFT; ``registering`` adds families of users; ``versions`` is what differs
+between versions of Transformers.
 """
 
 from mata_audio.families.family import Family, Hearing, Located, PromptStyle

@@ -1,4 +1,4 @@
-"""What a family row says, and the parts found in one model."""
+"""The facts about a family, and the parts of one model."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class PromptStyle:
     """How a question about clips is put to a family.
 
     Args:
-        audio_first: clips before the question, or after it.
-        system: system prompt; None for the chat template's own.
-        turn: whose turn the question is in, "user" or "system"; clips are always in the user's.
+        audio_first: whether clips come before the question, or after it.
+        system: system prompt; None for the chat template's.
+        turn: the turn that holds the question, "user" or "system"; clips are always in the user's.
     """
 
     audio_first: bool = True
@@ -28,13 +28,14 @@ class PromptStyle:
 
 @dataclass(frozen=True)
 class Hearing:
-    """What a family's processor takes for sound.
+    """Which clips a family's processor takes.
 
     Args:
         longest: greatest duration of a clip, in seconds or as a dotted path from the processor to
-            it: what is beyond is cut without a word. None where it takes any.
+            it; the processor cuts the rest off silently. None for any duration.
         clips: greatest number of clips in one prompt; None for any.
-        padded: seconds; where set, a clip becomes the tokens of the next multiple, silence and all.
+        padded: if set, a clip gets the tokens of the next multiple of this many seconds, with
+            silence at the end.
     """
 
     longest: float | str | None = None
@@ -50,33 +51,33 @@ class Family:
     """How to reach what MATA needs in one architecture.
 
     Args:
-        model_type: ``config.model_type`` of the model as users hold it.
+        model_type: ``config.model_type`` of the model that users load.
         loader: class in ``transformers`` that loads a checkpoint for question answering.
         listener: dotted path from that model to the module whose ``forward`` takes ``input_ids``
             with audio or image tokens ("" for the model itself).
         decoders: dotted paths from the listener to the text decoder (the module with ``layers``),
             newest Transformers layout first.
         attention: name of the attention module in a decoder layer.
-        attends: attribute of a decoder layer and the value that it has where that module is
-            attention; None where every layer attends.
-        tokens: dotted paths from the listener's config to the token ids, by what is at them
+        attends: attribute of a decoder layer, and its value in layers whose module is attention;
+            None if all layers have attention.
+        tokens: dotted paths from the listener's config to the token ids, by kind
             (:data:`mata_audio.notation.tokens.TOKENS`).
-        mutual: the names in ``tokens`` of what is seen both ways: in every layer the tokens of one
-            clip or picture see each other. MATA goes by the model's own mask, and the reference of
-            ``mata doctor``, which does not, by this.
+        mutual: the kinds in ``tokens`` whose tokens, within one clip or picture, see each other in
+            every layer, later ones too. Only the reference of ``mata doctor`` needs this; MATA uses
+            the model's mask.
         expands_single_tokens: whether the model itself expands a prompt in which no two audio
             tokens are adjacent (the legacy way), so that positions in ``input_ids`` would be wrong.
         prompt_style: how ``mata ask`` puts a question.
-        prompts: who writes its prompts: the chat template of the processor, or the package
-            mistral-common, by the tokenizer.
-        hearing: what its processor takes for sound.
-        adapter: name and subfolder of an adapter that a checkpoint brings for sound, and that its
-            makers put on by hand; None where there is none.
-        config: values that its config gets when it is loaded for questions, by dotted path.
-        positions: where ``input_ids`` do not tell where the audio is: asked, with the model, for a
-            mask of the prompt that is about to be read, bool, shape ``(batch, tokens)``.
+        prompts: what writes its prompts: the processor's chat template, or the package
+            mistral-common through the tokenizer.
+        hearing: which clips its processor takes.
+        adapter: name and subfolder of the checkpoint's adapter for sound, if its makers load one by
+            hand; None otherwise.
+        config: values set in its config when it is loaded for questions, by dotted path.
+        positions: for models whose ``input_ids`` do not show where the audio is: a function from
+            the model to the mask of the prompt about to be read, bool, shape ``(batch, tokens)``.
         row_state: dotted paths from the listener to what the model keeps of its latest prompt
-            beside the cache, one row a sample; newest Transformers layout first.
+            outside the cache, one row a sample; newest Transformers layout first.
     """
 
     model_type: str
@@ -106,13 +107,12 @@ class Located:
     Args:
         family: its row in :data:`mata_audio.families.FAMILIES`.
         listener: the module whose ``forward`` takes ``input_ids`` with audio or image tokens.
-        attentions: the attention module of each decoder layer; None where a layer has none (Mamba,
-            experts, MLP), so that a layer's number is its place in the decoder.
-        heads: query heads of each layer.
-        token_ids: by what is at them, for what this model has; at least one, but where
-            ``audio_mask`` is.
-        audio_mask: returns the mask of the prompt that is about to be read, where the family tells
-            it so.
+        attentions: the attention module of each decoder layer, or None for a layer without one
+            (Mamba, experts, MLP): a layer's number is its place in the decoder.
+        heads: number of query heads of each layer.
+        token_ids: ids of the kinds of tokens that this model has; empty only with ``audio_mask``.
+        audio_mask: returns the mask of the prompt about to be read, if the family has
+            ``positions``; None otherwise.
     """
 
     family: Family
@@ -137,10 +137,10 @@ class Located:
         return self.token_ids["audio"]
 
     def ids_of(self, tokens: str) -> tuple[int, ...]:
-        """Return the ids of ``tokens``, a normalised list of names such as ``"audio,image"``.
+        """Return the ids of ``tokens``, kinds of tokens such as ``"audio,image"``.
 
         Raises:
-            SettingsError: the model has no tokens of a kind that is named.
+            SettingsError: the model has no tokens of one of these kinds.
         """
         missing = [name for name in tokens.split(",") if name not in self.token_ids]
         if missing:

@@ -1,4 +1,4 @@
-"""Finding the decoder, its attention and the audio and image tokens of a given model."""
+"""Finding a model's decoder, its attention modules and its audio and image tokens."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mata_audio.errors import UnsupportedModelError
 from mata_audio.families.family import Family, Located
 from mata_audio.families.registering import REGISTERED
 from mata_audio.families.table import FAMILIES, UNSUPPORTED
+from mata_audio.families.versions import NEWEST, OLDEST
 from mata_audio.families.wrappers import unwrapped
 
 
@@ -19,46 +20,47 @@ def locate(model: nn.Module) -> Located:
     """Find the decoder and the audio and image tokens of ``model``.
 
     Raises:
-        UnsupportedModelError: the architecture is not in :data:`FAMILIES`, or is built otherwise
-            than the installed Transformers builds it.
+        UnsupportedModelError: the architecture is not known, or the model's parts are not where its
+            family has them.
     """
     model = unwrapped(model)
     family = _family(model)
     listener = follow(model, family.listener)
-    found = (follow(listener, path) for path in family.decoders)
-    decoder = next((part for part in found if hasattr(part, "layers")), None)
+    parts = (follow(listener, path) for path in family.decoders)
+    decoder = next((part for part in parts if hasattr(part, "layers")), None)
     if listener is None or decoder is None:
         raise UnsupportedModelError(
-            f"{type(model).__name__} is a {family.model_type} model, but its decoder is not at "
-            f"{' or '.join(family.decoders)}: this Transformers version lays it out otherwise"
+            f"{type(model).__name__} is a {family.model_type} model, but has no decoder at "
+            f"{' or '.join(family.decoders)}: use Transformers {OLDEST} to {NEWEST}, or correct "
+            "the path if you registered it"
         )
     attentions = tuple(_attention(layer, family) for layer in decoder.layers)
-    known = [module for module in attentions if module is not None]
-    found_ids = {name: follow(listener.config, path) for name, path in family.tokens.items()}
-    token_ids = {name: value for name, value in found_ids.items() if value is not None}
+    present = [module for module in attentions if module is not None]
+    ids = {name: follow(listener.config, path) for name, path in family.tokens.items()}
+    token_ids = {name: token_id for name, token_id in ids.items() if token_id is not None}
     audio_mask = None if family.positions is None else partial(family.positions, model)
-    if not known or not (token_ids or audio_mask):
+    if not present or not (token_ids or audio_mask):
         paths = " or ".join(f"config.{path}" for path in family.tokens.values())
-        missing = paths if known else "layer with attention"
+        missing = paths if present else "layer with attention"
         raise UnsupportedModelError(
             f"{type(model).__name__} has no {missing}: it cannot be asked about "
             f"{' or '.join(family.tokens)}"
         )
-    for module in known:
+    for module in present:
         _check_interface(module)
-    heads: Any = known[0].config
+    config: Any = present[0].config
     return Located(
         family=family,
         listener=listener,
         attentions=attentions,
-        heads=heads.num_attention_heads,
+        heads=config.num_attention_heads,
         token_ids=token_ids,
         audio_mask=audio_mask,
     )
 
 
 def _attention(layer: nn.Module, family: Family) -> nn.Module | None:
-    """Return the attention module of a decoder layer, or None where it has none."""
+    """Return the attention module of a decoder layer; None if it has none."""
     if family.attends is not None and getattr(layer, family.attends[0]) != family.attends[1]:
         return None
     module: nn.Module = getattr(layer, family.attention)
@@ -66,7 +68,7 @@ def _attention(layer: nn.Module, family: Family) -> nn.Module | None:
 
 
 def _check_interface(module: nn.Module) -> None:
-    """Refuse attention that never asks Transformers which function to use: it can't be rerouted."""
+    """Refuse attention that bypasses Transformers' attention interface: it can't be rerouted."""
     file = sys.modules[type(module).__module__]
     if not hasattr(file, "ALL_ATTENTION_FUNCTIONS"):
         raise UnsupportedModelError(
@@ -78,17 +80,17 @@ def _check_interface(module: nn.Module) -> None:
 
 def _family(model: nn.Module) -> Family:
     name = type(model).__name__
-    known = REGISTERED.get(name)
-    if known is not None:
-        return known
+    registered = REGISTERED.get(name)
+    if registered is not None:
+        return registered
     return family_named(getattr(getattr(model, "config", None), "model_type", None), name)
 
 
 def family_named(model_type: str | None, owner: str) -> Family:
-    """Return the family of ``model_type``; ``owner`` is what has it, for the error message.
+    """Return the family of ``model_type``; the error message calls the model ``owner``.
 
     Raises:
-        UnsupportedModelError: the architecture is not in :data:`FAMILIES`, and not registered.
+        UnsupportedModelError: it is neither in :data:`FAMILIES` nor registered.
     """
     for family in (*REGISTERED.values(), *FAMILIES):
         if family.model_type == model_type:
@@ -101,7 +103,7 @@ def family_named(model_type: str | None, owner: str) -> Family:
         )
     raise UnsupportedModelError(
         f"{owner} (model_type {model_type!r}) is not a supported audio or vision language model; "
-        f"supported: {supported}. For another, call mata_audio.register_family once "
+        f"supported: {supported}. To add another, call mata_audio.register_family once "
         "(docs/families.md, 'Your own model')"
     )
 

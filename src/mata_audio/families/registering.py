@@ -1,4 +1,4 @@
-"""Models outside Transformers' own families, told about by their users."""
+"""Families that users register: models that :data:`FAMILIES` does not know."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from mata_audio.families.family import Family, Hearing, Positions
 from mata_audio.families.table import FAMILIES
 
 REGISTERED: dict[str, Family] = {}
-"""By the name that they were registered under."""
+"""Families by the name under which they were registered."""
 
 
 def register_family(
@@ -20,25 +20,26 @@ def register_family(
     positions: Positions | None = None,
     loader: str = "",
 ) -> Family:
-    """Make a family of models known, for as long as the program runs.
+    """Make a family of models known until the program ends.
 
-    The decoder's attention must call Transformers' attention interface; what does not is refused
-    when a model is steered. Registering a name again replaces it.
+    The decoder's attention must call Transformers' attention interface; other models are refused
+    when they are steered. Registering a name again replaces its family.
 
     Args:
-        name: name of the model's class, or its ``config.model_type``.
+        name: the name of the model's class, or its ``config.model_type``.
         decoder: dotted path from the listener to the text decoder, the module with ``layers``.
         listener: dotted path from the model to the module whose ``forward`` and ``generate`` read
             the prompt; "" for the model itself.
         attention: name of the attention module in a decoder layer.
         audio_token: dotted path from the listener's config to the id of the token at audio
-            positions, where ``input_ids`` has one.
-        positions: where it has none: asked, with the model, whenever a prompt is about to be read,
-            for a mask of it, bool, shape ``(batch, tokens)``.
+            positions, if ``input_ids`` has one.
+        positions: if it has none: a function from the model to the mask of the prompt about to be
+            read, bool, shape ``(batch, tokens)``.
         loader: class in ``transformers`` that loads a checkpoint, for the command line.
 
     Raises:
-        SettingsError: not exactly one of ``audio_token`` and ``positions``, or a name of ours.
+        SettingsError: ``audio_token`` and ``positions`` are both given or both missing, or the name
+            is that of a supported family.
 
     Example:
         >>> register_family(
@@ -50,11 +51,11 @@ def register_family(
     """
     if (audio_token is None) == (positions is None):
         raise SettingsError(
-            "say where the audio is: either audio_token, the path to its id in the config, or "
-            "positions, a function from the model to a mask of its prompt"
+            "say where the audio is: give either audio_token, the path to its id in the config, or "
+            "positions, a function from the model to the mask of its prompt"
         )
     if any(family.model_type == name for family in FAMILIES):
-        raise SettingsError(f"{name!r} is supported as it is; register under another name")
+        raise SettingsError(f"{name!r} is supported already; register under another name")
     REGISTERED[name] = Family(
         model_type=name,
         loader=loader,

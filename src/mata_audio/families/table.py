@@ -1,16 +1,16 @@
-"""Facts about each family, as data; see CONTRIBUTING.md, "Add a family"."""
+"""The facts about every family; see CONTRIBUTING.md, "Add a family"."""
 
 from __future__ import annotations
 
 from mata_audio.families.family import Family, Hearing, PromptStyle
 from mata_audio.families.versions import ROPE_DELTAS, THINKER_DECODERS
 
-# What its makers advise for questions that are no dialogue.
+# What its makers advise for questions outside a dialogue.
 _OMNI_STYLE = PromptStyle(system="You are a helpful assistant.")
 
-# One window of Whisper's extractor, and no more.
+# At most one window of Whisper's feature extractor.
 _ONE_WINDOW = Hearing(longest="feature_extractor.chunk_length")
-# Windows one after another, up to a bound of the processor's; each text has its one clip.
+# Several windows, up to the processor's limit; one clip in each prompt.
 _WINDOWS = Hearing(longest="max_audio_len", clips=1)
 _ONE_CLIP = Hearing(clips=1)
 
@@ -78,7 +78,7 @@ FAMILIES: tuple[Family, ...] = (
         prompts="mistral-common",
         hearing=Hearing(padded=30.0),
     ),
-    # The encoders are inside the decoder's embedding, and so is the audio token.
+    # The encoders are inside the decoder's embedding, and the token ids in their configs.
     Family(
         model_type="phi4_multimodal",
         loader="Phi4MultimodalForCausalLM",
@@ -102,18 +102,18 @@ FAMILIES: tuple[Family, ...] = (
         tokens=_EVERY,
         hearing=Hearing(longest=30.0),
     ),
-    # With a LoRA adapter in the decoder, which the model puts on where it hears something.
+    # With a LoRA adapter in the decoder, which the model enables if the prompt has audio.
     Family(model_type="granite_speech", loader="GraniteSpeechForConditionalGeneration"),
     Family(model_type="granite_speech_plus", loader="GraniteSpeechPlusForConditionalGeneration"),
     Family(model_type="glmasr", loader="GlmAsrForConditionalGeneration", hearing=_WINDOWS),
-    # Its template takes text in the system's turn alone, as context.
+    # Its template takes text only in the system's turn, as context.
     Family(
         model_type="qwen3_asr",
         loader="Qwen3ASRForConditionalGeneration",
         prompt_style=PromptStyle(turn="system"),
         hearing=_ONE_CLIP,
     ),
-    # It adds noise to what it hears; without, the same clip has the same answer.
+    # It adds noise to its input; without it, the same clip gets the same answer.
     Family(
         model_type="vibevoice_asr",
         loader="VibeVoiceAsrForConditionalGeneration",
@@ -137,14 +137,14 @@ FAMILIES: tuple[Family, ...] = (
         attention="mixer",
         attends=("block_type", "full_attention"),
     ),
-    # From here on: pictures alone.
+    # From here on: pictures only.
     Family(
         model_type="qwen2_5_vl",
         loader="Qwen2_5_VLForConditionalGeneration",
         tokens=_VISION,
         row_state=ROPE_DELTAS,
     ),
-    # Query and key norms; what its eye saw is also added to the output of the first layers.
+    # Query and key norms; image features are also added to the output of the first layers.
     Family(
         model_type="qwen3_vl",
         loader="Qwen3VLForConditionalGeneration",

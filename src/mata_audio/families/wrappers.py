@@ -1,4 +1,4 @@
-"""The model inside what users wrap it in: ``torch.compile``, PEFT and pipelines."""
+"""Finding the model inside its wrappers: ``torch.compile``, PEFT and pipelines."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from mata_audio.errors import UnsupportedModelError
 
 
 def unwrapped(model: Any) -> nn.Module:
-    """Return the model of Transformers inside ``model``.
+    """Return the Transformers model inside ``model``.
 
-    Adapters that change weights (LoRA and its kin) stay in the layers that are steered.
+    Adapters that change weights (such as LoRA) stay in the steered layers.
 
     Args:
         model: the model itself, compiled, a ``PeftModel`` or a ``transformers.pipeline``.
 
     Raises:
-        UnsupportedModelError: not a model, or a PEFT method that puts tokens of its own before the
-            prompt.
+        UnsupportedModelError: ``model`` is not a model, or a PEFT method puts learned tokens before
+            the prompt.
     """
-    found = model if isinstance(model, nn.Module) else getattr(model, "model", None)
-    if not isinstance(found, nn.Module):
+    module = model if isinstance(model, nn.Module) else getattr(model, "model", None)
+    if not isinstance(module, nn.Module):
         raise UnsupportedModelError(
-            f"a {type(model).__name__} is no model: give the torch.nn.Module that from_pretrained "
-            "returned, or a transformers.pipeline"
+            f"a {type(model).__name__} is not a model: give the torch.nn.Module that "
+            "from_pretrained returned, or a transformers.pipeline"
         )
-    outer: Any = found
+    outer: Any = module
     while True:
         inner = getattr(outer, "_orig_mod", None)  # torch.compile wraps the module
         if inner is None and hasattr(outer, "get_base_model"):
@@ -44,6 +44,6 @@ def _refuse_prompt_learning(model: Any) -> None:
     if getattr(config, "is_prompt_learning", False):
         raise UnsupportedModelError(
             f"{type(model).__name__} puts learned tokens before the prompt ({config.peft_type}), "
-            "so the places of its audio tokens are not those of input_ids. LoRA and other adapters "
-            "that change weights can be steered"
+            "so its audio tokens are not where input_ids has them, and it cannot be steered. LoRA "
+            "and other adapters that change weights can"
         )
