@@ -86,7 +86,7 @@ def test_differences_are_said_in_words() -> None:
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(RunError, match="not a run and not empty"):
+    with pytest.raises(RunError, match="neither a run nor empty"):
         RunFolder(tmp_path).check_identity({})
     with pytest.raises(RunError, match=r"has no run\.json"):
         RunFolder(tmp_path / "none").manifest()

@@ -1,1 +1,5 @@
-"""Files on disk: written whole or not at all; a run's folder, its items, what it ran on."""
+"""Files on disk: the folder of a run, and files that are written whole or not at all.
+
+``run_folder`` is the folder, ``items_file`` its finished items, ``environment`` what the run ran
+on; ``atomic_file`` writes a file.
+"""

@@ -1,4 +1,4 @@
-"""Writing a file so that it is there whole or not at all."""
+"""Writing a file whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write ``content`` beside ``path``, flush it to disk, and move it into place.
+    """Write ``content`` to a file next to ``path``, flush it to disk and move it into place.
 
-    Text is written as UTF-8, with the line ends of the system.
+    Text is written as UTF-8, with the system's line ends.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -1,4 +1,4 @@
-"""What ran: the model's weights, the machine, the versions, as data for ``run.json``."""
+"""What a run ran on: the model's weights, the machine and the versions, for ``run.json``."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ import transformers
 from torch import nn
 
 SAMPLES = 64
+"""Values of each tensor that go into the digest of the weights."""
 
 
 def weights_sha256(model: nn.Module) -> str:
-    """Return a digest of every tensor's name, shape and dtype and of 64 values spread over it.
+    """Return a digest of each tensor's name, shape and dtype and of 64 values spread over it.
 
     Two checkpoints of one architecture differ in nearly every value of every tensor, so this tells
     them apart without reading gigabytes.
@@ -37,7 +38,7 @@ def weights_sha256(model: nn.Module) -> str:
 
 
 def config_sha256(config: Any) -> str:
-    """Return a digest of a model's configuration, without where it was loaded from and how."""
+    """Return a digest of a model's configuration, without its origin and dtype."""
     data = config.to_dict()
     for name in ("_name_or_path", "transformers_version", "dtype", "torch_dtype"):
         data.pop(name, None)
@@ -45,12 +46,12 @@ def config_sha256(config: Any) -> str:
 
 
 def text_sha256(text: str) -> str:
-    """Return the digest of a text's UTF-8 bytes."""
+    """Return the SHA-256 digest of a text's UTF-8 bytes."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what computes."""
+    """Return the versions of the packages that compute, and of Python."""
     return {
         "mata-audio": version("mata-audio"),
         "transformers": transformers.__version__,
@@ -62,14 +63,14 @@ def versions() -> dict[str, str]:
 
 
 def device_name(device: torch.device) -> str:
-    """Return what the device is, such as ``NVIDIA H100`` or the processor's architecture."""
+    """Return the name of a device, such as ``NVIDIA H100`` or the processor's architecture."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return platform.processor() or platform.machine()
 
 
 def git_state() -> dict[str, Any] | None:
-    """Return the commit of the checkout that this package runs from; None when it is installed."""
+    """Return the commit of the checkout that this package runs from; None if it is not one."""
     folder = Path(__file__).parent.parent
     try:
         commit = _git(folder, "rev-parse", "HEAD")

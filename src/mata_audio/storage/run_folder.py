@@ -1,4 +1,4 @@
-"""The folder of a run: what it is (``run.json``), its items, and that one process writes it."""
+"""The folder of a run: what was run (``run.json``), its items, and a lock for one writer."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from mata_audio.storage.items_file import ItemStore
 FORMAT = 1
 
 EVIDENCE = "evidence.json"
-"""What ``mata choose`` measures before it runs anything."""
+"""What ``mata choose`` measures before it runs a setting."""
 
 BEFORE_THE_RUN = (".lock", EVIDENCE)
-"""What a folder of ours may hold before ``run.json``."""
+"""What a run's folder may hold before ``run.json``."""
 
 
 class RunFolder:
     """Where a run keeps everything.
 
-    ``run.json`` holds ``identity`` (whatever could change an answer), ``facts`` (the rest that is
-    worth knowing) and ``sessions`` (each time that the run was started or continued).
+    ``run.json`` holds ``identity`` (everything that could change an answer), ``facts`` (what else
+    is worth knowing) and ``sessions`` (each time that the run was started or resumed).
 
     Args:
-        path: of the folder; made when something is first written.
+        path: the folder; created when something is first written.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -42,36 +42,40 @@ class RunFolder:
 
     @property
     def store(self) -> ItemStore:
-        """The finished items, read anew."""
+        """The finished items, read again on each access."""
         return ItemStore(self.path / "items.jsonl")
 
     def manifest(self) -> dict[str, Any]:
         """Read ``run.json``.
 
         Raises:
-            RunError: there is none, or it is not one of ours.
+            RunError: there is none, or it is not the ``run.json`` of a run of this version.
         """
         try:
             data: Any = json.loads(self.manifest_path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise RunError(f"{self.path} holds no run: it has no run.json") from None
+            raise RunError(
+                f"{self.path} holds no run, as it has no run.json: give the folder of a run"
+            ) from None
         except (OSError, ValueError) as error:
             raise RunError(f"{self.manifest_path} cannot be read: {error}") from error
         if not isinstance(data, dict) or data.get("format") != FORMAT:
-            raise RunError(f"{self.manifest_path} is not a run of this version (format {FORMAT})")
+            raise RunError(
+                f"{self.manifest_path} is not in this version's format ({FORMAT}): read it with "
+                "the version that wrote it, or start a new run"
+            )
         return data
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
-        """Replace ``run.json`` whole."""
+        """Replace ``run.json``, whole or not at all."""
         text = json.dumps({"format": FORMAT, **manifest}, indent=1, ensure_ascii=False)
         write_atomically(self.manifest_path, text + "\n")
 
     def check_identity(self, identity: Mapping[str, Any]) -> bool:
-        """Whether the folder holds a run of this identity; False for a new or empty folder.
+        """Whether the folder holds the run with this identity; False if it is new or empty.
 
         Raises:
-            RunError: it holds another run; the message says what differs.
-            RunError: it holds something else.
+            RunError: it holds another run, and the message says what differs; or something else.
         """
         self.check_ours()
         if not self.manifest_path.exists():
@@ -80,9 +84,9 @@ class RunFolder:
         changed = differences(there, json.loads(json.dumps(identity)))
         if changed:
             raise RunError(
-                f"{self.path} holds a run that is not the same: {'; '.join(changed)}. "
-                "Its answers cannot be mixed with new ones: use another folder for --out, or the "
-                "settings of that run"
+                f"{self.path} holds another run: {'; '.join(changed)}. "
+                "Its answers cannot be mixed with new ones: give another folder for --out, or the "
+                "options of that run"
             )
         return True
 
@@ -95,14 +99,14 @@ class RunFolder:
         if self.manifest_path.exists():
             return
         if self.path.is_file() or (self.path.is_dir() and _foreign(self.path)):
-            raise RunError(f"{self.path} is not a run and not empty: give a new folder")
+            raise RunError(f"{self.path} is neither a run nor empty: give a new folder")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from writing this run; released when the process ends, however.
+        """Keep other processes from writing this run; released however this process ends.
 
         Raises:
-            RunError: another process writes it.
+            RunError: another process is writing it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / ".lock").open("w") as stream:
@@ -112,7 +116,10 @@ class RunFolder:
                 try:
                     fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    raise RunError(f"another process is writing {self.path}") from None
+                    raise RunError(
+                        f"another process is writing {self.path}: wait for it, or give another "
+                        "folder"
+                    ) from None
             yield
 
 
@@ -121,7 +128,7 @@ def _foreign(folder: Path) -> bool:
 
 
 def differences(before: Any, after: Any, path: Sequence[str] = ()) -> list[str]:
-    """Say in words where two JSON values differ, such as ``prompt.name was 'a', is 'b'``."""
+    """Return how two JSON values differ, in words: ``prompt.name was "a", is now "b"``."""
     if isinstance(before, dict) and isinstance(after, dict):
         return [
             line
