@@ -188,7 +188,7 @@ def test_another_run_in_the_folder_fails_and_the_rest_goes_on(
     done = reproduce(tmp_path, data, models, only=["qwen2-audio"], limit=1, **SHORT)
     (failed,) = done.failed
     assert failed.table.key == QWEN2
-    assert "not a run and not empty" in failed.reason
+    assert "neither a run nor empty" in failed.reason
     assert [each.table.split for each in done.measured] == ["test"]
     assert f"failed {failed.table.title}" in as_text(done)
     assert as_data(done)["tables"][0]["failed"] == failed.reason
