@@ -103,7 +103,7 @@ def test_every_command_takes_the_file(mata: Mata, tmp_path: Path) -> None:
     ("options", "words"),
     [
         (["--method", "guess"], "knockout, profile, gradient, gradient-heads, tune, search"),
-        (["--alphas", "x"], "numbers with commas"),
+        (["--alphas", "x"], "numbers separated by commas"),
         (["--limit", "5"], "at least 20"),
     ],
 )

@@ -40,7 +40,7 @@ def test_a_preset(mata: Mata, tmp_path: Path) -> None:
     [
         ([], "the grid is empty"),
         (["--alphas", ""], "the grid is empty"),
-        (["--alphas", "a,b"], "numbers with commas"),
+        (["--alphas", "a,b"], "numbers separated by commas"),
         (["--preset", "magic"], "paper-layers"),
         (["--preset", "paper-alpha", "--alphas", "1"], "leave out --alphas"),
         (["--layers", "90-99"], "out of range"),

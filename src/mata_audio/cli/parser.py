@@ -21,7 +21,7 @@ class Parser(argparse.ArgumentParser):
             "--debug",
             action="store_true",
             default=argparse.SUPPRESS,
-            help="show tracebacks, and the warnings of libraries",
+            help="show tracebacks, and the warnings of other libraries",
         )
 
     def error(self, message: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""An attention profile as text: a table for each setting, the baseline beside it."""
+"""An attention profile as text: for each setting a table, with the baseline next to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BASELINE = "baseline"
 
 
 def text(profile: Profile) -> str:
-    """Return the profile as tables: one for each setting, the baseline beside it."""
+    """Return the profile as tables: one for each setting, with the baseline next to it."""
     facts = profile.facts
     tokens = ", ".join(
         f"{kind} {count:.1f}"
@@ -56,7 +56,7 @@ def _table(profile: Profile, names: Sequence[str]) -> str:
 
 
 def _named(profile: Profile, name: str) -> str:
-    """Return what a column is of: off is the baseline, on is the setting."""
+    """Return what a column shows: "off" is the baseline, "on" is the setting."""
     from mata_audio.settings.in_words import describe
     from mata_audio.settings.mata import MATA
 
@@ -67,7 +67,7 @@ def _named(profile: Profile, name: str) -> str:
 
 
 def _shown(profile: Profile) -> list[str]:
-    """Return the kinds that have any attention, in the order of the table."""
+    """Return the kinds that receive any attention, in the table's order."""
     order = ("audio", "image", "instruction", "system", "generated", "special", "sink")
     return [
         kind

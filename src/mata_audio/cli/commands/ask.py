@@ -35,11 +35,15 @@ def add_parser(commands: Any) -> None:
         action="append",
         required=True,
         metavar="FILE",
-        help="a clip; repeat for several, in order",
+        help="an audio file; repeat for several, in order",
     )
     parser.add_argument("--no-compare", action="store_true", help="answer only with MATA")
     parser.add_argument(
-        "--max-new-tokens", type=int, default=256, metavar="N", help="longest answer (default: 256)"
+        "--max-new-tokens",
+        type=int,
+        default=256,
+        metavar="N",
+        help="longest answer, in tokens (default: 256)",
     )
     add_setting_options(parser)
     add_loading_options(parser)

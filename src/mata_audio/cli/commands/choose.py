@@ -38,9 +38,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "choose",
         help="choose layers and alpha for a model by measurement",
-        description="Measure on one part of the items in which layers the model reads audio, or "
-        "where more attention to audio makes right answers likelier. Choose layers, heads or a "
-        "gain for each head from that, then alpha, and report on the rest of the items.",
+        description="Measure, on one part of the items, in which layers the model reads audio, or "
+        "where more attention to audio makes right answers likelier. From that, choose layers, "
+        "heads or a gain for each head; then choose alpha, and report on the rest of the items.",
         epilog=EXAMPLE,
     )
     add_benchmark_options(parser)

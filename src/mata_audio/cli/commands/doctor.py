@@ -21,7 +21,7 @@ examples:
   mata doctor Qwen/Qwen2-Audio-7B-Instruct --dtype bfloat16 --json doctor.json
   mata doctor --all-families
 
-exit codes: 0 no check failed, 1 a check failed, 2 wrong use
+Exit codes: 0 no check failed, 1 a check failed, 2 wrong use.
 """
 
 
@@ -32,8 +32,8 @@ def add_parser(commands: Any) -> None:
         help="check that MATA is exact on a model and machine",
         description="Run a model on short synthesised clips (on images, if it takes no audio) and "
         "check what MATA promises: it equals a full-score reference; alpha 0 changes nothing; all "
-        "backends, paddings and caches agree; the model is left unchanged. Every line shows what "
-        "was measured and compared, and for a failure what to do.",
+        "backends, paddings and caches agree; nothing is left behind in the model. Every line says "
+        "what was measured, against what, and what to do if it failed.",
         epilog=EXAMPLE,
     )
     add_model(parser, required=False)

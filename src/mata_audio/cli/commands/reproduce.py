@@ -70,8 +70,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--no-ablations",
         action="store_true",
-        help="leave out the paper's other layers and alphas; one --out needs the same choice every "
-        "time",
+        help="skip the paper's other layers and alphas; for one --out use it always or never",
     )
     add_running_options(parser)
     add_loading_options(parser)

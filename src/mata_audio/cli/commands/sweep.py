@@ -44,16 +44,21 @@ def add_parser(commands: Any) -> None:
     )
     add_benchmark_options(parser)
     group = parser.add_argument_group("grid")
-    group.add_argument("--alphas", metavar="LIST", help="strengths, such as 0.05,0.1")
+    group.add_argument("--alphas", metavar="LIST", help="strengths to try, such as 0.05,0.1")
     group.add_argument(
         "--layers",
         nargs="+",
         metavar="RANGE",
-        help='layer ranges, such as 0-10 10-20 3,5; or "paper"',
+        help='layers to try, such as 0-10 10-20 3,5; or "paper"',
     )
-    group.add_argument("--formulas", metavar="LIST", help=f"any of {','.join(FORMULAS)}")
     group.add_argument(
-        "--heads", nargs="+", metavar="RANGE", help='query heads, such as 0-7 8-15; or "all"'
+        "--formulas", metavar="LIST", help=f"formulas to try, out of {','.join(FORMULAS)}"
+    )
+    group.add_argument(
+        "--heads",
+        nargs="+",
+        metavar="RANGE",
+        help='query heads to try, such as 0-7 8-15; or "all"',
     )
     group.add_argument(
         "--rows",

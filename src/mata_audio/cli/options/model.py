@@ -18,12 +18,14 @@ def add_loading_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--device``, ``--dtype``, ``--attention`` and ``--trust-remote-code``."""
     group = parser.add_argument_group("model")
     group.add_argument(
-        "--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (default: auto)"
+        "--device",
+        default="auto",
+        help="where to run: auto, cpu, cuda, cuda:1, ... (default: auto)",
     )
     group.add_argument(
         "--dtype",
         default="auto",
-        help="float32, bfloat16, float16, or auto: the checkpoint's (default: auto)",
+        help="number format: float32, bfloat16, float16, or auto, the checkpoint's (default: auto)",
     )
     group.add_argument(
         "--attention",

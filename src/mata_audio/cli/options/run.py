@@ -41,14 +41,16 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     _add_prompt_options(parser)
     group = add_running_options(parser)
     group.add_argument(
-        "--ids", metavar="IDS", help="only these items: ids with commas, or a file with one a line"
+        "--ids",
+        metavar="IDS",
+        help="only these items: ids separated by commas, or a file with one id a line",
     )
     group.add_argument(
         "--seed",
         type=int,
         default=0,
         metavar="N",
-        help="noted in run.json; greedy decoding draws nothing (default: 0)",
+        help="random seed, recorded in run.json; greedy decoding does not use it (default: 0)",
     )
     add_loading_options(parser)
 
@@ -78,13 +80,12 @@ def add_running_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
 
 def add_batch_size(group: argparse._ActionsContainer, default: int | str = AUTO) -> None:
     """Add ``--batch-size``: with a number as its default it accepts only numbers."""
-    accepted = "a number, or auto" if default == AUTO else "a number"
     group.add_argument(
         "--batch-size",
         type=_batch_size if default == AUTO else int,
         default=default,
         metavar="N",
-        help=f"prompts in one batch: {accepted} (default: {default})",
+        help=f"prompts in one batch{', or auto' if default == AUTO else ''} (default: {default})",
     )
 
 
@@ -111,11 +112,14 @@ def _add_prompt_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--template",
         metavar="NAME",
-        help="prompt template, or a file (default: by model and task)",
+        help="prompt template, by name or as a file (default: by model and task)",
     )
     group.add_argument("--reader", metavar="NAME", help=f"{READERS} (default: the task's)")
     group.add_argument(
-        "--max-new-tokens", type=int, metavar="N", help="longest answer (default: the task's)"
+        "--max-new-tokens",
+        type=int,
+        metavar="N",
+        help="longest answer, in tokens (default: the task's)",
     )
     group.add_argument(
         "--long-audio",
@@ -161,7 +165,7 @@ def alphas_from(text: str) -> list[float]:
     try:
         return [float(part) for part in parts(text)]
     except ValueError:
-        raise SettingsError(f"--alphas must be numbers with commas; got {text!r}") from None
+        raise SettingsError(f"--alphas must be numbers separated by commas; got {text!r}") from None
 
 
 def parts(text: str) -> list[str]:

@@ -58,7 +58,7 @@ def add_setting_options(parser: argparse.ArgumentParser) -> None:
         "scaled to the model's depth",
     )
     group.add_argument(
-        "--heads", metavar="RANGE", help='query heads, written like layers; or "all"'
+        "--heads", metavar="RANGE", help='query heads, written as for --layers; or "all"'
     )
     group.add_argument("--formula", metavar="NAME", help=f"one of {', '.join(FORMULAS)}")
     group.add_argument(
@@ -70,8 +70,8 @@ def add_setting_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--tokens",
         metavar="NAME",
-        help="tokens to give more attention: audio (the paper's), image, video, or several with "
-        "commas",
+        help="tokens whose attention changes: audio (the paper's), image, video, or several, such "
+        "as audio,image",
     )
 
 
@@ -87,7 +87,7 @@ def add_settings_options(parser: argparse.ArgumentParser) -> None:
         "repeat for several",
     )
     parser.add_argument(
-        "--baseline-only", action="store_true", help="run the unmodified model, and no setting"
+        "--baseline-only", action="store_true", help="run only the unmodified model"
     )
 
 
