@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mata_audio.evaluation.item import Item
-from mata_audio.evaluation.running.prepare import Prepared, ahead, batches
+from mata_audio.evaluation.running.batches import ahead, batches
+from mata_audio.evaluation.running.prepare import Prepared
 
 
 def prepared(number: int, tokens: int) -> Prepared:

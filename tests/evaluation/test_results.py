@@ -18,6 +18,7 @@ from mata_audio.evaluation.item import Dataset, Item
 from mata_audio.evaluation.results.compare import compare_runs
 from mata_audio.evaluation.results.outcome import make_results
 from mata_audio.evaluation.results.results import SettingResult
+from mata_audio.evaluation.results.scores import AnswerScores
 from mata_audio.evaluation.results.stored_run import tuned_on_these_items
 from mata_audio.evaluation.results.tables import as_csv, as_latex, as_markdown, as_text
 from mata_audio.evaluation.task import Grouping, Task
@@ -82,7 +83,9 @@ def results(data: Dataset | None = None, **more: Any) -> Results:
         "facts": {"reader": "answer-tag"},
     }
     given = {**lines(), **more}
-    return make_results(Colours(), data or dataset(), given, settings, "answer-tag", run)
+    return make_results(
+        data or dataset(), given, settings, AnswerScores(Colours(), "answer-tag"), run
+    )
 
 
 def test_figures_by_hand() -> None:
@@ -143,7 +146,7 @@ def test_what_would_stop_the_official_scorer_is_said_and_the_rest_is_scored() ->
     said = {"0": "", "1": "B", "2": "A"}
     stored = {id: {"id": id, "answers": {"baseline": raw}} for id, raw in said.items()}
     baseline = [SettingResult("baseline", "", None)]
-    found = make_results(mmsu, data, stored, baseline, "whole", {})
+    found = make_results(data, stored, baseline, AnswerScores(mmsu, "whole"), {})
     assert [item.answers["baseline"].correct for item in found.items] == [None, True, False]
     assert any("official scorer would stop" in note for note in found.notes)
 
@@ -159,7 +162,7 @@ def test_holm_over_several_settings() -> None:
         else line
         for id, line in lines().items()
     }
-    found = make_results(Colours(), dataset(), given, three, "answer-tag", {})
+    found = make_results(dataset(), given, three, AnswerScores(Colours(), "answer-tag"), {})
     paired = found.overall.paired
     assert paired["MATA"].p_holm == paired["other"].p_holm == 1.0
     assert "p (Holm)" in as_text(found)

@@ -16,9 +16,11 @@ from mata_audio import MATA, MataError, SettingsError
 from mata_audio.errors import DataError, RunError
 from mata_audio.evaluation import NamedSetting, Progress, Results, evaluate, load_results
 from mata_audio.evaluation.running import runner
+from mata_audio.evaluation.tasks.tiny import Tiny
 from mata_audio.models.asking import answer
 from mata_audio.models.loading import load
 from mata_audio.models.prompter import Prompter
+from mata_audio.storage.items_file import ItemStore
 from mata_audio.tiny import make_items
 
 Run = tuple[Path, Results]
@@ -323,6 +325,29 @@ def test_wrong_use_is_refused_before_anything_runs(
 def test_data_are_asked_for(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="mmau needs its data"):
         evaluate("tiny", "mmau", tmp_path / "run")
+
+
+def test_each_answer_is_scored_once_and_nothing_is_read_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[int] = []
+    read: list[Path] = []
+    outcomes, opened = Tiny.outcomes, ItemStore.__init__
+
+    def counted(task: Tiny, records: Sequence[Any]) -> list[bool | None]:
+        scored.append(len(records))
+        return outcomes(task, records)
+
+    def noted(store: ItemStore, path: Path) -> None:
+        read.append(path)
+        opened(store, path)
+
+    monkeypatch.setattr(Tiny, "outcomes", counted)
+    monkeypatch.setattr(ItemStore, "__init__", noted)
+    results = evaluate("tiny", "tiny", tmp_path, settings=SETTINGS, limit=6)
+    said = {(item.id, own.raw) for item in results.items for own in item.answers.values()}
+    assert scored == [1] * len(said)
+    assert read == [tmp_path / "items.jsonl"]
 
 
 def _copied(folder: Path, into: Path, name: str = "copy") -> Path:

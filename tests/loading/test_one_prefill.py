@@ -13,6 +13,7 @@ from mata_audio.families import locate
 from mata_audio.models import one_prefill
 from mata_audio.models.one_prefill import generate_all, greedy, prefill
 from mata_audio.settings.named import NamedSetting, with_baseline
+from mata_audio.steering.receipt import Receipt
 from subject import Subject
 
 NEW_TOKENS = 6
@@ -80,6 +81,31 @@ def test_the_same_as_separate_runs(
         assert own["nothing"] == own["baseline"]
     answers = {tuple(own[setting.name].tokens) for own in found for setting in SETTINGS}
     assert len(answers) > len(QUESTIONS)  # else nothing was shown
+
+
+@pytest.mark.parametrize("rows", [6, 64])
+def test_receipts_are_those_of_separate_runs(
+    subject: Subject, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings that share passes each get the receipt of a run without the others."""
+    monkeypatch.setattr(one_prefill, "ROWS_AT_ONCE", rows)
+    inputs, receipts = subject.inputs(QUESTIONS), dict[str, Receipt]()
+    generate_all(subject.model, inputs, SETTINGS, config_of(subject), receipts)
+    assert receipts.keys() == {setting.name for setting in SETTINGS[1:]}
+    for setting in SETTINGS[1:]:
+        assert setting.mata is not None
+        with torch.no_grad(), setting.mata(subject.model) as applied:
+            subject.model.generate(**inputs, generation_config=config_of(subject))
+        assert str(receipts[setting.name]) == str(applied.receipt), setting.name
+    once = receipts["multiply"]
+    generate_all(subject.model, inputs, SETTINGS, config_of(subject), receipts)
+    twice = receipts["multiply"]
+    assert (twice.forward_passes, twice.active_rows) == (
+        2 * once.forward_passes,
+        2 * once.active_rows,
+    )
+    assert twice.audio_tokens == once.audio_tokens * 2
+    assert twice.negative_share == once.negative_share
 
 
 def test_logits_after_the_shared_prefill(subject: Subject) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -26,6 +26,7 @@ from mata_audio.notation.rows import read_rows
 from mata_audio.settings.named import NamedSetting
 from mata_audio.steering.attachment import Attachment
 from mata_audio.steering.gain_tensor import gains_on
+from mata_audio.steering.receipt import Receipt
 
 ROWS_AT_ONCE = 64
 """Rows (items x settings) in one batch; beyond it keys and values would take too much memory."""
@@ -87,6 +88,7 @@ def generate_all(
     inputs: Inputs,
     settings: Sequence[NamedSetting],
     config: GenerationConfig,
+    receipts: dict[str, Receipt] | None = None,
 ) -> list[dict[str, Generated]]:
     """Generate for every prompt under every setting.
 
@@ -96,6 +98,8 @@ def generate_all(
             ``input_ids`` of shape ``(batch, tokens)``.
         settings: the baseline (``mata`` None) may be among them.
         config: from :func:`greedy`.
+        receipts: gets, by setting name, what the intervention did; added to what it holds. Left as
+            it is when an error is raised.
 
     Returns:
         For each prompt, the result by setting name.
@@ -106,17 +110,21 @@ def generate_all(
     """
     located = locate(model)
     results: list[dict[str, Generated]] = [{} for _ in inputs["input_ids"]]
+    done: dict[str, Receipt] = {}
     shared = [setting for setting in settings if _can_share(setting)]
-    alone = [setting for setting in settings if not _can_share(setting)]
+    separate = [setting for setting in settings if not _can_share(setting)]
     if shared:
         cache = prefill(located.listener, inputs)
         at_once = max(1, ROWS_AT_ONCE // len(results)) if can_be_repeated(cache) else 1
         parts = list(_together(shared, at_once))
         for number, part in enumerate(parts):
             own = cache if number == len(parts) - 1 else copy.deepcopy(cache)
-            _generate_part(located, inputs, part, config, results, own)
-    for setting in alone:
-        _generate_part(located, inputs, [setting], config, results)
+            done |= _generate_part(located, inputs, part, config, results, own)
+    for setting in separate:
+        done |= _generate_part(located, inputs, [setting], config, results)
+    if receipts is not None:
+        for name, receipt in done.items():
+            receipts[name] = receipts[name] + receipt if name in receipts else receipt
     return [{s.name: found[s.name] for s in settings} for found in results]
 
 
@@ -162,10 +170,10 @@ def _generate_part(
     config: GenerationConfig,
     results: Sequence[dict[str, Generated]],
     cache: Cache | None = None,
-) -> None:
-    """Add to ``results`` what the settings of one formula lead to.
+) -> dict[str, Receipt]:
+    """Generate under the settings of one formula, add to ``results`` and return their receipts.
 
-    They go on from ``cache``, which is used up; without one, a single setting reads the prompt.
+    They continue from ``cache``, which is used up; without one, a single setting reads the prompt.
     """
     ids, rows = inputs["input_ids"], len(part)
     prompt: dict[str, Any] = dict(inputs)
@@ -184,10 +192,12 @@ def _generate_part(
     ):
         listener: Any = located.listener
         output = listener.generate(**prompt, generation_config=config)
-    shares = [None] * len(output) if attachment is None else attachment.negative_shares
+    counts = [(0, 0)] * len(output) if attachment is None else attachment.negative_counts
     answers = [_until_end(new, config) for new in output[:, ids.shape[1] :].tolist()]
-    for row, (answer, share) in enumerate(zip(answers, shares, strict=True)):
+    for row, (answer, (below, scores)) in enumerate(zip(answers, counts, strict=True)):
+        share = below / scores if scores else None
         results[row // rows][part[row % rows].name] = Generated(answer, share)
+    return {} if attachment is None else _receipts(located, part, attachment)
 
 
 @contextmanager
@@ -208,6 +218,28 @@ def _steered(
     with Attachment(located, gains, first.formula, **how) as attachment:
         yield attachment
     attachment.check()
+
+
+def _receipts(
+    located: Located, part: Sequence[NamedSetting], attachment: Attachment
+) -> dict[str, Receipt]:
+    """Divide an attachment's receipt among its settings, whose rows ran in the same passes."""
+    whole, counts, rows = attachment.receipt, attachment.negative_counts, len(part)
+    receipts = {}
+    for place, setting in enumerate(part):
+        if setting.mata is None:
+            continue
+        steered = gains_on(setting.mata, located).flatten(1).any(dim=1)
+        below, scores = (sum(column) for column in zip(*counts[place::rows], strict=True))
+        receipts[setting.name] = replace(
+            whole,
+            active_rows=whole.active_rows // rows if steered.any() else 0,
+            layers=tuple(steered.nonzero().flatten().tolist()),
+            audio_tokens=whole.audio_tokens[place::rows],
+            negative_scores=below,
+            audio_scores=scores,
+        )
+    return receipts
 
 
 def _until_end(tokens: list[int], config: GenerationConfig) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ from mata_audio.errors import (
 from mata_audio.families import Located
 from mata_audio.notation.layers import check_attending
 from mata_audio.notation.rows import LAST, PromptRows
-from mata_audio.notation.tokens import never_seen
+from mata_audio.notation.tokens import no_audio_error
 from mata_audio.steering.backends import rerouted_config
 from mata_audio.steering.layer import SteeredLayer
 from mata_audio.steering.observation import Observer
@@ -38,25 +38,27 @@ _lock = threading.Lock()
 class Attachment:
     """The intervention on one model, from construction until :meth:`detach`.
 
-    It may be the context of a ``with`` block, which detaches it.
+    As the context of a ``with`` block, it detaches itself at the end.
 
     Args:
         located: the model's parts.
-        gains: one for each layer, sample and head, shape ``(layers, batch or 1, heads)``. A batch
-            that is a multiple repeats each sample's gains (beams). With ``requires_grad`` the
-            model's output is differentiable in them.
+        gains: one for each layer, sample and head, shape ``(layers, batch or 1, heads)``. In a
+            larger batch (beams) each sample's gains are repeated; its size must be a multiple.
+            With ``requires_grad`` the model's output is differentiable in them.
         formula: key of :data:`mata_audio.steering.formulas.SCORE_CHANGES`.
         prompt_length: see :meth:`mata_audio.MATA.__call__`.
         observer: shown the attention of the active rows in every decoder layer, steered or not;
-            nothing that the model computes is changed by it.
+            it changes nothing that the model computes.
         prompt_rows: which rows of a prompt are active.
         audio_mask: see :meth:`mata_audio.MATA.__call__`.
-        tokens: which keys are changed, as :func:`~mata_audio.notation.tokens.read_tokens` gives it.
+        tokens: which keys are changed, as :func:`~mata_audio.notation.tokens.read_tokens` returns
+            it.
 
     Raises:
         AlreadyAttachedError: the model is steered already.
         PromptLengthError: ``prompt_length`` is impossible.
-        SettingsError: the gains do not fit the model, or it has no tokens of a kind.
+        SettingsError: the gains do not fit the model, or it has no tokens of a named kind.
+        SettingsTypeError: ``audio_mask`` is not a mask.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class Attachment:
         self._device = next(located.first_attention.parameters()).device
         steered = list(located.attending)
         if not gains.requires_grad:
-            if self._device.type != "meta":  # where accelerate keeps what it loads layer by layer
+            if self._device.type != "meta":  # there accelerate loads layer by layer
                 gains = gains.to(self._device)
             steered = gains.flatten(1).any(dim=1).nonzero().flatten().tolist()
             check_attending(steered, located.attending)
@@ -90,13 +92,13 @@ class Attachment:
             for i in (steered if observer is None else located.attending)
         ]
         self._parameters = tuple(inspect.signature(located.listener.forward).parameters)
-        told = located.audio_mask if audio_mask is None else _told(audio_mask)
+        find_audio = located.audio_mask if audio_mask is None else _always(audio_mask)
         self._tokens = tokens
-        ids = located.ids_of(tokens) if told is None else ()
-        self._tracker = PassTracker(ids, prompt_length, prompt_rows, told)
+        ids = located.ids_of(tokens) if find_audio is None else ()
+        self._tracker = PassTracker(ids, prompt_length, prompt_rows, find_audio)
         self._forward_passes = 0
         self._active_rows = 0
-        # The generate() calls of one model take turns: each has its own prompt.
+        # Calls of generate() from several threads take turns: each has a prompt to follow.
         self._turn = threading.RLock()
         with ExitStack() as undo:
             self._attach(undo)
@@ -111,68 +113,69 @@ class Attachment:
     @property
     def receipt(self) -> Receipt:
         """What has happened so far."""
+        negative_scores, audio_scores = self._tracker.negatives.counts
         return Receipt(
             forward_passes=self._forward_passes,
             active_rows=self._active_rows,
             layers=self._steered,
             depth=self._located.depth,
             audio_tokens=tuple(n for prompt in self._tracker.audio_tokens for n in prompt),
-            negative_share=self._tracker.negatives.value,
+            negative_scores=negative_scores,
+            audio_scores=audio_scores,
             tokens=self._tokens,
         )
 
     @property
-    def negative_shares(self) -> list[float | None]:
-        """For each row of ``gains``, the share of its raw audio scores below zero, so far.
+    def negative_counts(self) -> list[tuple[int, int]]:
+        """For each row of ``gains``, its raw audio scores below zero and all of them, so far.
 
-        Counted where the gain is not 0, in passes over as many samples as ``gains`` has; None where
-        there were none.
+        Counted where the gain is not 0, in passes over as many samples as ``gains`` has.
         """
         return self._tracker.negatives.by_sample(self._gain_samples)
 
     def adopt(self, cache: Cache, ids: Tensor, mask: Tensor | None = None) -> None:
-        """Say which prompt a cache belongs to that was filled while the model was not steered.
+        """Tell which prompt a cache holds that was filled while the model was not steered.
 
         Forward passes with this cache then continue that prompt: its last token, and an answer.
 
         Args:
-            cache: holds the keys of some first tokens of the prompt, without the intervention.
-            ids: the whole prompt, also what is not in the cache yet, shape ``(batch, tokens)``.
-            mask: its attention mask, same shape; None where nothing is padding.
+            cache: holds the keys of the prompt's first tokens, computed without the intervention.
+            ids: the whole prompt, with what is not in the cache yet, shape ``(batch, tokens)``.
+            mask: its attention mask, same shape; None if there is no padding.
 
         Raises:
-            SettingsError: other rows than the last prompt token are changed.
+            SettingsError: the setting changes other prompt rows than the last.
         """
         self._tracker.adopt(cache, ids, mask)
 
     def detach(self) -> None:
-        """Take the intervention off: the model is exactly as before. Doing it twice is harmless."""
+        """Take the intervention off: the model is exactly as before. A second call does nothing."""
         self._undo.close()
 
     def check(self, on_no_audio: str = "raise") -> None:
-        """Raise when the model ran and nothing was changed.
+        """Raise if the model ran and nothing was changed.
 
         Raises:
             NoAudioError: none of the chosen tokens was seen, and ``on_no_audio`` is ``"raise"``.
             PromptLengthError: audio was seen, but ``prompt_length`` lies beyond every sequence.
         """
-        heard = any(any(prompt) for prompt in self._tracker.audio_tokens)
-        if heard and self._steered and not self._active_rows:
+        audio_seen = any(any(prompt) for prompt in self._tracker.audio_tokens)
+        if audio_seen and self._steered and not self._active_rows:
             raise PromptLengthError(
-                "no query row was active: prompt_length is larger than every sequence, or none of "
-                "the chosen rows was read"
+                "no query row was active, so nothing was changed: prompt_length is larger than "
+                "every sequence, or the model read none of the chosen rows"
             )
-        if self._forward_passes and not heard and on_no_audio == "raise":
-            raise never_seen(self._tokens, self._tracker.token_ids, self._forward_passes)
+        if self._forward_passes and not audio_seen and on_no_audio == "raise":
+            raise no_audio_error(self._tokens, self._tracker.token_ids, self._forward_passes)
 
     def _attach(self, undo: ExitStack) -> None:
-        """Change the model, noting in ``undo`` how to take each change back."""
+        """Change the model, and note in ``undo`` how to take each change back."""
         listener = self._located.listener
         with _lock:
             if listener in _attached:
                 raise AlreadyAttachedError(
-                    f"this {type(listener).__name__} is steered already: leave the `with` block "
-                    "or call .detach() on the handle first"
+                    f"this {type(listener).__name__} is steered already: first leave its `with` "
+                    "block, or call .detach() on what attach() returned"
                 )
             _attached.add(listener)
         undo.callback(_attached.discard, listener)
@@ -185,10 +188,10 @@ class Attachment:
         after = listener.register_forward_hook(self._after, always_call=True)
         undo.callback(after.remove)
         generate = listener.generate
-        # A decoding step that generate() compiled earlier belongs to the unsteered model, and one
-        # that it compiles from now on to the steered one: neither may be used for the other.
+        # A decoding step that generate() compiled before belongs to the unsteered model, and one
+        # that it compiles from now on to the steered model: neither may serve the other.
         for name in ("generate", "_compiled_call", "_last_compile_config"):
-            undo.callback(_put_back, listener, name, vars(listener).pop(name, None))
+            undo.callback(_restore, listener, name, vars(listener).pop(name, None))
         listener.generate = self._wrapped(generate)
 
     @torch.compiler.disable
@@ -199,7 +202,8 @@ class Attachment:
         batch, queries = (given["inputs_embeds"] if ids is None else ids).shape[:2]
         if batch % self._gain_samples:
             raise SettingsError(
-                f"gains for {self._gain_samples} samples do not fit a batch of {batch}"
+                f"gains for {self._gain_samples} samples do not fit a batch of {batch}: the batch "
+                f"must have {self._gain_samples} rows or a multiple"
             )
         this_pass = self._tracker.next(ids, batch, queries, mask, given.get("past_key_values"))
         if this_pass.past == 0:
@@ -224,8 +228,8 @@ class Attachment:
     def _wrapped(self, generate: Any) -> Any:
         """Return ``generate`` with the prompt noted before it starts.
 
-        Only here is it known where the prompt ends: forward passes alone look the same for prefill
-        in chunks, for speculative decoding and for generation without a cache.
+        Only ``generate`` knows where the prompt ends: a forward pass looks the same for prefill in
+        chunks, speculative decoding and generation without a cache.
         """
 
         @functools.wraps(generate)
@@ -247,13 +251,13 @@ class Attachment:
         return steered_generate
 
     def _leave_uncompiled(self, kwargs: dict[str, Any]) -> None:
-        """Keep generate() from compiling by itself, which it does for static caches on a GPU.
+        """Keep generate() from compiling unasked, which it does for static caches on a GPU.
 
-        Steered, that is not known to be right there; a compile_config of the user's own is obeyed.
+        Whether a steered model compiles correctly is unknown; a user's compile_config is kept.
         """
         config = kwargs.get("generation_config") or self._located.listener.generation_config
-        asked_for = kwargs.get("compile_config") or getattr(config, "compile_config", None)
-        if self._device.type != "cpu" and asked_for is None:
+        requested = kwargs.get("compile_config") or getattr(config, "compile_config", None)
+        if self._device.type != "cpu" and requested is None:
             kwargs.setdefault("disable_compile", True)
 
     def _attention_mask(self, ids: Tensor | None, kwargs: dict[str, Any]) -> Tensor | None:
@@ -274,13 +278,14 @@ class Attachment:
         if audio.any() and not (audio[:, 1:] & audio[:, :-1]).any():
             raise LegacyAudioTokenError(
                 "no two audio tokens of the prompt are adjacent, so the model would insert the "
-                "audio itself and move every position. Give text and audio to the processor in one "
-                "call, processor(text=..., audio=..., return_tensors='pt'), and use clips that are "
-                "long enough for two audio tokens"
+                "audio itself and shift every position. Give text and audio to the processor in "
+                "one call, processor(text=..., audio=..., return_tensors='pt'), and use clips that "
+                "are long enough for two audio tokens"
             )
 
 
-def _told(audio_mask: Tensor) -> Callable[[], Tensor]:
+def _always(audio_mask: Tensor) -> Callable[[], Tensor]:
+    """Return a function that returns ``audio_mask``, once that is known to be a mask."""
     if not isinstance(audio_mask, Tensor) or audio_mask.dim() != 2:
         raise SettingsTypeError(
             "audio_mask must be a bool tensor of shape (batch, tokens), True at audio tokens; got "
@@ -289,8 +294,8 @@ def _told(audio_mask: Tensor) -> Callable[[], Tensor]:
     return lambda: audio_mask
 
 
-def _put_back(owner: nn.Module, name: str, value: Any) -> None:
-    """Give ``owner`` back its own attribute; None stands for not having one."""
+def _restore(owner: nn.Module, name: str, value: Any) -> None:
+    """Restore an instance attribute of ``owner``; None if it had none."""
     vars(owner).pop(name, None)
     if value is not None:
         vars(owner)[name] = value

@@ -1,4 +1,4 @@
-"""Counting raw audio scores below zero, cheaply: all layers of a pass at once, on the device."""
+"""Counting the raw audio scores below zero, on the device and for all layers of a pass at once."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import Tensor
 from mata_audio.steering.active_rows import Rows
 
 MAX_PENDING = 2**23
-"""Scores kept for counting together; beyond it they are counted at once, to bound the memory."""
+"""Most scores kept to be counted together; bounds the memory."""
 
 
 class NegativeShare:
-    """The share of raw scores below zero where the gain is not zero."""
+    """Counts raw scores, and those below zero, where the gain is not zero."""
 
     def __init__(self) -> None:
         self._pending: list[tuple[Tensor, Tensor, Rows]] = []
@@ -24,7 +24,7 @@ class NegativeShare:
 
         Args:
             raw: shape ``(batch, heads, rows, keys)``.
-            gain: shape ``(batch, heads, 1, keys)``.
+            gain: 0 where a score is not counted, shape ``(batch, heads, 1 or rows, keys)``.
             rows: which of the rows are active.
         """
         self._pending.append((raw.detach(), gain.detach(), rows))
@@ -33,34 +33,34 @@ class NegativeShare:
             self.settle()
 
     def settle(self) -> None:
-        """Count what was noted, and let go of it."""
+        """Count the scores that were noted, and free them."""
         groups: dict[object, list[tuple[Tensor, Tensor, Rows]]] = {}
         for raw, gain, rows in self._pending:
             groups.setdefault((raw.shape, raw.device, id(rows)), []).append((raw, gain, rows))
         for entries in groups.values():
             raws = torch.stack([raw for raw, _, _ in entries])
-            heard = torch.stack([gain for _, gain, _ in entries]) != 0
-            counted = entries[0][2].only_active(heard.expand_as(raws))
+            steered = torch.stack([gain for _, gain, _ in entries]) != 0
+            counted = entries[0][2].only_active(steered.expand_as(raws))
             over = (0, 2, 3, 4)  # all but the samples
             counts = torch.stack([(counted & (raws < 0)).sum(over), counted.sum(over)])
-            place = (raws.device, counts.shape[1])
-            total = self._counts.get(place)
-            self._counts[place] = counts if total is None else total + counts
+            kind = (raws.device, counts.shape[1])
+            total = self._counts.get(kind)
+            self._counts[kind] = counts if total is None else total + counts
         self._pending.clear()
         self._scores = 0
 
     @property
-    def value(self) -> float | None:
-        """The share over all samples; None when nothing was counted."""
+    def counts(self) -> tuple[int, int]:
+        """Number of scores below zero and of all scores, over all samples."""
         self.settle()
         totals = [counts.sum(dim=1).tolist() for counts in self._counts.values()]
         below, scores = (sum(column) for column in zip((0, 0), *totals, strict=True))
-        return below / scores if scores else None
+        return below, scores
 
-    def by_sample(self, samples: int) -> list[float | None]:
-        """The share in each row of the batches of ``samples`` rows; None where nothing was counted.
+    def by_sample(self, samples: int) -> list[tuple[int, int]]:
+        """The same counts for each row of the batches of ``samples`` rows.
 
-        Rows of passes with one number of samples are taken for the same samples.
+        Row i is assumed to be one sample throughout.
         """
         self.settle()
         totals = [c.tolist() for (_, batch), c in self._counts.items() if batch == samples]
@@ -68,4 +68,4 @@ class NegativeShare:
         scores = [
             sum(column) for column in zip([0] * samples, *(t[1] for t in totals), strict=True)
         ]
-        return [b / n if n else None for b, n in zip(below, scores, strict=True)]
+        return list(zip(below, scores, strict=True))

@@ -1,8 +1,8 @@
-"""What the intervention really did."""
+"""What the intervention really did: the account that users print."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mata_audio.notation.layers import format_indices
 from mata_audio.notation.tokens import in_words
@@ -13,16 +13,16 @@ class Receipt:
     """An account of one ``with mata(model)`` block, or of an attachment so far.
 
     Args:
-        forward_passes: of the model.
-        active_rows: query rows whose attention was changed, over all passes and samples with audio.
+        forward_passes: number of forward passes of the model.
+        active_rows: number of query rows whose attention was changed, over all passes and samples.
         layers: the decoder layers that were steered.
         depth: number of decoder layers of the model.
         audio_tokens: for each sample seen, in order, its number of audio tokens.
-        negative_share: share of raw audio scores below zero, over steered layers and heads, in the
-            active rows of the passes that read a prompt; None when there were none. ``multiply``
-            lowers attention to these.
-        tokens: which tokens those in ``audio_tokens`` and ``negative_share`` are: ``"audio"``, or
-            what the setting named.
+        negative_scores: raw audio scores below zero, over steered layers and heads, in the active
+            rows of the passes that read a prompt. ``multiply`` lowers attention to these.
+        audio_scores: all raw audio scores there.
+        tokens: kind of the tokens that are counted here as audio: ``"audio"``, or what the setting
+            named.
     """
 
     forward_passes: int
@@ -30,13 +30,30 @@ class Receipt:
     layers: tuple[int, ...]
     depth: int
     audio_tokens: tuple[int, ...]
-    negative_share: float | None
+    negative_scores: int
+    audio_scores: int
     tokens: str = "audio"
+
+    @property
+    def negative_share(self) -> float | None:
+        """Share of the raw audio scores below zero; None when there were none."""
+        return self.negative_scores / self.audio_scores if self.audio_scores else None
+
+    def __add__(self, later: Receipt) -> Receipt:
+        """Return one account of two stretches of work under the same setting on the same model."""
+        return replace(
+            self,
+            forward_passes=self.forward_passes + later.forward_passes,
+            active_rows=self.active_rows + later.active_rows,
+            audio_tokens=self.audio_tokens + later.audio_tokens,
+            negative_scores=self.negative_scores + later.negative_scores,
+            audio_scores=self.audio_scores + later.audio_scores,
+        )
 
     def __str__(self) -> str:
         kind = in_words(self.tokens)
-        known = self.negative_share is not None
-        share = f"{self.negative_share:.1%} of {kind} scores" if known else "-"
+        below = self.negative_share
+        share = "-" if below is None else f"{below:.1%} of {kind} scores"
         layers = f"{format_indices(self.layers) or 'none'} ({len(self.layers)} of {self.depth})"
         rows = {
             "forward passes": f"{self.forward_passes:,}",

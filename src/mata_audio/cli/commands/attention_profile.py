@@ -1,26 +1,28 @@
-"""``mata profile``: where the last token looks, layer by layer, without and with MATA."""
+"""``mata profile``: where the last prompt token looks, by layer, without and with MATA."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mata_audio.cli.options.run import TASKS_HELP, add_loading_options, loading_options
-from mata_audio.cli.options.setting import add_settings_options
+from mata_audio.cli.options.model import add_loading_options, add_model, loading_options
+from mata_audio.cli.options.run import add_batch_size, add_task_options
+from mata_audio.cli.options.setting import add_settings_options, settings_from
 from mata_audio.cli.progress import StageProgress, note
+from mata_audio.errors import RunError, SettingsError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from mata_audio.evaluation.item import Item
     from mata_audio.evaluation.running.plan import Plan
-    from mata_audio.evaluation.running.prepare import FailedItem, Prepared
+    from mata_audio.evaluation.running.prepare import FailedItem
     from mata_audio.models.loading import Loaded
-    from mata_audio.profiling import Profile
 
 ITEMS = 50
+BATCH = 8
 
 EXAMPLE = """\
 examples:
@@ -35,61 +37,57 @@ def add_parser(commands: Any) -> None:
     """Register the command."""
     parser = commands.add_parser(
         "profile",
-        help="show where the last token looks, layer by layer",
-        description="Read the first items of a benchmark without and with MATA, and show by layer "
-        "how the attention of the last prompt token is shared between audio, instruction, system "
+        help="show where the last prompt token looks, by layer",
+        description="Read the first items of a benchmark without and with MATA, and show for each "
+        "layer how the last prompt token divides its attention between audio, instruction, system "
         "prompt, special tokens and the first token (sink). Nothing is answered or scored.",
         epilog=EXAMPLE,
     )
-    parser.add_argument("model", metavar="MODEL", help='"tiny", a local folder or a hub id')
-    parser.add_argument("--task", required=True, metavar="NAME", help=TASKS_HELP)
+    add_model(parser)
+    add_task_options(parser)
     parser.add_argument(
-        "--data", metavar="PATH", help="the benchmark's folder, question file or hub id"
-    )
-    parser.add_argument("--split", metavar="NAME", help="of the task (default: its first)")
-    parser.add_argument(
-        "--items", type=int, default=ITEMS, metavar="N", help=f"first items (default: {ITEMS})"
+        "--items",
+        type=int,
+        default=ITEMS,
+        metavar="N",
+        help=f"only the first N items of the split (default: {ITEMS})",
     )
     parser.add_argument(
         "--new-tokens",
         type=int,
         default=0,
         metavar="N",
-        help="profile so many generated tokens too (default: 0)",
+        help="profile N generated tokens too (default: 0)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every head's figures too")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the figures of every head as JSON"
+    )
     parser.add_argument(
         "--pictures",
         type=Path,
         metavar="FOLDER",
-        help="draw the first setting: by layer, by head, and over the time of one item's clips; "
-        "mata report shows those in RUN/pictures",
+        help="draw the first setting: by layer, by head, and over time for one item's clips; "
+        "mata report shows the pictures in RUN/pictures",
     )
     parser.add_argument(
         "--listen", metavar="ID", help="the item to draw over time (default: the first)"
     )
-    parser.add_argument(
-        "--batch-size", type=int, default=8, metavar="N", help="prompts at once (default: 8)"
-    )
+    add_batch_size(parser, default=BATCH)
     add_settings_options(parser)
     add_loading_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, loads_model=True)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a table for each setting; write the profile as JSON, and pictures, where asked.
+    """Print a table for each setting; with the options for it, write JSON and pictures.
 
     Raises:
-        MataError: of the kind that says what is wrong.
+        MataError: something is wrong; its class says what.
     """
-    from mata_audio.cli.options.settings import settings_from
-    from mata_audio.cli.quiet import quiet_libraries, use_one_thread
-
-    quiet_libraries(getattr(args, "debug", False))
     _check(args)
     from mata_audio.evaluation.running.evaluate import loaded_model
     from mata_audio.evaluation.running.plan import Options, make_plan
-    from mata_audio.models.finding import TINY
+    from mata_audio.pictures.of_profile import profile_pictures, save_all
     from mata_audio.profiling import profile
     from mata_audio.profiling.table import text
 
@@ -99,14 +97,11 @@ def run(args: argparse.Namespace) -> int:
     plan = make_plan(args.model, args.task, args.data, settings_from(args), options)
     chosen = _item(plan, args.listen)
     note(f"loading {plan.model.name}")
-    if plan.model.name == TINY:
-        use_one_thread()
     loaded = loaded_model(plan)
-    read: list[Item] = []
-    failed: list[FailedItem] = []
+    failed: dict[str, str] = {}
     made = profile(
         loaded.model,
-        _batches(plan, loaded, read, failed),
+        _batches(plan, loaded, failed),
         loaded.processor.tokenizer,
         plan.settings[1:],
         args.new_tokens,
@@ -119,27 +114,26 @@ def run(args: argparse.Namespace) -> int:
             "data_version": plan.dataset.version,
             "template": plan.template.name,
             "new_tokens": args.new_tokens,
-            "failed": {item.item.id: item.error for item in failed},
+            "failed": failed,
         }
     )
     print(text(made))
     if args.json is not None:
         made.save(args.json)
     if args.pictures is not None:
-        for path in _draw(plan, loaded, made, chosen or read[0], args.pictures):
+        item = chosen or next(item for item in plan.items if item.id not in failed)
+        for path in save_all(profile_pictures(plan, loaded, made, item), args.pictures):
             print(path)
     return 0
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Refuse what would fail only after the model was loaded and run.
+    """Refuse at once what would fail only after the model has run.
 
     Raises:
         SettingsError: an option that is not allowed.
-        MissingMatplotlibError: pictures are asked for, and Matplotlib is not installed.
+        MissingMatplotlibError: ``--pictures`` is given, and Matplotlib is not installed.
     """
-    from mata_audio.errors import SettingsError
-
     if args.json is not None and not args.json.absolute().parent.is_dir():
         raise SettingsError(f"--json: there is no folder {args.json.absolute().parent}")
     if args.items < 1:
@@ -158,9 +152,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _item(plan: Plan, id: str | None) -> Item | None:
-    """Return the item that was asked for, among those that are profiled or not."""
-    from mata_audio.errors import SettingsError
-
+    """Return the item of ``--listen``, which need not be among those profiled."""
     if id is None:
         return None
     for item in plan.dataset.items:
@@ -172,54 +164,18 @@ def _item(plan: Plan, id: str | None) -> Item | None:
     )
 
 
-def _draw(plan: Plan, loaded: Loaded, made: Profile, item: Item, folder: Path) -> list[Path]:
-    """Draw the first setting and one item.
+def _batches(plan: Plan, loaded: Loaded, failed: dict[str, str]) -> Iterator[dict[str, Tensor]]:
+    """Yield model inputs; add to ``failed``, by id, why an item cannot be read."""
+    from mata_audio.evaluation.running.batches import prepared_batches, stacked
 
-    Raises:
-        RunError: the item cannot be read.
-    """
-    from mata_audio.errors import RunError
-    from mata_audio.evaluation.running.prepare import FailedItem, preparer_of, stacked
-    from mata_audio.pictures.of_profile import attention_pictures, listening_pictures, save_all
+    def leave_out(item: FailedItem) -> None:
+        note(f"warning: {item.item.id} is left out: {item.error}")
+        failed[item.item.id] = item.error
 
-    prepared = preparer_of(plan, loaded)(item)
-    if isinstance(prepared, FailedItem):
-        raise RunError(f"{item.id} cannot be drawn: {prepared.error}")
-    inputs = stacked([prepared], loaded.model)
-    first = next(iter(plan.settings[1:]), None)
-    figures = attention_pictures(made)
-    figures |= listening_pictures(loaded, item, inputs, made, first)
-    return save_all(figures, folder)
-
-
-def _batches(
-    plan: Plan, loaded: Loaded, read: list[Item], failed: list[FailedItem]
-) -> Iterator[dict[str, Tensor]]:
-    """Yield model inputs; what could and could not be read is noted in ``read`` and ``failed``."""
-    from mata_audio.errors import RunError
-    from mata_audio.evaluation.running.prepare import ahead, batches, preparer_of, stacked
-    from mata_audio.evaluation.running.runner import HELD_BYTES
-
-    options = plan.options
-    size = int(options.batch_size)
-    prepared = ahead(preparer_of(plan, loaded), plan.items, options.workers, window=2 * size + 4)
+    size = int(plan.options.batch_size)
     with StageProgress("profiling", len(plan.items)) as progress:
-        for batch in batches(_sorted(prepared, read, failed), lambda: size, HELD_BYTES):
+        for batch in prepared_batches(plan, loaded, plan.items, lambda: size, leave_out):
             yield stacked(batch, loaded.model)
             progress.advance(len(batch))
     if len(failed) == len(plan.items):
-        raise RunError(f"not one of the items could be read; the first: {failed[0].error}")
-
-
-def _sorted(
-    prepared: Iterable[Prepared | FailedItem], read: list[Item], failed: list[FailedItem]
-) -> Iterator[Prepared]:
-    from mata_audio.evaluation.running.prepare import Prepared
-
-    for item in prepared:
-        if isinstance(item, Prepared):
-            read.append(item.item)
-            yield item
-        else:
-            note(f"warning: {item.item.id} is left out: {item.error}")
-            failed.append(item)
+        raise RunError(f"not one of the items could be read; the first: {failed[plan.items[0].id]}")

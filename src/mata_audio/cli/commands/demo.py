@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import argparse
 import json
+import platform
 import tempfile
+import textwrap
 import time
-from dataclasses import replace
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mata_audio.cli.options.setting import add_setting_options
+from mata_audio.cli.options.setting import ChosenSetting, add_setting_options, setting_from
 from mata_audio.cli.progress import note
+from mata_audio.settings.named import BASELINE, NamedSetting
+from mata_audio.tiny import MODEL_PATH, TINY
+
+if TYPE_CHECKING:
+    from mata_audio.evaluation.item import Item
+    from mata_audio.evaluation.results.results import ItemResult, Results
+    from mata_audio.evaluation.running.plan import Plan
+    from mata_audio.models.loading import Loaded
+    from mata_audio.steering.receipt import Receipt
 
 ITEMS = 2_412
 OUT = Path("runs/demo")
-SPLIT = "test"
+NAME = "MATA"
+BATCH = 64
+PROFILED = 50
+"""Items that the attention pictures are averaged over."""
+WIDTH = 100
 
 EXAMPLE = """\
 examples:
@@ -23,6 +39,27 @@ examples:
   mata demo --items 200 --json demo.json
   mata demo --alpha 0.1 --layers paper --heads all
 """
+
+NOTES = """\
+Accuracy in %. The interval is a 95 % paired bootstrap of the difference; p is an exact
+McNemar test of gained against lost, each row by itself. Same batches, same kernels, greedy."""
+
+NEXT = """\
+Next
+  mata demo --items 200 --alpha 0.1 --layers paper --heads all     the paper's setting, here
+  mata demo --items 200 --keep clips                               keep the clips, then:
+  mata ask tiny "Which sound is this?" --audio clips/tiny-test-0-000000.wav
+  mata eval --model tiny --task tiny --out runs/tiny               the same, kept and resumable
+  mata report runs/tiny                                            its page
+  mata ask Qwen/Qwen2-Audio-7B-Instruct "What do you hear?" --audio YOUR.wav"""
+
+
+@dataclass(frozen=True)
+class Written:
+    """The files for people: the page, and a picture, or why there is none."""
+
+    page: Path
+    picture: str
 
 
 def add_parser(commands: Any) -> None:
@@ -32,7 +69,7 @@ def add_parser(commands: Any) -> None:
         help="try MATA on the embedded model, without a network",
         description="Run the small model that comes with this package over its held-out questions "
         "about sound, music and speech, without and with MATA, and compare. "
-        "Pictures and an HTML page of it are written too. No network is used.",
+        "Pictures and an HTML page are written too. No network is used.",
         epilog=EXAMPLE,
     )
     parser.add_argument(
@@ -43,14 +80,14 @@ def add_parser(commands: Any) -> None:
         type=Path,
         default=OUT,
         metavar="FOLDER",
-        help=f"of report.html and pictures; an earlier demo's are replaced ({OUT})",
+        help=f"for report.html and pictures; an earlier demo's are replaced ({OUT})",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON too")
     parser.add_argument(
         "--keep", type=Path, metavar="FOLDER", help="keep the clips in this new or empty folder"
     )
     add_setting_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, model=TINY, loads_model=True)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -60,46 +97,39 @@ def run(args: argparse.Namespace) -> int:
         SettingsError: a setting or option that is not allowed.
         OSError: a file or folder cannot be written.
     """
-    from mata_audio.cli.options.setting import setting_from
-    from mata_audio.cli.quiet import quiet_libraries, use_one_thread
-    from mata_audio.storage.atomic_file import write_atomically
-    from mata_audio.tiny import MODEL_PATH
-
     start = time.monotonic()
     _check(args)
     setting = setting_from(args, MODEL_PATH)
 
-    quiet_libraries(getattr(args, "debug", False))
-    from mata_audio.cli.commands.benchmark_run import run_benchmark, write_clips
-    from mata_audio.cli.commands.demo_page import write_page
-    from mata_audio.cli.commands.demo_report import Report
-    from mata_audio.evaluation.results.outcome import make_results
-    from mata_audio.evaluation.results.results import SettingResult
-    from mata_audio.evaluation.tasks.tiny import Tiny
-    from mata_audio.families import locate
-    from mata_audio.models.finding import TINY
+    from mata_audio.cli.progress import RunProgress
+    from mata_audio.evaluation.running.evaluate import run_plan
+    from mata_audio.evaluation.running.plan import Options, make_plan
+    from mata_audio.evaluation.running.runner import Progress
     from mata_audio.models.loading import load
-    from mata_audio.settings.in_words import describe_on
-    from mata_audio.settings.named import BASELINE
+    from mata_audio.storage.atomic_file import write_atomically
+    from mata_audio.storage.run_folder import RunFolder
 
     note("loading the embedded model")
-    use_one_thread()
     loaded = load(TINY, device="cpu")
-    description = describe_on(setting.mata, locate(loaded.model))
-    dataset = Tiny().load(None, SPLIT)
-    dataset = replace(dataset, items=dataset.items[: args.items])
-    with tempfile.TemporaryDirectory(prefix="mata-demo-") as temporary:
-        clips = write_clips(Path(args.keep or temporary), dataset.items)
-        run = run_benchmark(loaded, setting.mata, dataset.items, clips)
-        settings = [SettingResult(BASELINE, "", None), SettingResult("MATA", description, {})]
-        results = make_results(Tiny(), dataset, run.lines, settings, Tiny.reader, run={})
-        report = Report(setting, results, run.receipt, time.monotonic() - start)
-        written = write_page(
-            args.out, loaded, setting.mata, dataset, run.prompts, results, report.example.id, clips
-        )
+    options = Options(limit=args.items, batch_size=BATCH)
+    plan = make_plan(loaded, TINY, None, NamedSetting(NAME, setting.mata), options)
+    if args.keep is not None:
+        _keep(plan.items, args.keep)
+    receipts: dict[str, Receipt] = {}
+    with tempfile.TemporaryDirectory(prefix="mata-demo-") as folder, RunProgress() as shown:
+
+        def show(progress: Progress) -> None:
+            receipts.update(progress.receipts)
+            shown.show(progress)
+
+        results = run_plan(plan, RunFolder(folder), show)
+    example = _example(results)
+    seconds = time.monotonic() - start
+    written = _write(args.out, plan, loaded, results, example)
     if args.json is not None:
-        write_atomically(args.json, json.dumps(report.as_data(), indent=1) + "\n")
-    print(report.as_text(written))
+        data = _as_data(setting, results, receipts[NAME], example, seconds)
+        write_atomically(args.json, json.dumps(data, indent=1) + "\n")
+    print(_as_text(setting, results, receipts[NAME], example, seconds, written))
     return 0
 
 
@@ -120,3 +150,117 @@ def _check(args: argparse.Namespace) -> None:
         raise SettingsError(
             f"--out {args.out} cannot be made ({error.strerror}): give another folder"
         ) from error
+
+
+def _keep(items: tuple[Item, ...], folder: Path) -> None:
+    """Write each item's clip as a WAV file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for item in items:
+        (folder / item.audio[0].name).write_bytes(item.audio[0].read())
+
+
+def _example(results: Results) -> ItemResult:
+    """Return an item that MATA gained; the first one if it gained none."""
+    return next((item for item in results.items if _gained(item)), results.items[0])
+
+
+def _gained(item: ItemResult) -> bool:
+    return bool(item.answers[NAME].correct) and not item.answers[BASELINE].correct
+
+
+def _write(out: Path, plan: Plan, loaded: Loaded, results: Results, example: ItemResult) -> Written:
+    """Write ``report.html``, and ``pictures`` if Matplotlib is installed."""
+    from mata_audio.evaluation.report import page_pictures, render_report
+    from mata_audio.evaluation.report.clips import report_clips
+    from mata_audio.pictures import MissingMatplotlibError
+    from mata_audio.storage.atomic_file import write_atomically
+
+    note("writing the page")
+    picture, drawn = str(out / "pictures" / "mass_by_layer.png"), []
+    try:
+        drawn = _draw(out / "pictures", plan, loaded, results, example)
+    except MissingMatplotlibError as error:
+        picture = f"none: {error}"
+    svg = {path.stem: path.read_bytes() for path in drawn if path.suffix == ".svg"}
+    page = out / "report.html"
+    clips = report_clips(results, plan.dataset, page, "some")
+    write_atomically(page, render_report(results, clips, page_pictures(svg)))
+    return Written(page, picture)
+
+
+def _draw(
+    folder: Path, plan: Plan, loaded: Loaded, results: Results, example: ItemResult
+) -> list[Path]:
+    """Draw the answers, the attention and the example; return the files."""
+    from mata_audio.evaluation.running.batches import prepared_batches, stacked
+    from mata_audio.pictures import pictures_of_run, require_matplotlib
+    from mata_audio.pictures.of_profile import profile_pictures, save_all
+    from mata_audio.profiling import profile
+
+    require_matplotlib()
+    items, model = plan.items[:PROFILED], loaded.model
+    prepared = prepared_batches(plan, loaded, items, lambda: BATCH, lambda failed: None)
+    inputs = (stacked(batch, model) for batch in prepared)
+    found = profile(model, inputs, loaded.processor.tokenizer, plan.settings[1:])
+    shown = next(item for item in plan.items if item.id == example.id)
+    # This folder holds no sweep, whatever else lies there.
+    answers = pictures_of_run(results, folder)
+    return save_all(answers | profile_pictures(plan, loaded, found, shown), folder)
+
+
+def _as_data(
+    setting: ChosenSetting, results: Results, receipt: Receipt, example: ItemResult, seconds: float
+) -> dict[str, Any]:
+    """Return everything as JSON types."""
+    libraries = {name: version(name) for name in ("torch", "transformers", "numpy")}
+    return {
+        "mata_audio": version("mata-audio"),
+        "versions": {"python": platform.python_version(), **libraries},
+        "model": TINY,
+        "split": "test",
+        "setting": asdict(setting.mata),
+        "setting_origin": setting.origin,
+        "overall": asdict(results.overall),
+        "groups": [asdict(row) for row in results.groups],
+        "receipt": {**asdict(receipt), "negative_share": receipt.negative_share},
+        "example": example.id,
+        "items": [asdict(item) for item in results.items],
+        "seconds": round(seconds, 1),
+    }
+
+
+def _as_text(
+    setting: ChosenSetting,
+    results: Results,
+    receipt: Receipt,
+    example: ItemResult,
+    seconds: float,
+    written: Written,
+) -> str:
+    """Return everything for people, at most :data:`WIDTH` columns wide except for paths."""
+    from mata_audio.evaluation.results.tables import as_text
+
+    origin = setting.origin
+    if origin == "from its mata.json":
+        origin = "chosen on the tuning split (no item shared); the paper's alpha is 0.1"
+    asked = textwrap.fill(
+        example.question, WIDTH - 17, subsequent_indent=" " * 17, break_on_hyphens=False
+    )
+    kind = "an answer gained" if _gained(example) else "first"
+    blocks = [
+        f"MATA on the embedded model: {len(results.items):,} held-out questions in "
+        f"{seconds:.0f} s\n  its setting    {origin}",
+        as_text(results),
+        NOTES,
+        str(receipt),
+        f"Example ({kind}: {example.id}, {', '.join(example.groups.values())})\n"
+        f"  question       {asked}\n"
+        f"  right answer   {example.answer}\n"
+        f"  baseline       {example.answers[BASELINE].read or '(empty answer)'}\n"
+        f"  MATA           {example.answers[NAME].read or '(empty answer)'}",
+        "To look at\n"
+        f"  attention      {written.picture}\n"
+        f"  everything     {written.page}, a page with pictures, every answer and the clips",
+        NEXT,
+    ]
+    return "\n\n".join(blocks)

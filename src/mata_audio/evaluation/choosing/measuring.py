@@ -1,4 +1,4 @@
-"""What every method measures on: the tuning items, as batches of prompts of one length."""
+"""The input of every method: the tuning items, as batches of prompts of one length."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mata_audio.errors import DataError
-from mata_audio.evaluation.choosing.replies import expected_reply
+from mata_audio.evaluation.choosing.expected_reply import expected_reply
 from mata_audio.evaluation.item import Item
+from mata_audio.evaluation.running.batches import auto_batch, prepared_batches, stacked
 from mata_audio.evaluation.running.plan import Plan
-from mata_audio.evaluation.running.prepare import Prepared, ahead, batches, preparer_of, stacked
-from mata_audio.evaluation.running.runner import HELD_BYTES, auto_batch
 from mata_audio.models.loading import Loaded
 
 
@@ -29,35 +28,33 @@ class Measuring:
     """The items that a method may measure on.
 
     Args:
-        plan: of the run; its items are those of the tuning part.
-        loaded: its model.
+        plan: the run's plan, with only the items of the tuning part.
+        loaded: the run's model.
     """
 
     plan: Plan
     loaded: Loaded
 
     def batches(self, items: Sequence[Item] | None = None) -> Iterator[Batch]:
-        """Yield the items, or some of them, in batches of prompts of one length.
+        """Yield all items, or the given ones, in batches of prompts of one length.
 
         Items that cannot be read are left out; the sweep that follows names them.
 
         Raises:
-            DataError: not one can be read.
+            DataError: none of them can be read.
         """
         plan, loaded = self.plan, self.loaded
         wanted = plan.items if items is None else items
-        made = ahead(preparer_of(plan, loaded), wanted, plan.options.workers, window=16)
-        prepared = (item for item in made if isinstance(item, Prepared))
         size = auto_batch(loaded.model)
         found = False
-        for batch in batches(prepared, lambda: size, HELD_BYTES):
+        for batch in prepared_batches(plan, loaded, wanted, lambda: size, lambda failed: None):
             found = True
             yield Batch(tuple(own.item for own in batch), stacked(batch, loaded.model))
         if not found:
-            raise DataError("not one item could be prepared: see mata eval for the reasons")
+            raise DataError("no item could be prepared: run mata eval to see the reasons")
 
     def answers(self, items: Sequence[Item]) -> list[list[int]]:
-        """Return the token ids of each item's right answer, as the prompt asks for it.
+        """Return the token ids of each item's right answer, in the form that the prompt asks for.
 
         Raises:
             DataError: an item's answer is hidden.

@@ -20,13 +20,13 @@ from mata_audio.evaluation.results.results import (
     Row,
     SettingResult,
 )
+from mata_audio.evaluation.results.scores import AnswerScores
 from mata_audio.evaluation.results.significance import (
     holm,
     paired_figures,
     smallest_difference,
     wilson_interval,
 )
-from mata_audio.evaluation.scoring.readers import read_answer
 from mata_audio.evaluation.task import Task
 from mata_audio.settings.named import BASELINE
 
@@ -35,28 +35,27 @@ Lines = Mapping[str, Mapping[str, Any]]
 
 
 def make_results(
-    task: Task,
     dataset: Dataset,
     lines: Lines,
     settings: Sequence[SettingResult],
-    reader: str,
+    scores: AnswerScores,
     run: Mapping[str, Any],
 ) -> Results:
-    """Read and score every stored answer.
+    """Turn stored answers into figures.
 
     Args:
-        task: the benchmark.
-        dataset: its items.
+        dataset: the benchmark's items.
         lines: what is stored of them; items without a line are left out.
         settings: the baseline first.
-        reader: how answers are read.
+        scores: reads and scores the answers.
         run: the content of ``run.json``.
     """
+    task = scores.task
     items = [item for item in dataset.items if item.id in lines]
     notes: list[str] = []
     outcomes: dict[str, dict[str, Answer]] = {}
     for setting in settings:
-        outcomes[setting.name] = _answers(task, items, lines, setting.name, reader, notes)
+        outcomes[setting.name] = _answers(scores, items, lines, setting.name, notes)
     results = tuple(_item_result(item, lines[item.id], outcomes) for item in items)
     names = [setting.name for setting in settings]
     overall = figures_of(results, names)
@@ -71,45 +70,28 @@ def make_results(
     return Results(run, shown, overall, groups, results, tuple(notes))
 
 
-def predictions(
-    task: Task, dataset: Dataset, lines: Lines, setting: str, reader: str
-) -> list[dict[str, Any]]:
-    """Return one setting's records in the form that the official scorer takes, errors left out."""
-    return [
-        task.record(item, read_answer(reader, lines[item.id]["answers"][setting], item.choices))
-        for item in dataset.items
-        if "answers" in lines.get(item.id, {})
-    ]
-
-
-def correct_alone(task: Task, item: Item, raw: str, reader: str) -> bool | None:
-    """Say whether one answer is right by itself; None where it does not count."""
-    if task.unscored_reason(item) is not None:
-        return None
-    try:
-        return task.outcomes([task.record(item, read_answer(reader, raw, item.choices))])[0]
-    except ScoringError:
-        return None
-
-
 def _answers(
-    task: Task, items: Sequence[Item], lines: Lines, setting: str, reader: str, notes: list[str]
+    scores: AnswerScores, items: Sequence[Item], lines: Lines, setting: str, notes: list[str]
 ) -> dict[str, Answer]:
-    raw = {i.id: lines[i.id]["answers"][setting] for i in items if "answers" in lines[i.id]}
-    read = {i.id: read_answer(reader, raw[i.id], i.choices) for i in items if i.id in raw}
-    scored = [i for i in items if i.id in raw and task.unscored_reason(i) is None]
-    records = [task.record(item, read[item.id]) for item in scored]
-    correct: list[bool | None]
+    """Return each item's answer under a setting, scored as the official script scores them."""
+    task = scores.task
+    answered = [item for item in items if "answers" in lines[item.id]]
+    raw = {item.id: lines[item.id]["answers"][setting] for item in answered}
+    answers = {item.id: scores.answer(item, raw[item.id]) for item in answered}
+    if not task.looks_back and not any(scores.stops_at(item, raw[item.id]) for item in answered):
+        return answers
+    scored = [item for item in answered if task.unscored_reason(item) is None]
     try:
-        correct = task.outcomes(records) if records else []
+        correct = task.outcomes([task.record(item, answers[item.id].read) for item in scored])
     except ScoringError as error:
         notes.append(
             f"The official scorer would stop at the answers of {setting}: {error}. Here that "
             "answer is left out, and every answer is scored by itself."
         )
-        correct = [correct_alone(task, item, raw[item.id], reader) for item in scored]
-    by_id = dict(zip((item.id for item in scored), correct, strict=True))
-    return {id: Answer(raw[id], read[id], by_id.get(id)) for id in raw}
+        return answers
+    for item, right in zip(scored, correct, strict=True):
+        answers[item.id] = replace(answers[item.id], correct=right)
+    return answers
 
 
 def _item_result(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mata_audio.errors import RunError
 from mata_audio.evaluation.item import Dataset
-from mata_audio.evaluation.results.outcome import make_results, predictions
+from mata_audio.evaluation.results.outcome import Lines, make_results
 from mata_audio.evaluation.results.output_files import write_outputs
 from mata_audio.evaluation.results.results import Results, SettingResult
+from mata_audio.evaluation.results.scores import AnswerScores
 from mata_audio.evaluation.scoring.readers import check_reader
 from mata_audio.evaluation.task import Task
 from mata_audio.evaluation.tasks import task_named
@@ -38,10 +39,8 @@ class StoredRun:
     dataset: Dataset
     settings: tuple[NamedSetting, ...]
 
-    def results(self, reader: str, ids: Collection[str] | None = None) -> Results:
-        """Read and score the stored answers; of all items, or of those in ``ids``."""
-        stored = self.folder.store.lines
-        lines = {id: line for id, line in stored.items() if ids is None or id in ids}
+    def results(self, lines: Lines, scores: AnswerScores) -> Results:
+        """Return the figures of stored answers, of all items or of some."""
         descriptions = self.manifest["facts"]["settings"]
         settings = [
             SettingResult(
@@ -54,16 +53,21 @@ class StoredRun:
         ]
         # Sessions say when and how long, which is no part of a result.
         run = {name: value for name, value in self.manifest.items() if name != "sessions"}
-        run["facts"] = {**run["facts"], "reader": reader}
-        return make_results(self.task, self.dataset, lines, settings, reader, run)
+        run["facts"] = {**run["facts"], "reader": scores.reader}
+        return make_results(self.dataset, lines, settings, scores, run)
 
     def write(self, results: Results) -> None:
-        """Write ``results`` in every form, and the predictions as they were read for them."""
-        reader = results.run["facts"]["reader"]
-        ids = {item.id for item in results.items}
-        lines = {id: line for id, line in self.folder.store.lines.items() if id in ids}
+        """Write ``results`` in every form, and the predictions as the official scorer takes them.
+
+        Items that ended in an error have no prediction.
+        """
+        items = {item.id: item for item in self.dataset.items}
         records = {
-            setting.name: predictions(self.task, self.dataset, lines, setting.name, reader)
+            setting.name: [
+                self.task.record(items[result.id], result.answers[setting.name].read)
+                for result in results.items
+                if setting.name in result.answers
+            ]
             for setting in self.settings
         }
         write_outputs(results, self.folder.path, records, self.task)
@@ -109,7 +113,7 @@ def rescore(path: str | Path, reader: str, data: str | Path | None = None) -> Re
     check_reader(reader)
     stored = open_run(path, data)
     with stored.folder.locked():
-        results = stored.results(reader)
+        results = stored.results(stored.folder.store.lines, AnswerScores(stored.task, reader))
         stored.write(results)
         facts = {**stored.manifest["facts"], "reader": reader}
         stored.folder.write_manifest({**stored.manifest, "facts": facts})

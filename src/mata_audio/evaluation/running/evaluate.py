@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from mata_audio.evaluation.results.results import Results
+from mata_audio.evaluation.results.scores import AnswerScores
 from mata_audio.evaluation.results.stored_run import StoredRun
 from mata_audio.evaluation.running.plan import Options, Plan, make_plan
 from mata_audio.evaluation.running.runner import Progress, Runner
@@ -83,7 +84,8 @@ def run_plan(plan: Plan, folder: RunFolder, report: Callable[[Progress], None]) 
     folder.check_identity(identity)
     with folder.locked():
         manifest = _manifest(folder, plan, identity, loaded)
-        runner = Runner(plan, loaded, folder.store, config, report)
+        store, scores = folder.store, AnswerScores(plan.task, plan.reader)
+        runner = Runner(plan, loaded, store, scores, config, report)
         session = {"started": datetime.now(UTC).isoformat(timespec="seconds")}
         start = time.monotonic()
         try:
@@ -94,7 +96,9 @@ def run_plan(plan: Plan, folder: RunFolder, report: Callable[[Progress], None]) 
             manifest["sessions"].append(session)
             folder.write_manifest(manifest)
         stored = StoredRun(folder, manifest, plan.task, plan.dataset, plan.settings)
-        results = stored.results(plan.reader, {item.id for item in plan.items})
+        ids = {item.id for item in plan.items}
+        lines = {id: line for id, line in store.lines.items() if id in ids}
+        results = stored.results(lines, scores)
         stored.write(results)
     return results
 

@@ -1,15 +1,11 @@
-"""From benchmark items to model inputs, ahead of the model, in worker threads."""
+"""From one benchmark item to model inputs."""
 
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from mata_audio.errors import one_line
@@ -22,9 +18,6 @@ from mata_audio.models.prompter import Prompter
 if TYPE_CHECKING:
     from mata_audio.evaluation.running.plan import Plan
     from mata_audio.models.loading import Loaded
-
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 
 
 @dataclass(frozen=True)
@@ -52,16 +45,6 @@ class FailedItem:
 
     item: Item
     error: str
-
-
-def stacked(batch: Sequence[Prepared], model: Any) -> dict[str, Tensor]:
-    """Return the inputs of a batch on the model's device, real numbers in its dtype."""
-    weight = next(model.parameters())
-    return {
-        name: value.to(weight.device, weight.dtype if value.is_floating_point() else None)
-        for name in batch[0].inputs
-        for value in [torch.cat([item.inputs[name] for item in batch])]
-    }
 
 
 class Preparer:
@@ -120,55 +103,3 @@ def styled(prompter: Prompter, template: Template) -> Prompter:
     if system is not None:
         style = replace(style, system=system)
     return replace(prompter, style=style)
-
-
-def ahead(
-    function: Callable[[_In], _Out], values: Iterable[_In], workers: int, window: int
-) -> Iterator[_Out]:
-    """Apply ``function`` in ``workers`` threads, at most ``window`` values ahead, in order."""
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="prepare") as pool:
-        waiting: deque[Future[_Out]] = deque()
-        try:
-            for value in values:
-                waiting.append(pool.submit(function, value))
-                if len(waiting) >= window:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
-def batches(
-    prepared: Iterable[Prepared], size: Callable[[], int], held: int
-) -> Iterator[list[Prepared]]:
-    """Group items of one shape into batches, holding items back until a batch is full.
-
-    Args:
-        prepared: the items.
-        size: greatest batch size, asked anew for each batch.
-        held: bytes of inputs that may wait for others of their shape; beyond it the largest group
-            goes as it is.
-    """
-    waiting: dict[tuple[object, ...], list[Prepared]] = {}
-    waiting_bytes = 0
-
-    def taken(shape: tuple[object, ...]) -> list[Prepared]:
-        nonlocal waiting_bytes
-        group = waiting.pop(shape)
-        at_once = size()
-        if len(group) > at_once:
-            waiting[shape] = group[at_once:]
-        waiting_bytes -= sum(item.size for item in group[:at_once])
-        return group[:at_once]
-
-    for item in prepared:
-        waiting.setdefault(item.shape, []).append(item)
-        waiting_bytes += item.size
-        if len(waiting[item.shape]) >= size():
-            yield taken(item.shape)
-        elif waiting_bytes >= held:
-            yield taken(max(waiting, key=lambda shape: len(waiting[shape])))
-    while waiting:
-        yield taken(next(iter(waiting)))

@@ -10,24 +10,14 @@ from typing import Any
 import torch
 
 from mata_audio.errors import RunError, one_line
-from mata_audio.evaluation.results.outcome import correct_alone
+from mata_audio.evaluation.results.scores import AnswerScores
+from mata_audio.evaluation.running.batches import auto_batch, prepared_batches, stacked
 from mata_audio.evaluation.running.plan import AUTO, Plan
-from mata_audio.evaluation.running.prepare import (
-    FailedItem,
-    Prepared,
-    ahead,
-    batches,
-    preparer_of,
-    stacked,
-)
+from mata_audio.evaluation.running.prepare import FailedItem, Prepared
 from mata_audio.models.loading import Loaded
 from mata_audio.models.one_prefill import Generated, generate_all
+from mata_audio.steering.receipt import Receipt
 from mata_audio.storage.items_file import ItemStore, Line
-
-AUTO_BATCH = {"cuda": 32, "cpu": 8}
-"""Where ``"auto"`` starts; out of memory, it is halved."""
-HELD_BYTES = 2 * 2**30
-"""Inputs that may wait for others of their length."""
 
 
 @dataclass
@@ -42,6 +32,7 @@ class Progress:
         correct: right answers by setting name.
         scored: scored answers by setting name.
         batch_size: greatest batch at the moment.
+        receipts: what the intervention did in this session, by setting name.
         started: :func:`time.monotonic` when the first item of this session was begun.
     """
 
@@ -52,6 +43,7 @@ class Progress:
     correct: dict[str, int] = field(default_factory=dict)
     scored: dict[str, int] = field(default_factory=dict)
     batch_size: int = 1
+    receipts: dict[str, Receipt] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -75,16 +67,24 @@ class Runner:
         plan: what to run.
         loaded: the model.
         store: where finished items go.
+        scores: scores the answers for the running accuracies.
         config: generation config.
         report: called after every batch.
     """
 
     def __init__(
-        self, plan: Plan, loaded: Loaded, store: ItemStore, config: Any, report: Report
+        self,
+        plan: Plan,
+        loaded: Loaded,
+        store: ItemStore,
+        scores: AnswerScores,
+        config: Any,
+        report: Report,
     ) -> None:
         self._plan = plan
         self._loaded = loaded
         self._store = store
+        self._scores = scores
         self._config = config
         self._report = report
         self._errors = 0
@@ -106,9 +106,9 @@ class Runner:
                 self._count(self._store.lines[item.id])
         self.progress.resumed = self.progress.done
         self.progress.started = time.monotonic()
-        preparer = preparer_of(plan, self._loaded)
-        prepared = ahead(preparer, self._pending, plan.options.workers, window=2 * self._size + 4)
-        for batch in batches(self._without_failed(prepared), lambda: self._size, HELD_BYTES):
+        for batch in prepared_batches(
+            plan, self._loaded, self._pending, lambda: self._size, self._save_failed
+        ):
             for finished in self._answers(batch):
                 self._save(finished)
 
@@ -116,12 +116,8 @@ class Runner:
         line = self._store.lines.get(id)
         return line is not None and not (self._plan.options.retry_errors and "error" in line)
 
-    def _without_failed(self, prepared: Iterator[Prepared | FailedItem]) -> Iterator[Prepared]:
-        for item in prepared:
-            if isinstance(item, FailedItem):
-                self._save([{"id": item.item.id, "error": item.error}])
-            else:
-                yield item
+    def _save_failed(self, failed: FailedItem) -> None:
+        self._save([{"id": failed.item.id, "error": failed.error}])
 
     def _save(self, lines: Sequence[Line]) -> None:
         self._store.append(lines)
@@ -141,7 +137,7 @@ class Runner:
         progress.done += 1
         progress.failed += "error" in line
         for name, raw in line.get("answers", {}).items():
-            right = correct_alone(self._plan.task, item, raw, self._plan.reader)
+            right = self._scores.answer(item, raw).correct
             if right is not None:
                 progress.correct[name] = progress.correct.get(name, 0) + right
                 progress.scored[name] = progress.scored.get(name, 0) + 1
@@ -166,7 +162,9 @@ class Runner:
 
     def _generate(self, batch: Sequence[Prepared]) -> list[Line]:
         inputs = stacked(batch, self._loaded.model)
-        found = generate_all(self._loaded.model, inputs, self._plan.settings, self._config)
+        found = generate_all(
+            self._loaded.model, inputs, self._plan.settings, self._config, self.progress.receipts
+        )
         return [
             _line(item, generated=own, tokenizer=self._loaded.processor.tokenizer)
             for item, own in zip(batch, found, strict=True)
@@ -197,11 +195,6 @@ def _line(
         "new_tokens": {name: len(own.tokens) for name, own in generated.items()},
         "negative_share": {name: share for name, share in shares.items() if share is not None},
     }
-
-
-def auto_batch(model: Any) -> int:
-    """Return the batch size at which ``"auto"`` starts on the model's device."""
-    return AUTO_BATCH.get(next(model.parameters()).device.type, AUTO_BATCH["cpu"])
 
 
 def is_out_of_memory(error: Exception) -> bool:
