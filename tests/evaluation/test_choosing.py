@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +15,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mata_audio import MATA, PromptLengthError, SettingsError
+from mata_audio.cli.main import main
 from mata_audio.errors import DataError
-from mata_audio.evaluation.choosing import choose
+from mata_audio.evaluation.choosing import METHODS, choose, tune
 from mata_audio.evaluation.choosing.evidence import best_window, window_evidence
+from mata_audio.evaluation.choosing.expected_reply import expected_reply
 from mata_audio.evaluation.choosing.gradient import gradient
 from mata_audio.evaluation.choosing.imbalance import imbalance
 from mata_audio.evaluation.choosing.knockout import knockout
-from mata_audio.evaluation.choosing.replies import expected_reply
+from mata_audio.evaluation.choosing.measuring import Measuring
+from mata_audio.evaluation.choosing.tune import Fitting
 from mata_audio.evaluation.item import Item
+from mata_audio.evaluation.running.evaluate import loaded_model
+from mata_audio.evaluation.running.plan import Options, make_plan
 from mata_audio.evaluation.templates.template import TEMPLATES
 from mata_audio.families import locate
 from mata_audio.models import one_prefill
 from mata_audio.models.one_prefill import prefill
 from mata_audio.settings.named import load_setting
 from mata_audio.steering.attachment import Attachment
+from mata_audio.steering.gain_tensor import gains_on
 from subject import Subject
 
 QUESTIONS: list[tuple[str, list[float]]] = [("What is this?", [1.0]), ("Who is there?", [1.0])]
@@ -42,7 +50,7 @@ def logits_of(model: Any, inputs: dict[str, Any]) -> torch.Tensor:
 def test_knockout_is_blocking_the_audio_of_one_layer(
     subject: Subject, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By hand: a whole pass each, with the scores of one layer's audio pushed out of reach."""
+    """By hand: one whole pass for each layer, with its audio scores pushed out of reach."""
     monkeypatch.setattr("mata_audio.evaluation.choosing.knockout.ROWS_AT_ONCE", rows)
     inputs = subject.inputs(QUESTIONS)
     found = knockout(subject.model, inputs)
@@ -54,13 +62,13 @@ def test_knockout_is_blocking_the_audio_of_one_layer(
             changed = logits_of(subject.model, inputs).log_softmax(-1)
         expected = (baseline.exp() * (baseline - changed)).sum(-1)
         np.testing.assert_allclose(found[:, layer], expected.numpy(), atol=2e-6)
-    assert found.max() > 1e-4  # else nothing was shown
+    assert found.max() > 1e-4  # else this test shows nothing
 
 
 def test_gradient_is_the_slope_of_the_answers_log_probability(subject: Subject) -> None:
     """Central differences, each a teacher-forced pass over the whole sequence.
 
-    The step is no smaller because the models' norms compute in float32 whatever their dtype.
+    The step is not smaller because the models' norms always compute in float32.
     """
     inputs = subject.inputs(QUESTIONS)
     model = copy.deepcopy(subject.model).double()
@@ -85,7 +93,7 @@ def test_gradient_is_the_slope_of_the_answers_log_probability(subject: Subject) 
         for layer, head in ((0, 0), (1, 3), (located.depth - 1, 1)):
             up, down = (log_p(item, sign * step, layer, head) for sign in (1, -1))
             assert found[item, layer, head] == pytest.approx((up - down) / (2 * step), abs=2e-5)
-    assert abs(found[0, 0, 0]) > 1e-3  # else nothing was shown
+    assert abs(found[0, 0, 0]) > 1e-3  # else this test shows nothing
 
 
 def test_weights_and_their_gradients_are_left_alone(subject: Subject) -> None:
@@ -96,7 +104,7 @@ def test_weights_and_their_gradients_are_left_alone(subject: Subject) -> None:
 
 
 def test_an_adopted_cache_continues_its_prompt(subject: Subject) -> None:
-    """Outside generate(), the positions of the audio in a cache must be told."""
+    """Outside generate(), the cache's audio positions must be passed on explicitly."""
     inputs = subject.inputs(QUESTIONS)
     located = locate(subject.model)
     listener: Any = located.listener
@@ -152,6 +160,44 @@ def test_expected_replies() -> None:
         expected_reply(TEMPLATES["question"], Item("i", (), "q", ("x",), None))
 
 
+@pytest.fixture(scope="module")
+def tuning_items() -> Measuring:
+    plan = make_plan("tiny", "tiny", None, (), Options(split="tune", limit=12))
+    return Measuring(plan, loaded_model(plan))
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.measure])
+def test_every_method_returns_evidence_for_every_layer(
+    name: str, tuning_items: Measuring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tune, "Fitting", lambda: Fitting(steps=2))
+    measure = METHODS[name].measure
+    assert measure is not None
+    evidence = measure(tuning_items)
+    located = locate(tuning_items.loaded.model)
+    assert evidence.method == name
+    assert evidence.items == 12
+    assert evidence.unit
+    assert evidence.spread
+    assert len(evidence.scores) == len(evidence.low) == len(evidence.high) == located.depth
+    assert np.isfinite([evidence.low, evidence.scores, evidence.high]).all()
+    assert all(low <= high for low, high in zip(evidence.low, evidence.high, strict=True))
+    assert evidence.setting.alpha == 1
+    assert gains_on(evidence.setting, located).shape[0] == located.depth
+    json.dumps(evidence.facts, allow_nan=False)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_has_alphas_and_is_in_the_help(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert METHODS[name].summary
+    assert all(alpha > 0 for alpha in METHODS[name].alphas)
+    assert main(["choose", "--help"]) == 0
+    about_method = capsys.readouterr().out.split("--method METHOD")[-1].split("--items")[0]
+    assert name in re.findall(r"[\w-]+", about_method)
+
+
 @pytest.mark.parametrize("method", ["knockout", "profile", "gradient"])
 def test_choose_on_the_embedded_model(tmp_path: Path, method: str) -> None:
     choice = choose("tiny", "tiny", tmp_path, method, split="tune", limit=24, alphas=(1.0, 2.0))
@@ -179,7 +225,7 @@ def test_wrong_use(tmp_path: Path) -> None:
 
 
 def test_imbalance_is_that_of_the_attention_weights(subject: Subject) -> None:
-    """From an eager float64 copy's weights; all text but the first token counts as words here."""
+    """By hand, from an eager float64 copy; here all text but the first token counts as words."""
     inputs = subject.inputs(QUESTIONS)
     found = imbalance(subject.model, inputs, None)
     model = copy.deepcopy(subject.model).double()
@@ -195,4 +241,4 @@ def test_imbalance_is_that_of_the_attention_weights(subject: Subject) -> None:
             row = weights[item, :, -1].mean(0)
             expected = (row[words].mean().log() - row[audio].mean().log()).item()
             assert found[item, layer] == pytest.approx(expected, abs=1e-5)
-    assert np.abs(found).max() > 0.01  # else nothing was shown
+    assert np.abs(found).max() > 0.01  # else this test shows nothing

@@ -1,4 +1,4 @@
-"""Fitted gains: prompts read once, what a step sees, when it stops, and what comes of it."""
+"""Fitted gains: prompts read once, what a step sees, when it stops, and the result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mata_audio import MATA, SettingsError
 from mata_audio.errors import RunError
 from mata_audio.evaluation.choosing import choose, tune
 from mata_audio.evaluation.choosing.choose import METHODS
-from mata_audio.evaluation.choosing.read_prompts import ReadPrompts, read_prompts
+from mata_audio.evaluation.choosing.prefilled import PrefilledPrompts, prefill_prompts
 from mata_audio.evaluation.choosing.tune import Fitting, fit
 from mata_audio.families import locate
 from mata_audio.settings.named import load_setting
@@ -26,12 +26,12 @@ LONG: list[tuple[str, list[float]]] = [("Which of the clips is the longer one?",
 ANSWERS = [[70, 71, 72], [80]]
 
 
-def read(subject: Subject, questions: Any, answers: list[list[int]]) -> ReadPrompts:
-    return read_prompts(subject.model, subject.inputs(questions), answers)
+def read(subject: Subject, questions: Any, answers: list[list[int]]) -> PrefilledPrompts:
+    return prefill_prompts(subject.model, subject.inputs(questions), answers)
 
 
 def test_answers_under_gains_equal_whole_passes(subject: Subject) -> None:
-    """The first batch is used after the second was read: each goes on from its own positions."""
+    """The first batch is used after the second was read; each keeps its own positions."""
     prompts = read(subject, SHORT, ANSWERS)
     read(subject, LONG, [[90]])
     located = locate(subject.model)
@@ -39,7 +39,7 @@ def test_answers_under_gains_equal_whole_passes(subject: Subject) -> None:
     with torch.no_grad(), Attachment(located, table[:, None], "multiply") as attachment:
         log_p = prompts.log_p(attachment)
         again = prompts.log_p(attachment)
-    assert torch.equal(log_p, again)  # the cache is as it was
+    assert torch.equal(log_p, again)  # the cache is unchanged
     inputs = subject.inputs(SHORT)
     width = inputs["input_ids"].shape[1]
     for item, answer in enumerate(ANSWERS):
@@ -62,7 +62,7 @@ def test_an_answer_is_right_where_greedy_decoding_gives_it(subject: Subject) -> 
     said = output[:, inputs["input_ids"].shape[1] :].tolist()
     answers = [said[0], [said[1][0], (said[1][1] + 1) % 256]]
     located = locate(subject.model)
-    prompts = read_prompts(subject.model, inputs, answers)
+    prompts = prefill_prompts(subject.model, inputs, answers)
     gains = torch.zeros(located.depth, 1, located.heads)
     with torch.no_grad(), Attachment(located, gains, "multiply") as attachment:
         log_p = prompts.log_p(attachment)
@@ -80,7 +80,7 @@ def likelier(subject: Subject, sign: int) -> list[list[int]]:
     return (sign * (after - before)).argmax(-1, keepdim=True).tolist()
 
 
-def losses(subject: Subject, prompts: ReadPrompts, gains: Tensor) -> float:
+def losses(subject: Subject, prompts: PrefilledPrompts, gains: Tensor) -> float:
     with torch.no_grad(), Attachment(locate(subject.model), gains[:, None], "multiply") as attached:
         return -float(prompts.of_answer(prompts.log_p(attached)).mean())
 
@@ -101,7 +101,7 @@ def test_fitting_finds_what_helps_and_touches_no_weight(subject: Subject) -> Non
 
 
 def test_it_stops_where_unseen_items_get_worse(subject: Subject) -> None:
-    """What no step has seen wants the very opposite."""
+    """The unseen items need the opposite of the seen ones."""
     seen = read(subject, SHORT, likelier(subject, 1))
     unseen = read(subject, SHORT, likelier(subject, -1))
     fitted = fit(subject.model, [seen], [unseen], Fitting(steps=40, patience=3))
@@ -111,11 +111,11 @@ def test_it_stops_where_unseen_items_get_worse(subject: Subject) -> None:
 
 
 def test_what_was_right_is_held_fast(subject: Subject) -> None:
-    """One prompt is right before; the other's answer pulls. The more weight, the less it moves."""
+    """One prompt is right before; fitting the other pulls at it. More weight, less movement."""
     inputs = subject.inputs(SHORT)
     with torch.no_grad():
         says = int(subject.model(**inputs).logits[0, -1].argmax())
-    prompts = read_prompts(subject.model, inputs, [[says], likelier(subject, 1)[1]])
+    prompts = prefill_prompts(subject.model, inputs, [[says], likelier(subject, 1)[1]])
     moved = []
     for keep in (0.0, 100.0):
         fitting = Fitting(steps=12, keep=keep, penalty=0)
@@ -138,7 +138,7 @@ def test_a_penalty_keeps_gains_small(subject: Subject) -> None:
 
 
 def small_fitting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two steps are enough to see that it works."""
+    """Fit in two steps: enough to see that it works."""
     monkeypatch.setattr(tune, "Fitting", lambda: Fitting(steps=2))
 
 
@@ -187,7 +187,7 @@ def test_nothing_is_measured_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("x")
-    with pytest.raises(RunError, match="not a run and not empty"):
+    with pytest.raises(RunError, match="neither a run nor empty"):
         choose("tiny", "tiny", tmp_path, split="tune", limit=24)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 

@@ -1,4 +1,4 @@
-"""Choosing layers by measurement: where a model reads audio, and where more of it helps."""
+"""Choosing layers by measurement: where a model reads audio, and where more attention helps."""
 
 from mata_audio.evaluation.choosing.choose import METHODS, Choice, choose
 from mata_audio.evaluation.choosing.evidence import Evidence

@@ -1,4 +1,4 @@
-"""``choose``: layers by measurement, alpha along them, and an honest report on other items."""
+"""``choose``: choose layers by measurement, then alpha, and report on other items."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Method:
     """A way to choose layers, or gains.
 
     Args:
-        summary: what it goes by.
+        summary: what it chooses, in words.
         measure: returns the evidence; None for the search, which measures no layer.
-        alphas: tried along what it chooses, where nothing else is asked for.
+        alphas: the strengths to try unless others are given.
     """
 
     summary: str
@@ -46,31 +46,29 @@ class Method:
 
 METHODS = {
     "knockout": Method(
-        "layers in which the answer moves most when audio cannot be heard", knockout.measure
+        "layers where the answer moves most when audio cannot be heard", knockout.measure
     ),
-    "profile": Method(
-        "layers in which words get most attention, and audio least", imbalance.measure
-    ),
+    "profile": Method("layers where words get most attention, and audio least", imbalance.measure),
     "gradient": Method(
-        "layers in which the right answer grows likelier with more attention to audio",
+        "layers where more attention to audio makes the right answer likelier",
         gradient.measure,
     ),
-    "gradient-heads": Method("heads, in any layer, in which it does", gradient.measure_heads),
-    "tune": Method("a gain for each layer and head, fitted", tune.measure, alphas=(0.5, 1.0)),
-    "search": Method("every window of layers, as a sweep: the yardstick", None),
+    "gradient-heads": Method("heads, in any layer, where it does", gradient.measure_heads),
+    "tune": Method("a fitted gain for each layer and head", tune.measure, alphas=(0.5, 1.0)),
+    "search": Method("every window of layers, in a sweep: the yardstick", None),
 }
-"""How layers can be chosen, by name."""
+"""The ways to choose layers, by name. To add one, write a file here and add a row."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Chosen layers with their evidence, and what came of them.
+    """Chosen layers, their evidence and their results.
 
     Args:
         evidence: measured on the tuning part; None for the search, which measures no layer.
-        sweep: of alpha along the chosen layers, or of all windows for the search; ranked on the
-            tuning part, reported on the rest.
-        setting: the chosen setting; None where no alpha gained more than it lost.
+        sweep: alphas for the chosen layers, or all windows for the search; ranked on the tuning
+            part, reported on the rest.
+        setting: the chosen setting; None if no alpha gained more than it lost.
     """
 
     evidence: Evidence | None
@@ -91,23 +89,23 @@ def choose(
     report: Callable[[Progress], None] | None = None,
     **options: Any,
 ) -> Choice:
-    """Choose layers on one part of the items, alpha along them, and report on the rest.
+    """Choose layers, then alpha, on one part of the items, and report on the rest.
 
     Args:
         model: as for :func:`mata_audio.evaluation.evaluate`.
-        task: the same.
-        out: folder of the run; ``winner.json`` there is the chosen setting.
+        task: as for :func:`mata_audio.evaluation.evaluate`.
+        out: the run's folder; the chosen setting is saved there as ``winner.json``.
         method: one of :data:`METHODS`.
         data: the benchmark's folder, question file or hub id.
-        alphas: tried along the chosen layers or gains; None for the method's own.
+        alphas: the strengths to try; None for the method's default.
         tuning_share: share of the items that layers and alpha are chosen on.
-        split_seed: of the division of the items.
-        report: called with the progress after every batch of the last step.
+        split_seed: seed for dividing the items.
+        report: called with the progress after every batch of the final sweep.
         options: fields of :class:`mata_audio.evaluation.Options`.
 
     Raises:
         SettingsError: no such method, or too few items.
-        DataError: the method needs right answers and the split hides them.
+        DataError: the method needs right answers, and the split hides them.
         MataError: as for :func:`mata_audio.evaluation.evaluate`.
     """
     if method not in METHODS:
@@ -134,7 +132,7 @@ def choose_plan(
     split_seed: int,
     report: Callable[[Progress], None],
 ) -> Choice:
-    """Choose on a plan without settings of its own; arguments and errors as for :func:`choose`."""
+    """Choose on a plan that has no settings; arguments and errors as for :func:`choose`."""
     check_divisible(plan, tuning_share)
     folder.check_ours()
     tried = METHODS[method].alphas if alphas is None else tuple(alphas)
@@ -153,16 +151,16 @@ def choose_plan(
 
 
 def tuning_plan(plan: Plan, share: float, seed: int) -> Plan:
-    """Return the plan with the items alone that are chosen on."""
+    """Return the plan with only the items of the tuning part."""
     chosen_on = set(tuning_part(plan.task, plan.items, share, seed))
     return replace(plan, items=tuple(item for item in plan.items if item.id in chosen_on))
 
 
 def along(mata: MATA, alphas: Sequence[float]) -> list[NamedSetting]:
-    """Return a setting at every strength.
+    """Return the setting at each strength.
 
     Raises:
-        SettingsError: there is none, or one is not allowed.
+        SettingsError: there is no alpha, or one is not allowed.
     """
     if not alphas:
         raise SettingsError("the grid is empty: give at least one of alphas")
@@ -171,7 +169,7 @@ def along(mata: MATA, alphas: Sequence[float]) -> list[NamedSetting]:
 
 
 def all_windows(depth: int) -> list[str]:
-    """Return every run of layers as wide as the paper's at this depth."""
+    """Return every window of layers as wide as the paper's, scaled to this depth."""
     width = len(scaled_paper_layers(depth))
     return [
         format_indices(tuple(range(start, start + width))) for start in range(depth - width + 1)
@@ -179,7 +177,7 @@ def all_windows(depth: int) -> list[str]:
 
 
 def _evidence(measuring: Measuring, method: str, folder: RunFolder) -> Evidence:
-    """Return what the method measures, or has measured before in this folder."""
+    """Return the method's evidence, from this folder if it was measured before."""
     measure = METHODS[method].measure
     assert measure is not None
     made_from = {

@@ -1,4 +1,4 @@
-"""What a method measured of each layer, and the setting along which alpha is then chosen."""
+"""A method's measurement of each layer, and the setting that follows from it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Evidence:
-    """A score for each decoder layer, and what follows from it.
+    """A score for each decoder layer, and the setting that follows from it.
 
     Args:
         method: name of the method.
@@ -27,10 +27,10 @@ class Evidence:
         spread: what ``low`` and ``high`` are, in words.
         scores: one for each layer.
         low: lower end of each score's interval.
-        high: upper end.
-        items: how many were measured, each with one prefill.
-        setting: the chosen layers, or gains, at full strength: alpha is chosen along it.
-        facts: what else was measured, as JSON data.
+        high: upper end of each score's interval.
+        items: number of items measured, each with one prefill.
+        setting: the chosen layers, or gains, at alpha 1; alpha is then chosen for it.
+        facts: further measurements, as JSON data.
     """
 
     method: str
@@ -44,19 +44,18 @@ class Evidence:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def window_evidence(method: str, unit: str, per_item: Floats, seed: int = 0) -> Evidence:
-    """Summarise the scores of items and choose the window of layers with the largest sum.
+def window_evidence(method: str, unit: str, per_item: Floats) -> Evidence:
+    """Average the items' scores and choose the window of layers with the largest sum.
 
-    The window is as wide as the paper's 10-20 of 28 at this depth.
+    The window is as wide as the paper's (layers 10-20 of 28), scaled to this depth.
 
     Args:
         method: name of the method.
         unit: what a score is, in words.
         per_item: shape ``(items, layers)``.
-        seed: of the bootstrap.
     """
     items, depth = per_item.shape
-    scores, low, high = bootstrap(per_item, seed)
+    scores, low, high = bootstrap(per_item)
     return Evidence(
         method=method,
         unit=unit,
@@ -69,24 +68,25 @@ def window_evidence(method: str, unit: str, per_item: Floats, seed: int = 0) -> 
     )
 
 
-def bootstrap(per_item: Floats, seed: int = 0) -> tuple[Floats, Floats, Floats]:
-    """Return the mean over items and its 95 % interval, items drawn with replacement.
+def bootstrap(per_item: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return the mean over items and its 95 % interval, by drawing items with replacement.
+
+    The draws are always the same.
 
     Args:
         per_item: shape ``(items, values)``.
-        seed: of the draws.
 
     Returns:
-        Mean, lower and upper end, shape ``(values,)`` each.
+        Mean, lower end and upper end, each of shape ``(values,)``.
     """
     items = len(per_item)
-    counts = np.random.default_rng(seed).multinomial(items, np.full(items, 1 / items), size=DRAWS)
+    counts = np.random.default_rng(0).multinomial(items, np.full(items, 1 / items), size=DRAWS)
     low, high = np.quantile(counts @ per_item / items, [0.025, 0.975], axis=0)
     return per_item.mean(axis=0), low, high
 
 
 def best_window(scores: Floats, width: int) -> tuple[int, ...]:
-    """Return the consecutive layers with the largest sum; of equal ones the earliest."""
+    """Return the consecutive layers with the largest sum; of equal windows, the earliest."""
     sums = np.convolve(scores, np.ones(width), mode="valid")
     start = int(np.argmax(np.round(sums, 12)))
     return tuple(range(start, start + width))

@@ -1,6 +1,6 @@
-"""``evidence.json`` in a run's folder: what was measured, for when a stopped run goes on.
+"""``evidence.json`` in a run's folder: the evidence, so that a resumed run need not measure again.
 
-Nothing is measured twice then, and fitted gains are the very same.
+Fitted gains, too, are then exactly the same.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from mata_audio.storage.run_folder import EVIDENCE
 
 
 def save_evidence(evidence: Evidence, folder: Path, made_from: Mapping[str, Any]) -> None:
-    """Write the evidence; ``made_from`` is JSON data that says on what it was measured."""
+    """Write the evidence; ``made_from`` is JSON data that identifies what it was measured on."""
     folder.mkdir(parents=True, exist_ok=True)
     data = {"made_from": dict(made_from), "evidence": asdict(evidence)}
     write_atomically(folder / EVIDENCE, json.dumps(data, indent=1) + "\n")
 
 
 def load_evidence(folder: Path, made_from: Mapping[str, Any]) -> Evidence | None:
-    """Return the evidence that was measured on the same; None where there is none.
+    """Return the stored evidence; None if there is none, or it was measured on something else.
 
     Raises:
         RunError: the file cannot be used.
@@ -46,7 +46,7 @@ def load_evidence(folder: Path, made_from: Mapping[str, Any]) -> Evidence | None
 
 
 def how_chosen(evidence: Evidence) -> dict[str, Any]:
-    """Return how a setting was chosen, for its file: the method, and what was fitted."""
+    """Return how a setting was chosen, for its file: the method, and how gains were fitted."""
     fitting = evidence.facts.get("fitting")
     return {
         "method": evidence.method,

@@ -1,4 +1,4 @@
-"""Gradient: would the right answer grow more likely if a layer, or a head, listened more?
+"""Gradient: would the right answer be likelier if a layer, or a head, listened more?
 
 The output is differentiable in the gains, so one backward pass over the last prompt token and the
 answer gives the derivative for every layer and head at once, at a gain of 0.
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mata_audio.evaluation.choosing.evidence import Evidence, bootstrap, window_evidence
 from mata_audio.evaluation.choosing.measuring import Measuring
-from mata_audio.evaluation.choosing.read_prompts import frozen, read_prompts
+from mata_audio.evaluation.choosing.prefilled import frozen, prefill_prompts
 from mata_audio.families import locate
 from mata_audio.models.one_prefill import Inputs
 from mata_audio.settings.mata import MATA
@@ -35,9 +35,9 @@ def measure(measuring: Measuring) -> Evidence:
 
 
 def measure_heads(measuring: Measuring) -> Evidence:
-    """Choose the heads whose gain helps on average, wherever they are: the interval is above 0.
+    """Choose all heads whose gain helps on average: their interval lies above 0.
 
-    Where no head's is, the one with the largest derivative is taken.
+    If there are none, choose the head with the largest derivative.
 
     Raises:
         DataError: an item's answer is hidden.
@@ -72,24 +72,21 @@ def _derivatives(measuring: Measuring) -> NDArray[np.float64]:
     )
 
 
-def gradient(
-    model: Any, inputs: Inputs, answers: Sequence[Sequence[int]], formula: str = "multiply"
-) -> NDArray[np.float64]:
+def gradient(model: Any, inputs: Inputs, answers: Sequence[Sequence[int]]) -> NDArray[np.float64]:
     """Return d log p(answer) / d gain at gain 0, shape ``(batch, layers, heads)``.
 
     Args:
         model: a supported model, not steered; its parameters get no gradients.
         inputs: as for :func:`mata_audio.models.one_prefill.generate_all`.
         answers: token ids of each item's right answer, at least one each.
-        formula: key of :data:`mata_audio.steering.formulas.FORMULAS`.
     """
     located = locate(model)
-    prompts = read_prompts(model, inputs, answers)
+    prompts = prefill_prompts(model, inputs, answers)
     gains = torch.zeros(
         located.depth, len(answers), located.heads, device=prompts.ids.device, requires_grad=True
     )
     with frozen(model), torch.enable_grad():
-        with Attachment(located, gains, formula) as attachment:
+        with Attachment(located, gains, "multiply") as attachment:
             log_p = prompts.log_p(attachment, last_use=True)
         (derivative,) = torch.autograd.grad(prompts.of_answer(log_p).sum(), gains)
     return derivative.transpose(0, 1).double().cpu().numpy()

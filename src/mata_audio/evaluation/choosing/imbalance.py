@@ -1,4 +1,4 @@
-"""Profile: in which layers does a word get more of the last token's attention than audio does?"""
+"""Profile: in which layers does a word get more of the last token's attention than audio?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNIT = "attention to a word over attention to an audio token, natural logarithm"
 
 
 def measure(measuring: Measuring) -> Evidence:
-    """Choose the layers of the largest imbalance; no answers are needed."""
+    """Choose the layers with the largest imbalance; no answers are needed."""
     loaded = measuring.loaded
     tokenizer = loaded.processor.tokenizer
     scores = [imbalance(loaded.model, batch.inputs, tokenizer) for batch in measuring.batches()]
@@ -28,15 +28,15 @@ def measure(measuring: Measuring) -> Evidence:
 
 
 def imbalance(model: Any, inputs: Inputs, tokenizer: Any) -> NDArray[np.float64]:
-    """Return how much less an audio token gets than a word, shape ``(batch, layers)``.
+    """Return how much more attention a word gets than an audio token, shape ``(batch, layers)``.
 
-    The logarithm of the attention of the last prompt token, mean over heads, to a token of system
-    prompt and instruction over that to an audio token; 0 is alike.
+    It is the logarithm of a ratio: the last prompt token's attention, mean over heads, to a token
+    of the system prompt or instruction, over that to an audio token. 0 means equal.
 
     Args:
         model: a supported model, not steered.
         inputs: prompts with audio and text, as the processor returns them.
-        tokenizer: of the model.
+        tokenizer: the model's.
     """
     located = locate(model)
     listener: Any = located.listener

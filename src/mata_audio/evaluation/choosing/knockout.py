@@ -1,4 +1,4 @@
-"""Knockout: how far the next word moves when the last token cannot hear the audio in one layer.
+"""Knockout: how far does the next word move if the last token cannot hear audio in one layer?
 
 After causal tracing and attention knockout (Geva et al. 2023, arXiv 2304.14767). No labels are
 needed, and one prefill serves all layers.
@@ -25,7 +25,7 @@ UNIT = "KL divergence of the next-token distribution, in nats"
 
 
 def measure(measuring: Measuring) -> Evidence:
-    """Choose the layers where the answer moves most without audio; no answers are needed."""
+    """Choose the layers where blocking audio moves the answer most; no right answers are needed."""
     model = measuring.loaded.model
     effects = [knockout(model, batch.inputs) for batch in measuring.batches()]
     return window_evidence("knockout", UNIT, np.concatenate(effects))
@@ -33,7 +33,7 @@ def measure(measuring: Measuring) -> Evidence:
 
 @torch.inference_mode()
 def knockout(model: Any, inputs: Inputs) -> NDArray[np.float64]:
-    """Return KL(as it is || without the layer's attention to audio), shape ``(batch, layers)``.
+    """Return KL(unchanged || one layer's attention to audio blocked), shape ``(batch, layers)``.
 
     In each layer in turn, the last prompt token's attention to audio is blocked in all heads.
 
@@ -42,7 +42,7 @@ def knockout(model: Any, inputs: Inputs) -> NDArray[np.float64]:
         inputs: as for :func:`mata_audio.models.one_prefill.generate_all`.
 
     Raises:
-        UnsupportedModelError: a model with Mamba layers, whose cache cannot be repeated.
+        UnsupportedModelError: a model with Mamba layers; their cache cannot be repeated.
     """
     located = locate(model)
     listener: Any = located.listener
@@ -51,18 +51,18 @@ def knockout(model: Any, inputs: Inputs) -> NDArray[np.float64]:
     cache = prefill(listener, inputs)
     if not can_be_repeated(cache):
         raise UnsupportedModelError(
-            f"{type(model).__name__} keeps Mamba states, which cannot be repeated for one layer "
-            "after the other: choose its layers by gradient"
+            f"{type(model).__name__} keeps Mamba states, which cannot be copied once for each "
+            "layer: choose its layers by gradient"
         )
     state = row_state(located)
     at_once = max(1, ROWS_AT_ONCE // batch - 1)
     effects = []
     for start in range(0, located.depth, at_once):
         layers = range(start, min(start + at_once, located.depth))
-        rows = len(layers) + 1  # the first row of each item is the model as it is
+        rows = len(layers) + 1  # each item's first row is the unchanged model
         gains = torch.zeros(located.depth, batch * rows, located.heads)
         for place, layer in enumerate(layers, start=1):
-            if layer in located.attending:  # elsewhere there is nothing to block
+            if layer in located.attending:  # other layers have nothing to block
                 gains[layer, place::rows] = 1.0
         part = copy.deepcopy(cache)
         part.batch_repeat_interleave(rows)

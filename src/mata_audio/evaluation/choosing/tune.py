@@ -1,8 +1,8 @@
-"""Tune: a gain for each layer and head, fitted by gradient steps; no weight of the model changes.
+"""Tune: fit a gain for each layer and head by gradient steps; the model's weights stay unchanged.
 
-The prompts are read once. Every step then costs a pass over the last prompt token and the answer,
-forwards and backwards. What was right before is held fast by a penalty on moving away from it, and
-the gains that are kept are the best ones on items that no step has seen.
+The prompts are read once. Each step then costs one forward and backward pass over the last prompt
+token and the answer. A penalty keeps answers that were right from moving, and the gains returned
+are the best ones on items that no step has seen.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from mata_audio.errors import SettingsError
 from mata_audio.evaluation.choosing.evidence import Evidence
 from mata_audio.evaluation.choosing.measuring import Measuring
-from mata_audio.evaluation.choosing.read_prompts import ReadPrompts, frozen, read_prompts
+from mata_audio.evaluation.choosing.prefilled import PrefilledPrompts, frozen, prefill_prompts
 from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.sweep.sweep import tuning_part
 from mata_audio.families import locate
@@ -32,12 +32,12 @@ class Fitting:
     """How gains are fitted.
 
     Args:
-        steps: at most so many steps of Adam, each over all items.
-        rate: of the steps, in gain.
-        keep: weight of the KL divergence from the unsteered model, in items that it has right.
-        penalty: of the mean squared gain.
-        patience: stop after so many steps without a better validation loss.
-        validation: share of the tuning items that no step sees.
+        steps: largest number of Adam steps, each over all items.
+        rate: Adam's step size, in gain.
+        keep: weight of the KL divergence from the unsteered model, on items that it gets right.
+        penalty: weight of the mean squared gain.
+        patience: steps without a better validation loss before stopping.
+        validation: share of the tuning items kept for validation.
     """
 
     steps: int = 40
@@ -50,12 +50,12 @@ class Fitting:
 
 @dataclass(frozen=True)
 class Point:
-    """Where the fitting is after some steps, on the validation items.
+    """The state of the fitting after some steps, on the validation items.
 
     Args:
-        loss: negative log-probability of the right answer, and what the penalty on moving adds.
-        gained: answers that are right now and were not before.
-        lost: answers that were right and are not now.
+        loss: negative log-probability of the right answer, plus the penalty on moving.
+        gained: answers that are right now and were wrong before.
+        lost: answers that are wrong now and were right before.
     """
 
     loss: float
@@ -68,9 +68,9 @@ class Fitted:
     """Fitted gains.
 
     Args:
-        gains: shape ``(layers, heads)``; all 0 where no step was better than none.
-        kept: after how many steps they are.
-        path: of the validation items, from step 0 on.
+        gains: shape ``(layers, heads)``; all 0 if no step lowered the validation loss.
+        kept: number of steps after which they were taken.
+        path: the validation items' points, from step 0 on.
     """
 
     gains: Tensor
@@ -79,7 +79,7 @@ class Fitted:
 
 
 def measure(measuring: Measuring, fitting: Fitting | None = None) -> Evidence:
-    """Fit gains on part of the items, and stop by the rest of them.
+    """Fit gains on some of the items, and use the rest to decide when to stop.
 
     Raises:
         DataError: an item's answer is hidden.
@@ -90,8 +90,8 @@ def measure(measuring: Measuring, fitting: Fitting | None = None) -> Evidence:
     kept_back = set(tuning_part(plan.task, plan.items, fitting.validation, seed=1))
     if not 0 < len(kept_back) < len(plan.items):
         raise SettingsError(
-            f"{len(plan.items)} tuning items are too few to fit gains on one part of them and stop "
-            "by another: give more items"
+            f"{len(plan.items)} tuning items are too few to fit gains on one part and validate on "
+            "another: give more items"
         )
     seen = [item for item in plan.items if item.id not in kept_back]
     unseen = [item for item in plan.items if item.id in kept_back]
@@ -122,25 +122,23 @@ def measure(measuring: Measuring, fitting: Fitting | None = None) -> Evidence:
 
 def fit(
     model: Any,
-    seen: Sequence[ReadPrompts],
-    unseen: Sequence[ReadPrompts],
+    seen: Sequence[PrefilledPrompts],
+    unseen: Sequence[PrefilledPrompts],
     fitting: Fitting,
-    formula: str = "multiply",
 ) -> Fitted:
-    """Fit gains, from none at all.
+    """Fit gains, starting from 0.
 
     Args:
         model: a supported model, not steered; its parameters get no gradients.
-        seen: what is fitted on.
-        unseen: what decides when to stop.
-        fitting: how.
-        formula: key of :data:`mata_audio.steering.formulas.FORMULAS`.
+        seen: prompts to fit on.
+        unseen: prompts that decide when to stop.
+        fitting: how to fit.
     """
     located = locate(model)
     device = seen[0].ids.device
     gains = torch.zeros(located.depth, 1, located.heads, device=device, requires_grad=True)
     optimizer = torch.optim.Adam([gains], lr=fitting.rate, betas=(0.9, 0.95))
-    with frozen(model), Attachment(located, gains, formula) as attachment:
+    with frozen(model), Attachment(located, gains, "multiply") as attachment:
         items = sum(len(prompts.ids) for prompts in seen)
         before = [_Before(prompts, attachment) for prompts in (*seen, *unseen)]
         to_fit, to_stop = before[: len(seen)], before[len(seen) :]
@@ -163,9 +161,9 @@ def fit(
 
 
 class _Before:
-    """What the unsteered model makes of a batch; ``attachment`` has gains of 0 still."""
+    """A batch as the unsteered model answers it; ``attachment`` must still have gains of 0."""
 
-    def __init__(self, prompts: ReadPrompts, attachment: Attachment) -> None:
+    def __init__(self, prompts: PrefilledPrompts, attachment: Attachment) -> None:
         self.prompts = prompts
         with torch.no_grad():
             self._log_p = prompts.log_p(attachment)
@@ -191,9 +189,9 @@ def _point(parts: Sequence[_Before], attachment: Attachment, keep: float) -> Poi
     return Point(loss / items, gained, lost)
 
 
-def _read(measuring: Measuring, items: Sequence[Item]) -> list[ReadPrompts]:
+def _read(measuring: Measuring, items: Sequence[Item]) -> list[PrefilledPrompts]:
     model = measuring.loaded.model
     return [
-        read_prompts(model, batch.inputs, measuring.answers(batch.items))
+        prefill_prompts(model, batch.inputs, measuring.answers(batch.items))
         for batch in measuring.batches(items)
     ]

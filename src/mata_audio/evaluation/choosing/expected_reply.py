@@ -1,19 +1,17 @@
-"""What a model would say if it answered rightly, in the form that the prompt asks for."""
+"""The right reply to a prompt, in the form that the prompt asks for."""
 
 from __future__ import annotations
 
-from string import ascii_uppercase
-
 from mata_audio.errors import DataError
 from mata_audio.evaluation.item import Item
-from mata_audio.evaluation.templates.template import Template
+from mata_audio.evaluation.templates.template import Template, choice_letter
 
 
 def expected_reply(template: Template, item: Item) -> str:
     """Return the right reply: a letter, a tagged answer, or the answer's text.
 
     Raises:
-        DataError: the item's answer is hidden, or no choice is it where a letter is asked for.
+        DataError: the item's answer is hidden, or the prompt asks for a letter and no choice is it.
     """
     if item.answer is None:
         raise DataError(
@@ -23,7 +21,7 @@ def expected_reply(template: Template, item: Item) -> str:
     if "{choices}" in template.text and "letters" in template.choices and item.choices:
         if item.answer not in item.choices:
             raise DataError(f"{item.id}: the answer {item.answer!r} is none of its choices")
-        return ascii_uppercase[item.choices.index(item.answer)]
+        return choice_letter(item.choices.index(item.answer))
     if "<answer>" in template.text:
         return f"<answer>{item.answer}</answer>"
     return item.answer

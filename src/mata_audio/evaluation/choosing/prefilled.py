@@ -1,4 +1,4 @@
-"""Prompts that are read once, and the log-probabilities of answers under any gains after that."""
+"""Prompts read once, to get the log-probabilities of their answers under many gains."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from mata_audio.steering.attachment import Attachment
 
 
 @dataclass(frozen=True)
-class ReadPrompts:
-    """A batch of prompts of one length with their cache, and what should be answered.
+class PrefilledPrompts:
+    """A batch of prompts of one length with their cache and their right answers.
 
     Args:
         located: the parts of the model that read them.
         ids: shape ``(batch, tokens)``.
         mask: same shape.
-        cache: keys and values of every prompt token but the last.
+        cache: keys and values of all prompt tokens but the last.
         target: token ids of the answers, shape ``(batch, longest answer)``.
         counted: 1.0 at answer tokens, 0.0 after an answer's end, same shape.
-        state: what the model keeps of these prompts beside the cache.
+        state: what the model keeps of these prompts in addition to the cache.
     """
 
     located: Located
@@ -44,12 +44,11 @@ class ReadPrompts:
         """Return log-probabilities over the vocabulary at each answer token, float32.
 
         Args:
-            attachment: of the model; the result is differentiable in its gains.
-            last_use: use the cache up, instead of a copy of it.
+            attachment: the model's; the result is differentiable in its gains.
+            last_use: use the cache itself, not a copy; it cannot be used again.
 
         Returns:
-            Shape ``(batch, longest answer, vocabulary)``, of the model that is told the answer's
-            earlier tokens.
+            Shape ``(batch, longest answer, vocabulary)``, with teacher forcing.
         """
         listener: Any = self.located.listener
         cache = self.cache if last_use else copy.deepcopy(self.cache)
@@ -60,7 +59,7 @@ class ReadPrompts:
         return logits.float().log_softmax(dim=-1)
 
     def of_answer(self, log_p: Tensor) -> Tensor:
-        """Return the log-probability of each answer, shape ``(batch,)``; ``log_p`` from above."""
+        """Return each answer's log-probability from :meth:`log_p`, shape ``(batch,)``."""
         chosen = log_p.gather(2, self.target[:, :, None])[:, :, 0]
         return (chosen * self.counted).sum(dim=1)
 
@@ -70,8 +69,10 @@ class ReadPrompts:
 
 
 @torch.no_grad()
-def read_prompts(model: Any, inputs: Inputs, answers: Sequence[Sequence[int]]) -> ReadPrompts:
-    """Read a batch of prompts, all but their last token.
+def prefill_prompts(
+    model: Any, inputs: Inputs, answers: Sequence[Sequence[int]]
+) -> PrefilledPrompts:
+    """Read all but the last token of a batch of prompts.
 
     Args:
         model: a supported model, not steered.
@@ -88,12 +89,12 @@ def read_prompts(model: Any, inputs: Inputs, answers: Sequence[Sequence[int]]) -
     located = locate(model)
     cache = prefill(located.listener, inputs)
     target, counted = target.to(ids.device), counted.to(ids.device)
-    return ReadPrompts(located, ids, mask, cache, target, counted, row_state(located))
+    return PrefilledPrompts(located, ids, mask, cache, target, counted, row_state(located))
 
 
 @contextmanager
 def frozen(model: nn.Module) -> Iterator[None]:
-    """Keep the weights out of the graph."""
+    """Switch the weights' gradients off for a while."""
     trainable = [weight for weight in model.parameters() if weight.requires_grad]
     for weight in trainable:
         weight.requires_grad_(False)
