@@ -32,13 +32,13 @@ RECORD = {"id": "a", "audio": "clips/a.wav", "question": "What?", "choices": ["x
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of each test's own."""
+    """A separate cache for each test."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "mata-audio"
 
 
 def load(content: str | bytes | list[Any], folder: Path, name: str = "questions.jsonl") -> Dataset:
-    """Load a file of own questions with this content."""
+    """Load a file of the user's questions with this content."""
     folder.mkdir(exist_ok=True)
     file = folder / name
     if isinstance(content, list):
@@ -48,7 +48,7 @@ def load(content: str | bytes | list[Any], folder: Path, name: str = "questions.
 
 
 def refusal(content: str | bytes | list[Any], folder: Path) -> str:
-    """The message with which such a file is refused."""
+    """Return the message that refuses such a file."""
     with pytest.raises(DataError) as caught:
         load(content, folder)
     return str(caught.value)
@@ -93,7 +93,7 @@ def test_sha256_of_the_question_file_is_kept(tmp_path: Path) -> None:
         ([RECORD, {"id": "b", "audio": "b.wav"}], "record 2 (id b): question is missing"),
         ([{**RECORD, "question": ["?"]}], "question is ['?'], not text"),
         ([{**RECORD, "audio": None}], "audio must be a path or a list of paths, not None"),
-        ([{**RECORD, "choices": "x or y"}], "choices are no list: 'x or y'"),
+        ([{**RECORD, "choices": "x or y"}], "choices are not a list: 'x or y'"),
         ([RECORD, RECORD], "1 ids occur more than once, for example a"),
     ],
 )
@@ -121,7 +121,7 @@ def test_missing_files_are_named_with_what_is_there(tmp_path: Path) -> None:
 def test_of_several_question_files_one_must_be_named(tmp_path: Path) -> None:
     for name in ("one.jsonl", "two.jsonl"):
         load([RECORD], tmp_path, name)
-    with pytest.raises(DataError, match=r"\(one.jsonl, two.jsonl\): name the one to use"):
+    with pytest.raises(DataError, match=r"\(one.jsonl, two.jsonl\): give the one to use"):
         TASKS["jsonl"].load(tmp_path, "test")
 
 
@@ -264,7 +264,7 @@ def test_files_that_are_not_parquet_are_refused(tmp_path: Path) -> None:
         TASKS["mmau-pro"].load(tmp_path, "test")
 
 
-def test_a_question_file_in_a_folder_of_its_own(tmp_path: Path) -> None:
+def test_a_question_file_in_a_subfolder(tmp_path: Path) -> None:
     (tmp_path / "question").mkdir()
     file = tmp_path / "question/mmsu.jsonl"
     file.touch()

@@ -1,6 +1,6 @@
-"""Evaluation that can be trusted: benchmarks scored as their own scripts do, and paired.
+"""Evaluation: run benchmarks, score them as their own scripts do, compare settings item by item.
 
-The names below are imported when they are first used, so that scoring a file needs no PyTorch.
+The names below are imported on first use, so that scoring a file needs no PyTorch.
 """
 
 from __future__ import annotations

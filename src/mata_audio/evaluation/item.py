@@ -1,4 +1,4 @@
-"""One question of a benchmark, and where its audio comes from."""
+"""One question of a benchmark, and the source of its audio."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any, Protocol
 
 
 class AudioSource(Protocol):
-    """A clip, as the bytes of an audio file."""
+    """A clip that can be read as the bytes of an audio file."""
 
     @property
     def name(self) -> str:
-        """What the question file calls it; for people."""
+        """The clip's name in the question file; for people."""
 
     def read(self) -> bytes:
         """Return the file's content.
 
         Raises:
-            AudioError: it is missing or cannot be read.
+            AudioError: the clip is missing or cannot be read.
         """
 
 
@@ -31,9 +31,9 @@ class Item:
         audio: the clips, in order.
         question: as in the question file.
         choices: without prefixes such as "(A) "; empty for open questions.
-        answer: the right one; None where the benchmark hides it.
-        groups: name of the item's group for each of its task's groupings that has one.
-        record: the item's record in the question file, which the official scorer reads.
+        answer: the right answer; None if the benchmark hides it.
+        groups: the item's group by key of grouping; groupings that do not apply are left out.
+        record: the item's record in the question file, which the official script reads.
     """
 
     id: str
@@ -54,7 +54,7 @@ class Dataset:
         split: one of the task's splits.
         items: at least one, with unique ids.
         files: sha256 of each question file, by file name.
-        version: name of this release of the data; None for one that is not known.
+        version: name of this release of the data; None if it is unknown.
     """
 
     task: str

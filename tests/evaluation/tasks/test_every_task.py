@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from mata_audio.cli.main import main
 from mata_audio.errors import DataError, SettingsError
 from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.results.output_files import prediction_path
@@ -71,6 +73,16 @@ def test_official_scripts_read_what_runs_write(name: str, tmp_path: Path) -> Non
         path.write_text("[]" if task.prediction_format == "json" else "{}\n")
         records = task.official_script.read(str(path)).records
         assert records == ([] if task.prediction_format == "json" else [{}])
+
+
+@EVERY_TASK
+def test_the_help_names_it(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "--help"]) == 0
+    about_task = capsys.readouterr().out.split("--task NAME")[-1].split("--data")[0]
+    assert name in re.findall(r"[\w-]+", about_task)
+    assert main(["score", "--help"]) == 0
+    about_benchmark = capsys.readouterr().out.split("BENCHMARK")[-1].split("FILE")[0]
+    assert (name in re.findall(r"[\w-]+", about_benchmark)) == (name in WITH_OFFICIAL_SCRIPT)
 
 
 def test_benchmarks_that_prescribe_their_prompt() -> None:

@@ -79,7 +79,7 @@ def test_numbers_as_choices(tmp_path: Path) -> None:
 
 
 def test_letters_that_would_shift_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"record 1 \(id s1\): choice_a to choice_d must be there"):
+    with pytest.raises(DataError, match=r"record 1 \(id s1\): it needs choice_a to choice_d"):
         MMSU.load(write(tmp_path, record(choice_b=None)), "test")
 
 

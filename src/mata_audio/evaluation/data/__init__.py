@@ -1,1 +1,1 @@
-"""A benchmark's files: its questions, its choices, its audio, its releases."""
+"""Reading a benchmark's files: questions, choices, audio, known releases."""

@@ -24,12 +24,12 @@ from mata_audio.errors import AudioError, DataError
 
 _AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff")
 _KEPT_ROWS = 32
-"""Rows that a parquet reader keeps, so that workers may ask slightly out of order."""
+"""Rows that a parquet reader keeps, so that workers may read slightly out of order."""
 
 
 @dataclass(frozen=True)
 class FileAudio:
-    """A file on disk; ``name`` is the file's name unless the question file calls it otherwise."""
+    """A file on disk; ``name`` defaults to the file's name."""
 
     path: Path
     name: str = ""
@@ -55,13 +55,13 @@ class FileAudio:
 
 @dataclass(frozen=True)
 class MissingAudio:
-    """A clip that was not found when the questions were read; ``reason`` says what to do."""
+    """A clip that was not found; ``reason`` says why, and what to do."""
 
     name: str
     reason: str
 
     def read(self) -> bytes:
-        """Refuse.
+        """Refuse to read it.
 
         Raises:
             AudioError: always, with the reason.
@@ -102,7 +102,7 @@ class ZipAudio:
 
 @dataclass(frozen=True)
 class TarAudio:
-    """A member of a tar archive; a compressed one is unpacked once, into the user's cache."""
+    """A member of a tar archive; compressed archives are unpacked once, into the user's cache."""
 
     archive: Path
     member: str
@@ -136,10 +136,10 @@ class ParquetAudio:
 
     Args:
         file: the parquet file.
-        row_group: in the file.
-        row: in the row group.
+        row_group: number of the row group in the file.
+        row: number of the row in the row group.
         column: the column's name.
-        name: what the record calls the clip.
+        name: the clip's name in the record.
     """
 
     file: Path
@@ -185,7 +185,7 @@ def archive_members(archive: Path) -> Iterator[tuple[str, ZipAudio | TarAudio]]:
 
 
 class _ColumnReader:
-    """Reads one column of a row group forwards, without ever holding all of its audio."""
+    """Reads one column of a row group in order, without ever holding all of its audio."""
 
     def __init__(self, file: Path, row_group: int, column: str) -> None:
         self._where = (file, row_group, column)
@@ -222,10 +222,10 @@ def _rows(file: Path, row_group: int, column: str) -> Iterator[Any]:
 
 
 def tar_members(archive: Path) -> dict[str, tuple[Path, int, int]]:
-    """Return where each file of a tar archive lies: file, offset and size, by member name.
+    """Return where to read each member of a tar archive: file, offset and size, by member name.
 
-    Members of an uncompressed archive lie in the archive. A compressed one has no random access,
-    so its audio files are unpacked below ``$XDG_CACHE_HOME/mata-audio`` (``~/.cache/mata-audio``).
+    Members of an uncompressed archive are read from it. A compressed one has no random access, so
+    its audio files are unpacked below ``$XDG_CACHE_HOME/mata-audio`` (``~/.cache/mata-audio``).
 
     Raises:
         AudioError: the archive is missing, damaged or unsafe, or the cache cannot be written.
@@ -237,8 +237,8 @@ def tar_members(archive: Path) -> dict[str, tuple[Path, int, int]]:
         raise AudioError(f"{archive} is damaged ({error}); download it again") from error
     except OSError as error:
         raise AudioError(
-            f"{archive} cannot be read, or not be unpacked into {_cache()} ({error}); unpack it by "
-            "hand beside the question file, or set XDG_CACHE_HOME to a folder with room"
+            f"{archive} cannot be read, or cannot be unpacked into {_cache()} ({error}); unpack it "
+            "by hand next to the question file, or set XDG_CACHE_HOME to a folder with free space"
         ) from error
 
 
@@ -257,7 +257,7 @@ def _tar_members(archive: Path, mtime: int, size: int) -> dict[str, tuple[Path, 
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Unpack the archive's files, whole or not at all; another process may do the same."""
+    """Unpack the archive's audio, all or nothing; another process may do the same meanwhile."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:

@@ -1,4 +1,4 @@
-"""Choices as published, in the one form that prompts and scorers use: plain texts."""
+"""Choices in any published form, turned into the plain texts that prompts and scorers use."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _PREFIX = re.compile(r"^\([A-Z]\)\s*")
 
 
 def parse_choices(value: Any) -> tuple[str, ...]:
-    """Return the choices in a list, or in a string that holds a JSON or Python list.
+    """Return the choices from a list, or from a string that holds a JSON or Python list.
 
-    Choices that are None are left out, duplicates are kept, numbers become text.
+    None is left out, duplicates are kept, numbers become text.
 
     Raises:
-        ValueError: neither a list nor such a string.
+        ValueError: it is neither a list nor such a string.
     """
     if value is None or value == "":
         return ()
     listed = _from_text(value) if isinstance(value, str) else value
     if not isinstance(listed, list | tuple):
-        raise ValueError(f"choices are no list: {value!r}")
+        raise ValueError(f"choices are not a list: {value!r}")
     return tuple(str(choice) for choice in listed if choice is not None)
 
 
@@ -44,7 +44,7 @@ def choices_and_answer(row: QuestionRow) -> tuple[tuple[str, ...], str | None]:
     """Return a record's ``choices`` and ``answer`` without prefixes; None for a hidden answer.
 
     Raises:
-        DataError: the choices are no list, or the answer is not text.
+        DataError: the choices are not a list, or the answer is not text.
     """
     try:
         choices = parse_choices(row.record.get("choices"))
@@ -55,23 +55,23 @@ def choices_and_answer(row: QuestionRow) -> tuple[tuple[str, ...], str | None]:
 
 
 def lettered_choices(row: QuestionRow) -> tuple[str, ...]:
-    """Return a record's ``choice_a`` to ``choice_d``, of which the last may be missing.
+    """Return a record's ``choice_a`` to ``choice_d``; the last ones may be missing.
 
     Raises:
-        DataError: there is none, or one before another is missing, so that letters would shift.
+        DataError: there is none, or there is a gap, which would shift the letters.
     """
     values = [row.record.get(f"choice_{letter}") for letter in "abcd"]
     given = [value for value in values if value is not None]
     if not given or values[: len(given)] != given:
         has = ", ".join(key for key in row.record if key.startswith("choice_"))
-        raise row.error(f"choice_a to choice_d must be there, in order; it has {has or 'none'}")
+        raise row.error(f"it needs choice_a to choice_d, without gaps; it has {has or 'none'}")
     return tuple(map(str, given))
 
 
 def with_letter(prediction: str, choices: Sequence[str]) -> str:
-    """Return the letter of the choice that a prediction is the text of, else the prediction.
+    """Return a choice's letter if the prediction is that choice's text, else the prediction.
 
-    A letter stays as it is, also where it is the text of a choice: the prompt asks for letters.
+    A letter stays a letter even if it is the text of a choice: the prompt asks for letters.
     """
     said = prediction.strip().lower()
     texts = [choice.strip().lower() for choice in choices]

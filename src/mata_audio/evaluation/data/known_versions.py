@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 KNOWN_VERSIONS = {
-    # https://github.com/Sakshi113/MMAU: every mmau-test-mini.json that was on its main branch.
+    # https://github.com/Sakshi113/MMAU: every mmau-test-mini.json that was ever on its main branch.
     # The revision named v05.15.25 was announced on 2025-05-15 and edited until 2025-08-09; the
     # last of the original files and the last of v05.15.25 share 894 ids, of which 258 differ in
     # question, choices or answer.
@@ -77,6 +77,6 @@ def sha256(file: Path) -> str:
 
 
 def version_of(files: Mapping[str, str]) -> str | None:
-    """Return the name of the release that the files belong to, by their sha256; None if unknown."""
+    """Return the name of the release that files with these sha256 belong to; None if unknown."""
     names = {KNOWN_VERSIONS.get(digest) for digest in files.values()}
     return names.pop() if len(names) == 1 else None

@@ -20,25 +20,25 @@ from mata_audio.evaluation.item import AudioSource, Dataset, Item
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _DEPTH = 5
-"""Levels of folders in which clips are looked for, so that a wrong folder costs little."""
+"""How deep clips are searched for, so that a wrong folder costs little time."""
 
 
 @dataclass(frozen=True)
 class Questions:
-    """A benchmark's question files: one, or the shards of a parquet file."""
+    """A benchmark's question files: a single one, or the shards of a parquet file."""
 
     folder: Path
     files: tuple[Path, ...]
 
     @cached_property
     def clips(self) -> Clips:
-        """Where the clips lie that the questions name."""
+        """The clips in and around the questions' folder."""
         return Clips(self.folder, self.files[0].parent)
 
 
 @dataclass(frozen=True)
 class QuestionRow:
-    """A record with its place in its file; ``audio`` holds a parquet row's clips by column."""
+    """A record and its number in its file; ``audio`` holds a parquet row's clips by column."""
 
     file: Path
     number: int
@@ -52,7 +52,7 @@ class QuestionRow:
         return DataError(f"{self.file}: {name}: {problem}")
 
     def text(self, key: str) -> str:
-        """Return a field that must be there: text, or a number as text.
+        """Return a required field: text, or a number as text.
 
         Raises:
             DataError: it is missing, empty, or something else.
@@ -64,7 +64,7 @@ class QuestionRow:
         return str(value)
 
     def groups(self, keys: Sequence[str]) -> dict[str, str]:
-        """Return the fields that name a group; others, such as lists, are left out."""
+        """Return the fields under these keys that name a group; other values are left out."""
         return {key: self.record[key] for key in keys if isinstance(self.record.get(key), str)}
 
 
@@ -80,18 +80,18 @@ def find_questions(
     Args:
         data: a folder, a question file, or a hub id.
         split: one of the keys of ``layouts``.
-        layouts: by split, where a folder has them, as glob patterns; the first match is taken.
+        layouts: glob patterns of the question files, by split; the first that matches is used.
         hub: the benchmark's hub id, for messages.
-        only: pattern of the files to download from the hub; None for all.
+        only: glob pattern of the files to download from the hub; None for all.
 
     Raises:
-        DataError: nothing is there, or the download failed.
+        DataError: there are no question files, or the download failed.
         SettingsError: the split does not exist.
     """
     if split not in layouts:
         raise SettingsError(f"no such split: {split!r}; allowed are {', '.join(layouts)}")
     if data is None:
-        raise DataError(f"no data given: name a folder, a question file or a hub id such as {hub}")
+        raise DataError(f"no data given: give a folder, a question file or a hub id such as {hub}")
     path = Path(data).expanduser()
     if path.is_file():
         return Questions(_folder_of(path, layouts[split]), (path,))
@@ -103,7 +103,7 @@ def find_questions(
         found = sorted(file for file in path.glob(layout) if file.is_file())
         if len(found) > 1 and any(file.suffix != ".parquet" for file in found):
             names = ", ".join(file.name for file in found)
-            raise DataError(f"{path} has several question files ({names}): name the one to use")
+            raise DataError(f"{path} has several question files ({names}): give the one to use")
         if found:
             return Questions(path, tuple(found))
     there = ", ".join(sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir()))
@@ -117,7 +117,7 @@ def read_rows(questions: Questions) -> list[QuestionRow]:
     """Read all records of the question files.
 
     Raises:
-        DataError: a file cannot be read, is not what its name says, or there are no records.
+        DataError: a file cannot be read, does not match its file type, or there are no records.
     """
     rows = [row for file in questions.files for row in _rows(file)]
     if not rows:
@@ -129,7 +129,7 @@ def dataset(task: str, split: str, questions: Questions, items: Sequence[Item]) 
     """Return the items as a dataset, with the sha256 of the question files.
 
     Raises:
-        DataError: ids occur more than once.
+        DataError: an id occurs more than once.
     """
     twice = [id for id, times in Counter(item.id for item in items).items() if times > 1]
     if twice:
@@ -142,11 +142,11 @@ def dataset(task: str, split: str, questions: Questions, items: Sequence[Item]) 
 
 
 class Clips:
-    """Where the clips of a dataset lie; folders and archives are listed once, if at all.
+    """Finds a dataset's clips; folders and archives are listed once, when first needed.
 
     Args:
-        folder: of the dataset; also searched below, with its archives.
-        beside: another folder that names may be relative to.
+        folder: the dataset's folder; its subfolders and archives are searched too.
+        beside: another folder that paths may be relative to.
     """
 
     def __init__(self, folder: Path, beside: Path | None = None) -> None:
@@ -154,11 +154,11 @@ class Clips:
         self._roots = tuple(dict.fromkeys([folder, beside or folder]))
 
     def find(self, name: str) -> AudioSource:
-        """Return a clip by its path in the question file; reading it fails if it is nowhere.
+        """Return a clip by its path in the question file; if it is not found, reading it fails.
 
-        The path is tried as it is; then files and members of archives with the same file name are
-        taken, of several the one with most folders in common. A clip is never guessed: where two
-        fit equally well, reading fails.
+        The exact path is tried first, then files and archive members with the same file name; of
+        several, the one that shares most folders with the path. A clip is never guessed: if two fit
+        equally well, reading fails.
         """
         for root in self._roots:
             if (root / name).is_file():
@@ -170,9 +170,9 @@ class Clips:
         if len(best) == 1:
             return best[0]
         if best:
-            why = f"{len(best)} files are called {parts[-1]} and none lies at that path"
+            why = f"{len(best)} files are called {parts[-1]}, and none is at that path"
         else:
-            why = "no such file, nor in any .zip, .tar or .tar.gz there"
+            why = "it is neither a file nor in a .zip, .tar or .tar.gz there"
         return sources.MissingAudio(
             name, f"clip {name} not found in {self._folder}: {why}; copy the audio there"
         )
@@ -190,7 +190,7 @@ class Clips:
         for archive in archives:
             for member, source in sources.archive_members(archive):
                 place = PurePosixPath(member).parts
-                # An unpacked file is preferred to the same one in its archive.
+                # A file on disk is preferred to the same file in an archive.
                 if place and not any(
                     _common(place, at) == len(place) for at, _ in listed[place[-1]]
                 ):
@@ -199,7 +199,7 @@ class Clips:
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:
-    """Count the parts that two paths share, from the end."""
+    """Count the parts that two paths share, counted from the end."""
     same = (a == b for a, b in zip(reversed(one), reversed(other), strict=False))
     return next((count for count, equal in enumerate(same) if not equal), min(len(one), len(other)))
 
@@ -212,7 +212,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _folder_of(file: Path, layouts: Sequence[str]) -> Path:
-    """Return the dataset's folder for a question file, which may lie in a folder of its own."""
+    """Return the dataset's folder for a question file, which may be in a subfolder of it."""
     fits = (layout for layout in layouts if "/" in layout and file.match(layout))
     return file.parents[next(fits, "").count("/")]
 
@@ -222,12 +222,12 @@ def _download(hub_id: str, only: str | None) -> Path:
         from huggingface_hub import snapshot_download
 
         return Path(snapshot_download(hub_id, repo_type="dataset", allow_patterns=only))
-    except Exception as error:  # the hub's, the network's, the disk's: all need the same advice
+    except Exception as error:  # from the hub, the network or the disk: the advice is the same
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(
-            f"there is no local file or folder {hub_id}, and it could not be downloaded as a hub "
-            f"data set ({first}); download it by hand: hf download {hub_id} --repo-type dataset "
-            "--local-dir FOLDER, then name FOLDER"
+            f"there is no local file or folder {hub_id}, and downloading it as a hub data set "
+            f"failed ({first}); download it by hand: hf download {hub_id} --repo-type dataset "
+            "--local-dir FOLDER, then give FOLDER"
         ) from error
 
 
@@ -292,7 +292,7 @@ def _parquet_rows(file: Path) -> Iterator[QuestionRow]:
 
 
 def _audio_columns(schema: Any) -> dict[str, bool]:
-    """Return the columns that hold files, and whether they hold the files' paths as well."""
+    """Return the columns that hold audio files, and whether they hold the files' paths too."""
     is_struct = import_module("pyarrow.types").is_struct
     structs = {f.name: [part.name for part in f.type] for f in schema if is_struct(f.type)}
     found = {name: "path" in parts for name, parts in structs.items() if "bytes" in parts}

@@ -1,1 +1,1 @@
-"""The rules by which benchmarks score predictions, and the text their official scripts print."""
+"""Scoring: answer readers, each benchmark's rules, and what its official script prints."""

@@ -1,8 +1,8 @@
 """MMAU-Pro's closed questions by exact text. This is not the official score.
 
-The official script takes the choice whose NV-Embed-v2 embedding is nearest to the response, so that
-it needs a model of its own and gives every response some choice. Here a response is right where it
-is the answer's text, so figures by this rule are lower and compare only with each other.
+The official script picks the choice whose NV-Embed-v2 embedding is nearest to the response: it
+needs a second model, and every response gets some choice. Here a response is right only if it is
+the answer's text, so these figures are lower and compare only with each other.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FINAL_PUNCTUATION = ".,;:!?"
 
 
 def normalised(text: str) -> str:
-    """Return a text in lower case, stripped, without final punctuation."""
+    """Return a text in lower case, without surrounding space or final punctuation."""
     stripped = text.strip()
     while stripped.endswith(tuple(FINAL_PUNCTUATION)):
         stripped = stripped[:-1].rstrip()
@@ -26,15 +26,15 @@ def normalised(text: str) -> str:
 
 
 def matches(prediction: str, answer: str) -> bool:
-    """Say whether prediction and answer are the same text once normalised, and not empty."""
+    """Return whether prediction and answer are the same text once normalised, and not empty."""
     return normalised(prediction) == normalised(answer) != ""
 
 
 def outcomes(records: Iterable[Any]) -> list[bool | None]:
-    """Say for each record whether its prediction is the answer's text.
+    """Return whether each record's prediction is the answer's text.
 
-    None where it has no ``model_output``, is of a category without one right choice, or has fewer
-    than two choices (the official script leaves those out as well).
+    None if it has no ``model_output``, is of a category without one right choice, or has fewer than
+    two choices (the official script leaves those out as well).
 
     Raises:
         ScoringError: a record whose prediction or answer is not text.

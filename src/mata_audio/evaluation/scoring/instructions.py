@@ -1,7 +1,7 @@
-"""MMAU-Pro's questions on following instructions: is the response in the form that was asked for?
+"""MMAU-Pro's questions on following instructions: does the response have the requested form?
 
 The official script: https://github.com/sonalkum/MMAUPro
-(``evaluate_mmau_pro_comprehensive.py``). Its rules are kept as they are, lenient ones too.
+(``evaluate_mmau_pro_comprehensive.py``). Its rules are kept unchanged, even the lenient ones.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ PREDICTION_KEY = "model_output"
 
 
 def outcomes(records: Iterable[Any]) -> list[bool | None]:
-    """Say for each record whether its response follows the instruction.
+    """Return whether each record's response follows the instruction.
 
-    None where the record is of another category or has no ``model_output``.
+    None if the record is of another category or has no ``model_output``.
 
     Raises:
-        ScoringError: a record that the official script would crash on, or NLTK is needed and
+        ScoringError: a record that the official script would crash on, or NLTK is needed but
             missing.
     """
     return [_outcome(record) for record in numbered(records)]
 
 
 def follows(response: str, task_identifier: Any, kwargs: Any, prompt: Any = "") -> bool:
-    """Say whether a response follows an instruction; one that is not known is never followed.
+    """Return whether a response follows an instruction; an unknown one counts as not followed.
 
     Args:
-        response: what the model said.
+        response: the model's answer.
         task_identifier: name of the instruction.
-        kwargs: its parameters: an object, its JSON text, or None.
-        prompt: the question, which "Repeat Prompt" wants repeated.
+        kwargs: the instruction's parameters: an object, its JSON text, or None.
+        prompt: the question, which "Repeat Prompt" requires repeated.
 
     Raises:
-        ScoringError: a parameter cannot be used, or NLTK is needed and missing.
+        ScoringError: a parameter cannot be used, or NLTK is needed but missing.
     """
     rule = _RULES.get(task_identifier) if isinstance(task_identifier, str) else None
     return rule is not None and bool(rule(response, _Parameters(kwargs, prompt)))
@@ -62,7 +62,7 @@ def _outcome(record: Record) -> bool | None:
 
 @dataclass(frozen=True)
 class _Parameters:
-    """What an instruction is filled in with; a missing value has the official script's default."""
+    """An instruction's parameters; a missing one has the official script's default."""
 
     kwargs: Any
     prompt: Any
@@ -97,31 +97,31 @@ def _text(name: str, value: Any) -> str:
 
 
 Rule = Callable[[str, _Parameters], Any]
-Counter = Callable[[str], int]
+CountFunction = Callable[[str], int]
 
 
-def _exactly(count: Counter) -> Rule:
+def _exactly(count: CountFunction) -> Rule:
     return lambda response, given: count(response) == given.get("N", 0)
 
 
-def _at_least(count: Counter) -> Rule:
+def _at_least(count: CountFunction) -> Rule:
     return lambda response, given: count(response) >= given.number("N")
 
 
-def _at_most(count: Counter) -> Rule:
+def _at_most(count: CountFunction) -> Rule:
     return lambda response, given: count(response) <= given.number("N")
 
 
-def _between(count: Counter) -> Rule:
+def _between(count: CountFunction) -> Rule:
     def rule(response: str, given: _Parameters) -> bool:
         amount = count(response)
-        # The upper limit is not looked at where the lower one is not reached.
+        # As in the official script: below the lower limit, a bad upper limit does no harm.
         return bool(given.number("N1") <= amount and amount <= given.number("N2", 999))
 
     return rule
 
 
-def _found(pattern: str) -> Counter:
+def _found(pattern: str) -> CountFunction:
     return lambda response: len(re.findall(pattern, response))
 
 
@@ -147,7 +147,7 @@ def _sentences(response: str) -> int:
         ) from error
     except LookupError as error:
         raise ScoringError(
-            "counting sentences needs NLTK's punkt_tab data, which are not installed: run "
+            "counting sentences needs NLTK's punkt_tab data, which is not installed: run "
             "`python -m nltk.downloader punkt_tab`"
         ) from error
 

@@ -1,4 +1,4 @@
-"""The rules of MMSU and of AIR-Bench's foundation part: a letter at a fixed place in the response.
+"""The rules of MMSU and AIR-Bench's foundation part: a letter at a fixed place in the response.
 
 The official scripts: https://github.com/dingdongwang/MMSU_Bench (``mmsu_evaluation.py``) and
 https://github.com/OFA-Sys/AIR-Bench (``score_foundation.py``).
@@ -18,12 +18,12 @@ LETTERS = "ABCD"
 
 
 def one_line(response: str) -> str:
-    """Return a response as the scripts look at it: stripped, and without line ends."""
+    """Return a response as the scripts see it: stripped, and without line ends."""
     return response.strip().replace("\n", "")
 
 
 def says_nothing(line: str) -> bool:
-    """Say whether such a line counts as no response."""
+    """Return whether such a line counts as no response."""
     return line in ("", "None")
 
 
@@ -45,18 +45,18 @@ class Judged:
 
 @dataclass(frozen=True)
 class LetterFormat:
-    """What sets one benchmark with such a rule apart from another.
+    """Where benchmarks with such a rule differ.
 
     Args:
-        judge: from the records, one after another, to what becomes of them.
-        summary: what is printed after the lines of the records.
+        judge: judges the records, in order.
+        summary: returns the lines printed after those of the records.
     """
 
     judge: Callable[[Iterator[Record]], Iterator[Judged]]
     summary: Callable[[Sequence[Judged]], list[str]]
 
     def outcomes(self, records: Iterable[Any]) -> list[bool | None]:
-        """Say for each record whether its response is right; None where it is left out.
+        """Return whether each record's response is right; None if it is left out.
 
         Raises:
             ScoringError: a record that the official script would crash on.
@@ -67,8 +67,8 @@ class LetterFormat:
         """Return what the official script prints for these records, to the byte.
 
         Raises:
-            ScoringError: a record that the official script would crash on, or a group without any
-                response that counts, where it would.
+            ScoringError: the official script would crash on a record, or on a group without any
+                response that counts.
         """
         judged = list(self.judge(numbered(records)))
         lines = [each.line for each in judged if each.line is not None]
@@ -95,7 +95,7 @@ def _judge_mmsu(records: Iterator[Record]) -> Iterator[Judged]:
                 yield Judged(None, line=f"Wrong format response: {line}")
                 continue
             letter = found
-        # Otherwise the official script keeps the letter of the record before, and so do we.
+        # For an empty response, the official script reuses the previous record's letter; so do we.
         if letter is None:
             raise record.error(
                 "response must hold a letter where no record before this one has any; "
@@ -154,7 +154,7 @@ def _right_letter(record: Record) -> str:
     answer = record.require("answer_gt")
     for letter in LETTERS:
         key = f"choice_{letter.lower()}"
-        # Only the first two choices must be there; a missing one equals an answer of null.
+        # Only the first two choices are required; a missing one equals an answer of null.
         choice = record.require(key) if letter in "AB" else record.fields().get(key)
         if answer == choice:
             return letter

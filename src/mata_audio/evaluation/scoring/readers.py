@@ -1,6 +1,6 @@
-"""Answer readers: what a model said, reduced to what the scorer compares.
+"""Answer readers: reduce a model's output to the answer that the scorer compares.
 
-Readers are pure functions with names, chained with "+": ``answer-tag+letter``.
+Readers are named pure functions, chained with "+": ``answer-tag+letter``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LEAD: Final = re.compile(
     r"(?:answer|option|choice)\b(?:\s+is\b)?\s*:?\s*(?:(?:option|choice)\s+)?",
     re.IGNORECASE,
 )
-# "(B) x", "B. x", "B" and more lines; "b" in small only where no other word follows on its line.
+# "(B) x", "B. x", "B" and more lines; lower case "b" only if no other word follows on its line.
 _FORMS: Final = (
     re.compile(r"\(([A-Za-z])\)[.:]?(.*)", re.DOTALL),
     re.compile(r"([A-Z])[.:)](\s.*)", re.DOTALL),
@@ -32,7 +32,7 @@ _AFTER_TEXT: Final = re.compile(r"[.,;:!?)\"'*]*(?:\s|$)")
 
 
 def _answer_tag(raw: str, choices: Sequence[str]) -> str:
-    # Without DOTALL, as in the original: a tag that spans lines is not seen.
+    # No DOTALL, as in the original: a tag that spans lines is not found.
     found = _ANSWER_TAG.search(raw)
     return (found[1] if found else raw).strip()
 
@@ -50,9 +50,9 @@ def _letter(raw: str, choices: Sequence[str]) -> str:
 
     Read as B: ``B``, ``(B)``, ``B.``, ``B)``, ``(B) text``, ``B: text``, ``Answer: B``, ``The
     correct answer is (B) text`` and the like. Not read: a letter that begins a phrase ("A woman",
-    "C major"), one with the text of another choice, the first of several ("A. x" and on the next
-    line "B. y"), one beyond the choices. If choices are letters themselves (notes, say), a letter
-    alone is the choice that reads so.
+    "C major"), a letter with another choice's text, the first of several ("A. x" and on the next
+    line "B. y"), a letter beyond the choices. If the choices are letters themselves (notes, say), a
+    letter on its own is the choice with that text.
     """
     plain = raw.replace("**", "").replace("`", "").strip()
     if any(_named_text(text, choices, entire=True) is not None for text in (raw, plain)):
@@ -87,7 +87,7 @@ def _index(letter: str, rest: str, body: str, choices: Sequence[str]) -> int | N
 def _named_text(
     text: str, choices: Sequence[str], preferred: int = -1, entire: bool = False
 ) -> int | None:
-    """Return which choice ``text`` begins with, or is: the longest one, whatever the case."""
+    """Return the longest choice that ``text`` begins with, or equals; case does not count."""
     text = _normal(text)
     best: tuple[int, bool, int] | None = None
     for index, choice in enumerate(choices):
@@ -112,9 +112,10 @@ READERS: Final[Mapping[str, Reader]] = {
     "final-line": _final_line,
     "whole": _whole,
 }
-"""Content of the first ``<answer>`` tag within a line, else everything (R1-AQA's rule,
-https://github.com/xiaomi-research/r1-aqa, src/test_mmau.py); the choice that a bare letter stands
-for, else unchanged; the last line that is not blank; everything. All but ``letter`` strip."""
+"""``answer-tag``: content of the first ``<answer>`` tag within a line, else everything (R1-AQA's
+rule, https://github.com/xiaomi-research/r1-aqa, src/test_mmau.py). ``letter``: the choice that the
+output names by letter, else the output unchanged. ``final-line``: the last line that is not blank.
+``whole``: everything. All but ``letter`` strip surrounding space."""
 
 
 def check_reader(reader: str) -> None:
@@ -135,8 +136,8 @@ def read_answer(reader: str, raw: str, choices: Sequence[str]) -> str:
     """Return the answer in a model's output.
 
     Args:
-        reader: a key of :data:`READERS`, or several joined with "+", applied from the left.
-        raw: the output.
+        reader: a key of :data:`READERS`, or several joined with "+", applied left to right.
+        raw: the model's output.
         choices: the item's choices, without prefixes.
 
     Raises:

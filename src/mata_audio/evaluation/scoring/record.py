@@ -1,4 +1,4 @@
-"""One record of a prediction file, and errors that say which record it is."""
+"""One record of a prediction file, and errors that say which record is wrong."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ID_KEYS = ("id", "uniq_id")  # the second is AIR-Bench's
 
 @dataclass(frozen=True)
 class Record:
-    """A record and its number in the file, counted from 1; the content may be any JSON value."""
+    """A record and its number in the file, from 1; the content may be any JSON value."""
 
     number: int
     content: Any
@@ -28,7 +28,7 @@ class Record:
         return ScoringError(f"{name}: {problem}")
 
     def fields(self) -> Mapping[str, Any]:
-        """Return the content where it is an object.
+        """Return the content, which must be an object.
 
         Raises:
             ScoringError: it is something else.
@@ -60,7 +60,7 @@ class Record:
         return value
 
     def group(self, key: str, value: Any) -> Any:
-        """Return the value of a field that names a group, which is counted and printed.
+        """Return the value of a field that names a group, to be counted and printed.
 
         Raises:
             ScoringError: it cannot name a group, or cannot be printed.
@@ -81,7 +81,7 @@ class Record:
             except UnicodeEncodeError as error:
                 half = ascii(value[error.start])
                 raise self.error(
-                    f"{key} would be printed, and must be valid Unicode; it holds {half}, half a "
+                    f"{key} is printed, so it must be valid Unicode; it holds {half}, half a "
                     "surrogate pair"
                 ) from None
         return value
@@ -93,7 +93,7 @@ def numbered(records: Iterable[Any]) -> Iterator[Record]:
 
 
 def kind(value: Any) -> str:
-    """Return what a value is, in the words of JSON."""
+    """Describe a value in JSON's terms."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Your own questions: a JSON lines file with ``id, audio, question`` and maybe choices, answer."""
+"""Your own questions: JSON lines with ``id, audio, question``, and optionally choices, answer."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Jsonl(Task):
         return dataset(self.name, split, questions, items)
 
     def outcomes(self, records: Sequence[Mapping[str, Any]]) -> list[bool | None]:
-        """Say which predictions are right: by MMAU's rule with choices, by exact text without."""
+        """Return which predictions are right: MMAU's rule with choices, exact text without."""
         return [self._outcome(record) for record in numbered(records)]
 
     def unscored_reason(self, item: Item) -> str | None:
-        """Return why an item is not scored: it has no answer."""
+        """Return why an item without an answer is not scored."""
         return "it has no answer" if item.answer is None else None
 
     def _outcome(self, record: Record) -> bool | None:

@@ -52,13 +52,13 @@ class MmauPro(Task):
         return dataset(self.name, split, questions, items)
 
     def outcomes(self, records: Sequence[Mapping[str, Any]]) -> list[bool | None]:
-        """Say which predictions are right: closed questions by exact text, instructions by rule."""
+        """Return which predictions are right: by exact text, or for instructions by their rules."""
         closed = exact_text.outcomes(records)
         followed = instructions.outcomes(records)
         return [b if a is None else a for a, b in zip(closed, followed, strict=True)]
 
     def unscored_reason(self, item: Item) -> str | None:
-        """Return why an item is not scored: open questions need a judge."""
+        """Return why an item is not scored: open questions need an LLM judge."""
         category = item.groups["category"]
         if category == instructions.CATEGORY:
             return None
@@ -74,7 +74,7 @@ class MmauPro(Task):
         return Item(
             id=row.text("id"),
             audio=_audio(row, clips),
-            # A question may be asked in the audio alone.
+            # The question may be only in the audio.
             question="" if row.record.get("question") == "" else row.text("question"),
             choices=choices,
             answer=answer,
@@ -100,7 +100,7 @@ def _audio(row: QuestionRow, clips: Clips) -> tuple[AudioSource, ...]:
 
 
 def _without_nulls(row: QuestionRow, kwargs: Any) -> Any:
-    """Return an instruction's parameters; parquet gives every row the parameters of all."""
+    """Return an instruction's parameters; parquet gives each row those of all others as null."""
     if isinstance(kwargs, str) and kwargs:
         try:
             kwargs = json.loads(kwargs)

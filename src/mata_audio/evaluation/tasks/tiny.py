@@ -1,4 +1,4 @@
-"""The embedded benchmark, for trying everything without a download."""
+"""The embedded benchmark, for trying things out without a download."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TinyAudio:
-    """A clip that is synthesised when it is read: 16 kHz, 16 bit WAV."""
+    """A clip that is synthesised on reading: 16 kHz, 16-bit WAV."""
 
     item: TinyItem
 
     @property
     def name(self) -> str:
-        """The name of the file that it would be."""
+        """The name that its file would have."""
         return f"{self.item.id}.wav"
 
     def read(self) -> bytes:
@@ -63,7 +63,7 @@ class Tiny(Task):
         """Make the questions of one split.
 
         Raises:
-            SettingsError: the split does not exist, or data are given.
+            SettingsError: the split does not exist, or data is given.
         """
         if split not in self.splits:
             raise SettingsError(f"no such split: {split!r}; allowed are {', '.join(self.splits)}")
@@ -77,7 +77,7 @@ class Tiny(Task):
         return Dataset(self.name, split, items, files)
 
     def outcomes(self, records: Sequence[Mapping[str, Any]]) -> list[bool | None]:
-        """Say which predictions are the answer, but for case, spaces and final punctuation."""
+        """Return which predictions are the answer, ignoring case, spaces and final punctuation."""
         return [
             matches(record.text(self.prediction_key), record.text("answer"))
             for record in numbered(records)
