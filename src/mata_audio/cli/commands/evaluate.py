@@ -107,7 +107,7 @@ def report_text(results: Results, plan: Plan, out: Path) -> str:
     for name, paired in results.overall.paired.items():
         parts.append(
             f"{name}: with {paired.n:,} items and this many changed answers, the smallest "
-            f"difference to be found is {100 * paired.smallest_difference:.1f} points (80 % power)."
+            f"detectable difference is {100 * paired.smallest_difference:.1f} points (80 % power)."
         )
     parts += results.notes
     failed = [item for item in results.items if item.error is not None]
