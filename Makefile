@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-versions test-oldest support-table check bench bench-choosing train clean
+.PHONY: demo test test-versions test-oldest map support-table check bench bench-choosing train clean
 
 demo: .venv/ready
 	$(BIN)/mata demo
 
 test: .venv/ready
 	$(PYTEST)
+
+# CONTRIBUTING.md's map of folders, made of their first docstring lines.
+map: .venv/ready
+	$(BIN)/python tools/folder_map.py
 
 support-table: .venv/ready
 	WRITE_SUPPORT_TABLE=1 $(BIN)/python -m pytest -q tests/families/test_support_table.py
@@ -55,6 +59,7 @@ check: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/folder_map.py --check
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/overhead.py
