@@ -251,7 +251,7 @@ def test_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"only": ["gpt"]}, "no such model: 'gpt'"),
         ({"data": {"mmau": __file__}}, "say which file it is (mmau-test-mini or mmau-test)"),
         ({"split": "test"}, "split cannot be chosen here"),
-        ({"limit": 0}, "limit must be a whole number from 1 on"),
+        ({"limit": 0}, "limit must be a whole number of at least 1"),
     ],
 )
 def test_wrong_use_is_said_before_anything_is_run(

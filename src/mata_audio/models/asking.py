@@ -1,8 +1,7 @@
-"""Asking a loaded model questions about clips: batches and greedy answers."""
+"""Asking a loaded model: greedy answers to prompts of one length."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,24 +9,6 @@ import torch
 from torch import Tensor
 
 from mata_audio.models.loading import Loaded
-
-
-def same_length_batches(prompts: Sequence[dict[str, Tensor]], size: int) -> list[list[int]]:
-    """Group prompts into batches of at most ``size`` with one length each.
-
-    Without padding, no prompt's answer depends on which others share its batch.
-
-    Returns:
-        Indices into ``prompts``, shortest prompts first.
-    """
-    by_length: dict[int, list[int]] = defaultdict(list)
-    for index, prompt in enumerate(prompts):
-        by_length[prompt["input_ids"].shape[1]].append(index)
-    return [
-        indices[start : start + size]
-        for _, indices in sorted(by_length.items())
-        for start in range(0, len(indices), size)
-    ]
 
 
 def answer(

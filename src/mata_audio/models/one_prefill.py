@@ -1,10 +1,10 @@
-"""Answering under the baseline and any number of settings from one prefill.
+"""Generating under the baseline and any number of settings from one prefill.
 
 MATA changes nothing before the last prompt token (arXiv 2509.18816, section 2), so the keys and
 values of all earlier positions are the same for the baseline and for every setting. The prompt is
-read once; the last token and the answer are then computed for all settings side by side, as rows
-of one batch in which each row has gains of its own. Settings that change other rows of the prompt
-share nothing: each of them reads the prompt itself.
+read once. The last token and the answer are then computed for all settings side by side, as rows of
+one batch with separate gains for each row. Settings that change other rows of the prompt share
+nothing: each reads the prompt itself.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ Inputs = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Generated:
-    """What one item's prompt led to under one setting.
+    """What was generated for one prompt under one setting.
 
     Args:
-        tokens: the new token ids, without what follows the end of the answer.
+        tokens: the new token ids, up to the end of the answer.
         negative_share: share of the raw audio scores below zero in the changed prompt rows, over
             the steered layers and heads; None for the baseline.
     """
@@ -48,14 +48,14 @@ class Generated:
     negative_share: float | None
 
 
-# Arguments of a model that have one entry for each token of the prompt.
+# Model arguments with one entry for each token of the prompt.
 _BY_TOKEN = ("input_ids", "attention_mask", "position_ids", "token_type_ids", "mm_token_type_ids")
 
 
 def greedy(model: Any, tokenizer: Any, max_new_tokens: int) -> GenerationConfig:
-    """Return the model's generation config made greedy, with nothing left that only sampling uses.
+    """Return a greedy copy of the model's generation config, without what only sampling uses.
 
-    A repetition penalty stays: the checkpoint's makers put it there, and harnesses leave it on.
+    A repetition penalty stays: the checkpoint's makers chose it, and other harnesses keep it.
     """
     config = copy.deepcopy(model.generation_config)
     config.update(
@@ -94,12 +94,12 @@ def generate_all(
 
     Args:
         model: a supported model, not steered.
-        inputs: what the model takes, on its device: prompts of one length without padding,
+        inputs: model inputs on the model's device: prompts of one length without padding,
             ``input_ids`` of shape ``(batch, tokens)``.
         settings: the baseline (``mata`` None) may be among them.
         config: from :func:`greedy`.
-        receipts: gets, by setting name, what the intervention did; added to what it holds. Left as
-            it is when an error is raised.
+        receipts: what the intervention did is added here, by setting name. Unchanged if an error is
+            raised.
 
     Returns:
         For each prompt, the result by setting name.
@@ -129,8 +129,8 @@ def generate_all(
 
 
 def prefill(listener: Any, inputs: Inputs) -> Cache:
-    """Return the cache of every prompt position but the last, without computing any logits."""
-    if forgets(listener):  # what was read cannot be cropped off: the last token stays unread
+    """Return the cache of every prompt position except the last; no logits are computed."""
+    if forgets(listener):  # this cache cannot be cropped, so the last token is not read at all
         first = {k: v[:, :-1] if k in _BY_TOKEN else v for k, v in inputs.items()}
         return _cache_of(listener, first)
     cache = _cache_of(listener, inputs)
@@ -158,7 +158,7 @@ def _together(settings: Sequence[NamedSetting], at_once: int) -> Iterator[list[N
 
 
 def _can_share(setting: NamedSetting) -> bool:
-    """Whether a setting leaves every position before the last prompt token as it is."""
+    """Whether a setting changes nothing before the last prompt token."""
     mata = setting.mata
     return mata is None or read_rows(mata.rows, mata.seed).is_last
 
@@ -243,7 +243,7 @@ def _receipts(
 
 
 def _until_end(tokens: list[int], config: GenerationConfig) -> tuple[int, ...]:
-    """Cut what ``generate`` pads after the end-of-sequence token, which is kept."""
+    """Cut the padding that ``generate`` writes after the end-of-sequence token, which is kept."""
     eos = config.eos_token_id
     ends = set(eos) if isinstance(eos, (list, tuple)) else {eos}
     for place, token in enumerate(tokens):

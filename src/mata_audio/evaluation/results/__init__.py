@@ -1,1 +1,1 @@
-"""From stored answers to figures, tables, files and comparisons; no model is needed."""
+"""From stored answers to figures, tables, files and comparisons, without the model."""

@@ -1,4 +1,4 @@
-"""From stored answers to results: reading, scoring and comparing, without the model."""
+"""From stored answers to results: scored, grouped and compared with the baseline."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def make_results(
 
     Args:
         dataset: the benchmark's items.
-        lines: what is stored of them; items without a line are left out.
+        lines: the stored lines; items without one are left out.
         settings: the baseline first.
         scores: reads and scores the answers.
         run: the content of ``run.json``.
@@ -86,7 +86,7 @@ def _answers(
     except ScoringError as error:
         notes.append(
             f"The official scorer would stop at the answers of {setting}: {error}. Here that "
-            "answer is left out, and every answer is scored by itself."
+            "answer is left out, and the answers are scored one by one."
         )
         return answers
     for item, right in zip(scored, correct, strict=True):
@@ -120,7 +120,7 @@ def _grouped(
 
 
 def figures_of(items: Sequence[ItemResult], settings: Sequence[str]) -> Row:
-    """Return the figures of some items together; settings without a scored answer are left out."""
+    """Return the figures over some items; settings without a scored answer are left out."""
     return _row("", "", "all", items, settings)
 
 
@@ -150,7 +150,7 @@ def _row(
 
 
 def pair(before: Sequence[bool], after: Sequence[bool]) -> Paired:
-    """Compare two runs over the same items, one bool an item; ``p_holm`` is p itself."""
+    """Compare two runs over the same items, one bool per item; ``p_holm`` equals p."""
     figures = paired_figures(before, after)
     low, high = figures.interval
     return Paired(
@@ -167,7 +167,7 @@ def pair(before: Sequence[bool], after: Sequence[bool]) -> Paired:
 
 
 def adjusted(paired: Mapping[str, Paired]) -> dict[str, Paired]:
-    """Return the comparisons with their p values adjusted for how many there are."""
+    """Return the comparisons with p values adjusted for their number (Holm)."""
     values = holm([comparison.p for comparison in paired.values()])
     return {
         name: replace(comparison, p_holm=p)
@@ -176,7 +176,7 @@ def adjusted(paired: Mapping[str, Paired]) -> dict[str, Paired]:
 
 
 def accuracy_of(correct: Sequence[bool | None]) -> Accuracy:
-    """Return the share of right answers with its interval, one bool an item."""
+    """Return the share of right answers with its interval, from one bool per item."""
     n, right = len(correct), sum(map(bool, correct))
     return Accuracy(n, right, right / n, *wilson_interval(right, n))
 
@@ -184,7 +184,7 @@ def accuracy_of(correct: Sequence[bool | None]) -> Accuracy:
 def _negative_shares(
     lines: Sequence[Mapping[str, Any]], settings: Sequence[str]
 ) -> dict[str, float | None]:
-    """Return the mean over items of the share of audio scores below zero, by setting."""
+    """Return the share of audio scores below zero, averaged over items, by setting."""
     means: dict[str, float | None] = {}
     for name in settings:
         found = [line.get("negative_share", {}).get(name) for line in lines]
@@ -200,7 +200,7 @@ def _notes(
     results: Sequence[ItemResult],
     run: Mapping[str, Any],
 ) -> list[str]:
-    """Return what a reader of the results must know, in sentences."""
+    """Return what a reader of the results must know, as sentences."""
     notes = []
     if len(items) < len(dataset.items):
         notes.append(
@@ -211,7 +211,7 @@ def _notes(
     if failed:
         notes.append(
             f"{failed:,} {'item' if failed == 1 else 'items'} failed and "
-            f"{'has' if failed == 1 else 'have'} no answer; they are in no denominator."
+            f"{'has' if failed == 1 else 'have'} no answer; no denominator counts them."
         )
     reasons = [task.unscored_reason(item) for item in items]
     for why in dict.fromkeys(reason for reason in reasons if reason is not None):
@@ -222,7 +222,7 @@ def _notes(
     if cut:
         notes.append(
             f"{cut:,} {'item has' if cut == 1 else 'items have'} a clip that is longer than the "
-            "model hears; it heard the beginning."
+            "model hears; it heard only the beginning."
         )
     penalty = run.get("identity", {}).get("generation", {}).get("repetition_penalty")
     if penalty not in (None, 1.0):

@@ -1,4 +1,4 @@
-"""A run as it lies on disk, scored without its model."""
+"""A run on disk, scored without its model."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from mata_audio.storage.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run's folder with what is needed to score it.
+    """A run's folder, with everything needed to score it.
 
     Args:
-        folder: of the run.
+        folder: the run's folder.
         manifest: the content of ``run.json``.
         task: its benchmark.
         dataset: all items of its split.
@@ -51,7 +51,7 @@ class StoredRun:
             )
             for setting in self.settings
         ]
-        # Sessions say when and how long, which is no part of a result.
+        # Sessions hold times and durations, which are not part of a result.
         run = {name: value for name, value in self.manifest.items() if name != "sessions"}
         run["facts"] = {**run["facts"], "reader": scores.reader}
         return make_results(self.dataset, lines, settings, scores, run)
@@ -78,10 +78,10 @@ def open_run(path: str | Path, data: str | Path | None = None) -> StoredRun:
 
     Args:
         path: folder of the run.
-        data: where the benchmark is now; None for where it was.
+        data: where the benchmark is now; None if it did not move.
 
     Raises:
-        RunError: there is no run, its task is not known here, or the questions have changed.
+        RunError: there is no run, its task is unknown, or the questions have changed.
         DataError: the benchmark is not there.
     """
     folder = RunFolder(path)
@@ -91,7 +91,7 @@ def open_run(path: str | Path, data: str | Path | None = None) -> StoredRun:
     dataset = task.load(facts["data"] if data is None else data, identity["split"])
     if dict(dataset.files) != identity["data"]:
         raise RunError(
-            f"the questions of {path} are not those that are at {data or facts['data']} now: "
+            f"the run in {path} used other questions than {data or facts['data']} holds now: "
             f"{dict(dataset.files)} instead of {identity['data']}"
         )
     settings = tuple(_setting(name, entry) for name, entry in identity["settings"].items())
@@ -104,7 +104,7 @@ def rescore(path: str | Path, reader: str, data: str | Path | None = None) -> Re
     Args:
         path: folder of the run.
         reader: name of the answer reader.
-        data: where the benchmark is now; None for where it was.
+        data: where the benchmark is now; None if it did not move.
 
     Raises:
         TemplateError: there is no such reader.
@@ -126,7 +126,7 @@ def _setting(name: str, entry: Mapping[str, Any]) -> NamedSetting:
 
 
 def tuned_on_these_items(setting: NamedSetting, dataset: Dataset) -> bool:
-    """Whether ``setting`` was chosen on items of ``dataset``, as far as its file says."""
+    """Whether a setting's file says that it was chosen on items of ``dataset``."""
     tuned = setting.tuned_on
     if tuned is None or (tuned.get("task"), tuned.get("split")) != (dataset.task, dataset.split):
         return False

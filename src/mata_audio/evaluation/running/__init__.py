@@ -1,1 +1,1 @@
-"""Running a benchmark: decided, prepared, answered from one prefill, and kept on disk."""
+"""Running a benchmark: the plan, its batches, answers from one prefill, and all of it on disk."""

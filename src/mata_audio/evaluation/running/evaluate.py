@@ -46,22 +46,22 @@ def evaluate(
 ) -> Results:
     """Answer a benchmark with and without MATA, each item from one prefill, and compare.
 
-    A run that was stopped, however, is continued by the same call.
+    To resume a stopped run, make the same call again.
 
     Args:
-        model: ``"tiny"``, a local folder, a hub id, or a model that is loaded already
+        model: ``"tiny"``, a local folder, a hub id, or a loaded model
             (:func:`mata_audio.models.loading.load`).
-        task: name of a task, or a task of your own.
-        out: folder of the run.
-        data: the benchmark's folder, question file or hub id; None where the task needs none.
-        settings: what is compared with the baseline; None for the paper's setting, an empty
-            sequence for the baseline alone.
+        task: name of a task, or your own :class:`Task`.
+        out: the run's folder.
+        data: the benchmark's folder, question file or hub id; None if the task needs none.
+        settings: what to compare with the baseline; None for the paper's setting, an empty
+            sequence for only the baseline.
         report: called with the progress after every batch.
         options: fields of :class:`mata_audio.evaluation.Options`.
 
     Returns:
-        The results; they are also written to ``out``, as JSON, Markdown, LaTeX and CSV, with the
-        predictions in the form that the official scorer takes.
+        The results. They are also written to ``out`` as JSON, Markdown, LaTeX and CSV, with the
+        predictions in the official scorer's format.
 
     Raises:
         RunError: ``out`` holds another run, or too many items failed.
@@ -104,7 +104,7 @@ def run_plan(plan: Plan, folder: RunFolder, report: Callable[[Progress], None]) 
 
 
 def loaded_model(plan: Plan) -> Loaded:
-    """Return the plan's model, loaded as its options say."""
+    """Return the plan's model, loaded with its options."""
     found = plan.model
     if isinstance(found, Loaded):
         return found
@@ -119,7 +119,7 @@ def loaded_model(plan: Plan) -> Loaded:
 
 
 def _identity_of(loaded: Loaded, config: Any) -> dict[str, Any]:
-    """Return what is known of a run's identity once the model is there."""
+    """Return the part of a run's identity that needs the loaded model."""
     model: Any = loaded.model
     weight = next(model.parameters())
     return {
@@ -159,7 +159,7 @@ def _manifest(
 
 def _described(setting: NamedSetting, located: Located) -> str:
     if setting.mata is None:
-        return "the model as it is"
+        return "the unmodified model"
     return describe_on(setting.mata, located)
 
 

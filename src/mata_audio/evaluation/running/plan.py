@@ -1,4 +1,4 @@
-"""Everything a run will do, decided and checked before any weights are read."""
+"""The plan of a run: everything is decided and checked before any weights are read."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Options:
-    """What may be chosen for a run; None leaves it to the task, the model or the machine.
+    """Options of a run; None leaves the choice to the task, the model or the machine.
 
     Args:
-        split: of the task.
+        split: the task's split.
         template: name of a prompt template, or a template file.
         reader: name of an answer reader.
         max_new_tokens: longest answer.
         batch_size: prompts in one batch, or ``"auto"``.
-        limit: only the first so many items.
-        ids: only these items.
-        cut_long_audio: hear the beginning of clips that are too long, instead of failing them.
+        limit: run only this many items, the first ones.
+        ids: run only these items.
+        cut_long_audio: cut clips that are too long for the model; otherwise these items fail.
         max_errors: stop once more items than this have failed in one session.
-        retry_errors: run the items that failed before once more.
+        retry_errors: run items that failed before again.
         device: ``"auto"`` or a PyTorch device.
         dtype: one of :data:`mata_audio.models.loading.DTYPES`.
         attn_implementation: attention backend.
-        trust_remote_code: run Python code that the model's repository brings.
-        seed: of PyTorch's generators; greedy decoding draws nothing.
+        trust_remote_code: run Python code from the model's repository.
+        seed: seed of PyTorch's generators; greedy decoding draws nothing from them.
         workers: threads that decode audio.
     """
 
@@ -68,7 +68,7 @@ class Options:
         for name, bound in least.items():
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < bound):
-                raise SettingsError(f"{name} must be a whole number from {bound} on; got {value!r}")
+                raise SettingsError(f"{name} must be a whole number of at least {bound}; got {value!r}")
         size = self.batch_size
         if size != AUTO and (isinstance(size, str) or size < 1):
             raise SettingsError(f'batch_size must be 1 or more, or "auto"; got {size!r}')
@@ -78,19 +78,19 @@ class Options:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run, resolved.
+    """A run with every choice made.
 
     Args:
         task: the benchmark.
-        data: where its data are.
+        data: where its data is.
         dataset: all items of the split.
-        items: those to run.
-        model: found, but not loaded; or loaded already.
+        items: the items to run.
+        model: found on disk or on the hub, or loaded already.
         settings: the baseline first.
         template: prompt template.
         reader: answer reader.
         max_new_tokens: longest answer.
-        options: as given.
+        options: as they were given.
     """
 
     task: Task
@@ -105,9 +105,9 @@ class Plan:
     options: Options
 
     def identity(self) -> dict[str, Any]:
-        """Return whatever could change an answer, as far as it is known before the model is loaded.
+        """Return everything that could change an answer and is known before the model is loaded.
 
-        Which items are run, in which batches, and how answers are read is not among it.
+        Which items are run, in which batches, and how answers are read are not part of it.
         """
         template = {k: v for k, v in asdict(self.template).items() if k != "source"}
         return {
@@ -130,7 +130,7 @@ def make_plan(
     settings: MATA | NamedSetting | Sequence[MATA | NamedSetting] = (),
     options: Options | None = None,
 ) -> Plan:
-    """Resolve and check a run; arguments as for :func:`mata_audio.evaluation.evaluate`.
+    """Make and check the plan of a run; arguments as for :func:`mata_audio.evaluation.evaluate`.
 
     Raises:
         MataError: of the kind that says what is wrong with task, data, model, setting or option.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """An item ready for the model: its inputs, a batch of one, and what is heard of its clips."""
+    """An item ready for the model: its inputs as a batch of one, and what is heard of its clips."""
 
     item: Item
     inputs: dict[str, Tensor]
@@ -35,13 +35,13 @@ class Prepared:
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """What items must share to be in one batch: no prompt is padded for another."""
+        """Items of one batch must share this: no prompt is padded to the length of another."""
         return tuple((name, tuple(value.shape[1:])) for name, value in sorted(self.inputs.items()))
 
 
 @dataclass(frozen=True)
 class FailedItem:
-    """An item that has no answer, and why."""
+    """An item that could not be prepared, and why."""
 
     item: Item
     error: str
@@ -51,10 +51,10 @@ class Preparer:
     """Makes model inputs.
 
     Args:
-        prompter: puts questions to the model.
-        template: how a question is put.
-        cut_long_audio: whether the model hears the beginning of a clip that is too long for it;
-            otherwise such an item fails.
+        prompter: writes the model's prompts.
+        template: wording of the questions.
+        cut_long_audio: whether to cut clips that are too long for the model; otherwise such an item
+            fails.
     """
 
     def __init__(self, prompter: Prompter, template: Template, cut_long_audio: bool) -> None:
@@ -65,7 +65,7 @@ class Preparer:
         self._processing = threading.Lock()  # fast tokenizers refuse two threads at once
 
     def __call__(self, item: Item) -> Prepared | FailedItem:
-        """Decode, resample and tokenise one item; whatever goes wrong is its reason."""
+        """Decode, resample and tokenise one item. Any error makes it a failed item."""
         try:
             clips = [
                 decode_audio(
@@ -91,12 +91,12 @@ class Preparer:
 
 
 def preparer_of(plan: Plan, loaded: Loaded) -> Preparer:
-    """Return what makes the model inputs of a plan's items."""
+    """Return the preparer of a plan's items."""
     return Preparer(Prompter.of(loaded), plan.template, plan.options.cut_long_audio)
 
 
 def styled(prompter: Prompter, template: Template) -> Prompter:
-    """Return who puts a template's prompts; the family decides what the template leaves open."""
+    """Return the prompter in a template's style; the family decides what that leaves open."""
     style, audio_first, system = prompter.style, template.audio_first, template.system
     if audio_first is not None:
         style = replace(style, audio_first=audio_first)

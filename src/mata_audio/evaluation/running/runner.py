@@ -1,4 +1,4 @@
-"""Running a plan: items in, answers on disk, whatever happens in between."""
+"""Running a plan: each item is answered and stored, whatever happens to the others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mata_audio.storage.items_file import ItemStore, Line
 
 @dataclass
 class Progress:
-    """How far a run has come.
+    """How far a run has got.
 
     Args:
         total: items of the run.
@@ -31,9 +31,9 @@ class Progress:
         resumed: items that earlier sessions had done.
         correct: right answers by setting name.
         scored: scored answers by setting name.
-        batch_size: greatest batch at the moment.
+        batch_size: largest batch at the moment.
         receipts: what the intervention did in this session, by setting name.
-        started: :func:`time.monotonic` when the first item of this session was begun.
+        started: :func:`time.monotonic` when this session's first item started.
     """
 
     total: int
@@ -53,7 +53,7 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Time left at this rate; None before the first item."""
+        """Seconds left at this rate; None before the first item."""
         return (self.total - self.done) / self.rate if self.done > self.resumed else None
 
 
@@ -68,8 +68,8 @@ class Runner:
         loaded: the model.
         store: where finished items go.
         scores: scores the answers for the running accuracies.
-        config: generation config.
-        report: called after every batch.
+        config: how to generate, from :func:`mata_audio.models.one_prefill.greedy`.
+        report: called with the progress after every batch.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Runner:
             raise RunError(
                 f"stopped: {self._errors} items failed, more than --max-errors "
                 f"{self._plan.options.max_errors}; the last: {lines[-1].get('error')}. What is "
-                "done is kept; mend the cause and run the same command with --retry-errors"
+                "done is kept; fix the cause and run the same command with --retry-errors"
             )
 
     def _count(self, line: Line) -> None:
@@ -143,7 +143,7 @@ class Runner:
                 progress.scored[name] = progress.scored.get(name, 0) + 1
 
     def _answers(self, batch: Sequence[Prepared]) -> Iterator[list[Line]]:
-        """Answer a batch: halved where memory runs out, item by item where something else fails."""
+        """Answer a batch: in halves if memory runs out, item by item if something else fails."""
         try:
             yield self._generate(batch)
             return
@@ -177,7 +177,7 @@ def _line(
     generated: dict[str, Generated] | None = None,
     tokenizer: Any = None,
 ) -> Line:
-    """Return what is stored of one item: its clips, and its answers or its error."""
+    """Return the line to store for one item: its clips, and its answers or its error."""
     line: dict[str, Any] = {
         "id": item.item.id,
         "clips": [vars(clip) for clip in item.clips],
