@@ -1,4 +1,4 @@
-"""A healthy model passes every check; whatever is broken on purpose fails the check for it."""
+"""A healthy model passes every check; each deliberate fault fails the check for it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UNDER_TEST = pytest.MonkeyPatch
 
 
 def outcome(trial: TrialSetting, name: str) -> str:
-    """What becomes of one check; an exception inside it is a failure, as in a whole examination."""
+    """Outcome of one check; an exception in it is a failure, as in a whole examination."""
     found = examination._result(name, lambda: checks()[name](trial), debug=False)
     assert found.name == name
     if found.outcome == "fail":
@@ -76,7 +76,7 @@ def test_a_wrong_sign(trial: TrialSetting, monkeypatch: UNDER_TEST) -> None:
 
 
 def test_nothing_is_changed_at_all(trial: TrialSetting, monkeypatch: UNDER_TEST) -> None:
-    """Two ways that both do nothing agree, and fail all the same."""
+    """Two methods that both do nothing agree, and must still fail."""
     original = steered_layer.attend_rows
 
     def plain(*args: Any, **kwargs: Any) -> Any:
@@ -99,7 +99,7 @@ def test_a_mask_that_leaks(trial: TrialSetting, monkeypatch: UNDER_TEST) -> None
     assert outcome(trial, "full scores, multiply") == "fail"
     assert outcome(trial, "batch padded on the left") == "fail"
     assert outcome(trial, "batch padded on the right") == "fail"
-    assert outcome(trial, "generate, absolute") == "pass"  # one prompt, no padding: nothing to see
+    assert outcome(trial, "generate, absolute") == "pass"  # one prompt, no padding: no leak
 
 
 def test_keys_that_stay_scaled(trial: TrialSetting, monkeypatch: UNDER_TEST) -> None:
@@ -108,7 +108,7 @@ def test_keys_that_stay_scaled(trial: TrialSetting, monkeypatch: UNDER_TEST) -> 
     assert outcome(trial, "generate, multiply") == "pass"
 
 
-def test_keys_that_are_put_back_at_the_end_alone(
+def test_keys_that_are_put_back_only_at_the_end(
     trial: TrialSetting, monkeypatch: UNDER_TEST
 ) -> None:
     """After an exception they stay scaled."""
@@ -146,7 +146,7 @@ def test_one_backend_that_is_not_steered(trial: TrialSetting, monkeypatch: UNDER
 
 
 def forget_a_layer(self: Attachment) -> None:
-    """Detach, but for the last layer."""
+    """Detach all but the last layer."""
     layer = self._layers[-1] if self._layers else None
     self._undo.close()
     if layer is not None:
@@ -205,7 +205,7 @@ def test_an_exception_is_a_failure_and_hides_nothing(
 
 
 def test_no_setting_that_shows(patient: Patient, monkeypatch: UNDER_TEST) -> None:
-    """Where attention to audio does not matter, agreement proves nothing: a failure, and skips."""
+    """If attention to audio does not matter, agreement proves nothing: a failure, and skips."""
     monkeypatch.setattr(trials, "ALPHAS", (1e-9,))
     report = examine(patient)
     outcomes = {check.name: check.outcome for check in report.checks}
@@ -214,7 +214,7 @@ def test_no_setting_that_shows(patient: Patient, monkeypatch: UNDER_TEST) -> Non
     assert outcomes["beams"] == "skip"
 
 
-def test_checks_that_cannot_be_made_without_a_setting(
+def test_checks_that_need_a_setting_are_skipped_without_one(
     patient: Patient, monkeypatch: UNDER_TEST
 ) -> None:
     def fails(patient: Patient) -> TrialSetting:
@@ -248,7 +248,7 @@ def test_bounds(trial: TrialSetting) -> None:
 
 
 def test_half_precision(patient: Patient, monkeypatch: UNDER_TEST) -> None:
-    """The bound comes from the model's own backends; a wrong formula is still seen."""
+    """The bound comes from the model's own backends; a wrong formula still fails."""
     half = copy.deepcopy(patient.model).to(torch.bfloat16)
     trial = choose_setting(
         dataclasses.replace(patient, model=half, located=locate(half), name="half")

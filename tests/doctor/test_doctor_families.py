@@ -29,7 +29,7 @@ def test_a_family(name: str) -> None:
     (report,) = examine_families((name,))
     assert report.failures == []
     skipped = [check.name for check in report.checks if check.outcome == "skip"]
-    if transformers.__version__ == NEWEST:  # an old VibeVoice is not the same without its cache
+    if transformers.__version__ == NEWEST:  # an old VibeVoice differs without its cache
         assert skipped in ([], ["flash_attention_2 and sdpa"])
     assert report.model == name
     assert report.worst is not None
@@ -38,7 +38,7 @@ def test_a_family(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in family_names() if name in VISION_MODEL_TYPES])
 def test_images_that_are_not_steered(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The examination is about image tokens, and fails where their scores stay as they are."""
+    """The examination is about image tokens, and fails if their scores do not change."""
     original = steered_layer.attend_rows
 
     def plain(*args: Any, **kwargs: Any) -> Any:
@@ -56,7 +56,7 @@ def test_images_that_are_not_steered(name: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_family_in_16_bits() -> None:
-    """Also its beams: a setting moves their tokens clearly, and their sums hardly."""
+    """Its beams pass too: a setting changes their tokens clearly, but hardly their sums."""
     (report,) = examine_families(("gemma3",), dtype=torch.bfloat16)
     assert report.failures == []
     assert {check.name: check.outcome for check in report.checks}["beams"] == "pass"

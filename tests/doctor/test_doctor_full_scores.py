@@ -1,4 +1,4 @@
-"""The doctor's full scores equal those that the tests write out in float64, and hide no key."""
+"""The doctor's full scores equal the tests' reference, and see every key that the model sees."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_they_are_the_reference_for_images(name: str) -> None:
 
 
 def test_what_gemma_3_sees_of_an_image_matters() -> None:
-    """Full scores that do not know it are far from the model, without any setting."""
+    """Full scores that ignore it are far from the model, even without a setting."""
     patient = small_patient(subject_of("gemma3").small)
     inputs, located = patient.alone(), patient.located
     scores = FullScores.of_prompts(
@@ -60,7 +60,7 @@ def test_what_gemma_3_sees_of_an_image_matters() -> None:
 
 
 def test_tokens_of_one_image_see_each_other() -> None:
-    """Of each image apart, in either order, inside the window; shown by even weights."""
+    """Within each image, in either order, inside the window; even weights show it."""
     ids = torch.tensor([[9, 9, 5, 9, 9, 9, 9, 5]])
     mask = torch.tensor([[1, 1, 1, 1, 1, 1, 1, 0]])
     scores = FullScores.of_prompts(ids, mask, [9], 0.0, "add", mutual=[9])

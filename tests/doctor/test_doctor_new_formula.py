@@ -13,7 +13,7 @@ from mata_audio.settings import mata as settings
 from mata_audio.steering.formulas import FORMULAS, SCORE_CHANGES
 
 
-def square(scores: Tensor, gain: Tensor) -> Tensor:
+def made_up(scores: Tensor, gain: Tensor) -> Tensor:
     return scores + gain * scores**2
 
 
@@ -21,21 +21,24 @@ def square(scores: Tensor, gain: Tensor) -> Tensor:
 def new_formula(monkeypatch: pytest.MonkeyPatch) -> str:
     """A formula added after those that the doctor knows."""
     for known in (FORMULAS, SCORE_CHANGES):
-        monkeypatch.setitem(known, "square", square)
+        monkeypatch.setitem(known, "made_up", made_up)
     monkeypatch.setitem(settings._CHOICES, "formula", tuple(FORMULAS))
-    return "square"
+    return "made_up"
 
 
 def test_the_checks_of_the_new_formula_fail(patient: Patient, new_formula: str) -> None:
-    assert {"full scores, square", "generate, square"} < set(checks())
+    assert {"full scores, made_up", "generate, made_up"} < set(checks())
     report = examine(patient)
-    assert [check.name for check in report.failures] == ["full scores, square", "generate, square"]
+    assert [check.name for check in report.failures] == [
+        "full scores, made_up",
+        "generate, made_up",
+    ]
     for check in report.failures:
-        assert check.figure == "the doctor's full scores do not know the formula 'square'"
+        assert check.figure == "the doctor's full scores do not know the formula 'made_up'"
         assert check.advice.startswith(
             "write the formula into CHANGES of src/mata_audio/doctor/full_scores.py"
         )
-    others = {check.name: check.outcome for check in report.checks if "square" not in check.name}
+    others = {check.name: check.outcome for check in report.checks if "made_up" not in check.name}
     assert set(others.values()) <= {"pass", "skip", "info"}
     assert others["full scores, add"] == others["generate, add"] == others["beams"] == "pass"
 
@@ -46,6 +49,6 @@ def test_it_is_exit_code_1(
     monkeypatch.setattr(all_families, "family_names", lambda: ("qwen2_audio",))
     assert main(["doctor", "--all-families"]) == 1
     out = capsys.readouterr().out
-    assert "fail  full scores, square " in out
-    assert "fail  generate, square " in out
+    assert "fail  full scores, made_up " in out
+    assert "fail  generate, made_up " in out
     assert out.splitlines()[-1] == "0 of 1 families passed"

@@ -1,4 +1,4 @@
-"""Numbers that the small models share."""
+"""Sizes and config entries that the small models share."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ DECODER: dict[str, Any] = {
     "num_attention_heads": HEADS,
     "num_key_value_heads": KEY_HEADS,
     "max_position_embeddings": 4096,
-    "initializer_range": 0.08,  # scores of order one, so that the intervention shows
+    "initializer_range": 0.08,  # scores of order one, so that steering has an effect
     **TOKENS,
 }
 
-# Positions in three dimensions, as the models of Qwen that see have them.
+# Positions in three dimensions, as in Qwen's models that take images.
 ROPE: dict[str, Any] = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}
 
-# The names that these configurations give to the marks of what is seen.
+# The marks of images and videos, by the names that these configs use.
 VISION_MARKS: dict[str, int] = {
     "image_token_id": IMAGE,
     "video_token_id": VIDEO,
@@ -43,7 +43,7 @@ VISION_MARKS: dict[str, int] = {
     "vision_end_token_id": VISION_END,
 }
 
-# A Whisper-like encoder, by the two sets of names that configurations use.
+# A Whisper-like encoder, by the two sets of names that configs use.
 ENCODER: dict[str, Any] = {
     "num_mel_bins": MELS,
     "encoder_layers": 1,

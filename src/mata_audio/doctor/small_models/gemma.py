@@ -1,6 +1,7 @@
-"""Gemma 3n and Gemma 4: sliding-window layers, and last layers that share the keys of earlier ones.
+"""Gemma 3n and Gemma 4: sliding-window layers, and last layers that reuse earlier layers' keys.
 
-Of the six layers two slide and two share: 4 takes the keys of 2 (sliding), and 5 those of 3 (full).
+Of six layers, 0, 2 and 4 have a sliding window. The last two reuse keys: 4 those of 2 (sliding), 5
+those of 3 (full).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from mata_audio.doctor.small_models.small_model import (
 )
 
 WINDOW = 12
-"""Keys that a sliding layer sees: fewer than a question has, so that some audio is out of reach."""
+"""Keys that a sliding layer sees: fewer than a question has, so some audio is out of reach."""
 
 _TEXT: dict[str, Any] = {
     **DECODER,
@@ -47,11 +48,11 @@ _MARKS = {
     "eoi_token_id": VISION_END,
 }
 GEMMA3N_TOKENS = 12
-"""Audio tokens of a clip, whatever its length: of two seconds at most."""
+"""Audio tokens of a clip of any length, up to two seconds."""
 
 
 def gemma3n() -> SmallModel:
-    """Gemma 3n: every clip is the same number of audio tokens."""
+    """Gemma 3n: every clip has the same number of audio tokens."""
     config = transformers.Gemma3nConfig(
         audio_config={
             "vocab_size": VOCABULARY - AUDIO,
@@ -70,7 +71,8 @@ def gemma3n() -> SmallModel:
         eoa_token_id=AUDIO_END,
         **_MARKS,
     )
-    # The real eye is in the package timm, and its config accepts no other. Sound never reaches it.
+    # The real vision encoder needs the package timm, and the config's constructor accepts no other,
+    # so it is replaced afterwards. Sound never reaches it.
     vars(config)["vision_config"] = transformers.SiglipVisionConfig(
         hidden_size=32,
         intermediate_size=32,
@@ -89,7 +91,7 @@ def gemma3n() -> SmallModel:
         model,
         features,
         clip_tokens=(GEMMA3N_TOKENS, GEMMA3N_TOKENS),
-        images=Pictures(lambda clips: {}, (3, 5)),  # without an eye: the image tokens alone
+        images=Pictures(lambda clips: {}, (3, 5)),  # no vision encoder: only image tokens
     )
 
 
@@ -128,8 +130,8 @@ def gemma4() -> SmallModel:
         **_MARKS,
     )
     model = built(transformers.Gemma4ForConditionalGeneration, config)
-    # Query and key are normed and their product is not divided: scores of order one need a scale,
-    # which training would have found.
+    # Query and key are normed and their product is not divided. This scale gives scores of order
+    # one, as training would.
     for layer in model.model.language_model.layers:
         layer.self_attn.q_norm.weight.data.fill_(0.2)
     features = mel_features(lambda n: 4 * n, time_first=True, bool_mask=True)

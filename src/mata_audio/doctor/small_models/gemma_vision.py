@@ -21,7 +21,7 @@ _TOKENS = 4
 
 
 def gemma3() -> SmallModel:
-    """Gemma 3: every image is the same number of tokens."""
+    """Gemma 3: every image has the same number of tokens."""
     config = transformers.Gemma3Config(
         vision_config={
             "model_type": "siglip_vision_model",
@@ -46,7 +46,7 @@ def gemma3() -> SmallModel:
         eoi_token_index=VISION_END,
     )
     model = built(transformers.Gemma3ForConditionalGeneration, config)
-    # It starts as zero, and then no image is like another.
+    # Initialised to zero, so all images would look the same.
     weight = model.model.multi_modal_projector.mm_input_projection_weight
     weight.data.copy_(0.2 * NoiseClip(0, seed=0).noise(*weight.shape))
     images = Pictures(whole_images(16), (_TOKENS, _TOKENS))

@@ -11,9 +11,9 @@ from torch import Tensor
 from mata_audio.doctor.small_models.configs import DECODER, HEADS, HIDDEN
 from mata_audio.doctor.small_models.small_model import AUDIO, NoiseClip, SmallModel, built
 
-_WINDOW, _TOKENS = 15, 3  # a window of encoder frames, and the audio tokens that it becomes
+_WINDOW, _TOKENS = 15, 3  # encoder frames of a window, and its audio tokens
 GRANITE_MELS = 80
-"""Mel channels: a saved extractor forgets any other number."""
+"""Mel channels; a saved feature extractor loses any other number."""
 
 _ENCODER: dict[str, Any] = {
     "input_dim": 2 * GRANITE_MELS,  # two mel frames make one
@@ -31,14 +31,14 @@ _ENCODER: dict[str, Any] = {
 
 
 def granite_speech() -> SmallModel:
-    """Granite Speech without its adapter, which needs PEFT and is trained apart."""
+    """Granite Speech without its adapter, which needs PEFT and is trained separately."""
     config = transformers.GraniteSpeechConfig(encoder_config=_ENCODER, **_rest(32))
     model = built(transformers.GraniteSpeechForConditionalGeneration, config)
     return SmallModel("granite_speech", model, _features, clip_tokens=(_TOKENS, 2 * _TOKENS))
 
 
 def granite_speech_plus() -> SmallModel:
-    """Granite Speech Plus: it also listens to an inner layer of the encoder."""
+    """Granite Speech Plus: the decoder also gets the output of an inner encoder layer."""
     config = transformers.GraniteSpeechPlusConfig(
         encoder_config={**_ENCODER, "cat_hidden_layers": [1]}, **_rest(64)
     )
@@ -72,7 +72,7 @@ def _rest(encoder_width: int) -> dict[str, Any]:
 
 
 def _features(clips: list[NoiseClip]) -> dict[str, Tensor]:
-    """Clips are padded in frames, and the mask is of audio tokens."""
+    """Return frames, padded, and a mask of audio tokens."""
     most = max(clip.tokens for clip in clips)
     values = torch.zeros(len(clips), most // _TOKENS * _WINDOW, _ENCODER["input_dim"])
     mask = torch.zeros(len(clips), most, dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""Families of a Whisper-like encoder, a projector and an ordinary decoder of Qwen or Llama."""
+"""Families with a Whisper-like encoder, a projector and an ordinary Qwen or Llama decoder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mata_audio.doctor.small_models.small_model import (
     built,
 )
 
-_WIDTH = 200  # mel frames of a window: two seconds
+_WIDTH = 200  # mel frames in a window of two seconds
 _LLAMA = {"model_type": "llama", "head_dim": HIDDEN // HEADS, **DECODER}
 _QWEN2 = {"model_type": "qwen2", **DECODER}
 _QWEN3 = {"model_type": "qwen3", "head_dim": HIDDEN // HEADS, **DECODER}
@@ -37,7 +37,7 @@ def audioflamingo3() -> SmallModel:
 
 
 def musicflamingo() -> SmallModel:
-    """Music Flamingo: as Audio Flamingo 3, with time rotated into what the encoder heard."""
+    """Music Flamingo: as Audio Flamingo 3, with rotary time in the encoder's output."""
     config = transformers.MusicFlamingoConfig(
         audio_config={
             "model_type": "audioflamingo3_encoder",
@@ -54,7 +54,7 @@ def musicflamingo() -> SmallModel:
 
 
 def voxtral() -> SmallModel:
-    """Voxtral: sound comes in pieces of one length, each of the same number of audio tokens."""
+    """Voxtral: audio comes in pieces of one length, each with the same number of audio tokens."""
     tokens = 6
     config = transformers.VoxtralConfig(
         audio_config={
@@ -131,8 +131,8 @@ def moss_transcribe_diarize() -> SmallModel:
 
 
 def vibevoice_asr() -> SmallModel:
-    """VibeVoice-ASR: sound samples; of the noise that the model adds there is none here."""
-    hop = 3200  # the processor takes no other
+    """VibeVoice-ASR: takes sound samples; the noise that the model adds is off."""
+    hop = 3200  # samples per token; the processor takes no other number
     encoder = {"num_filters": 1, "downsampling_ratios": [2, 2, 4, 5, 5, 8], "depths": [1] * 7}
     config = transformers.VibeVoiceAsrConfig(
         acoustic_tokenizer_encoder_config={**encoder, "hidden_size": 8, "vae_std": 0.0},

@@ -1,4 +1,4 @@
-"""LLaVA, LLaVA-OneVision and InternVL: an eye, a projector, and an ordinary Llama or Qwen."""
+"""LLaVA, LLaVA-OneVision, InternVL: a vision encoder, a projector, an ordinary Llama or Qwen."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _QWEN2 = {"model_type": "qwen2", **DECODER}
 
 
 def llava() -> SmallModel:
-    """LLaVA: every image is the same number of tokens, one a patch."""
+    """LLaVA: every image has the same number of tokens, one per patch."""
     config = transformers.LlavaConfig(
         vision_config={"model_type": "clip_vision_model", **_EYE, "projection_dim": 32},
         text_config=_LLAMA,
@@ -37,7 +37,7 @@ def llava() -> SmallModel:
 
 
 def llava_onevision() -> SmallModel:
-    """LLaVA-OneVision: the whole image, then its tiles with a token at each line end."""
+    """LLaVA-OneVision: the whole image, then its tiles, with a token at each line end."""
     config = transformers.LlavaOnevisionConfig(
         vision_config={"model_type": "siglip_vision_model", **_EYE, "vision_use_head": False},
         text_config=_QWEN2,

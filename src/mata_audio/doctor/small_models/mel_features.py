@@ -1,4 +1,4 @@
-"""Mel spectrograms for clips that must come to a given number of audio tokens."""
+"""Mel spectrograms for clips with a given number of audio tokens."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def mel_features(
     time_first: bool = False,
     bool_mask: bool = False,
 ) -> Features:
-    """Return a maker of padded mel features and their mask.
+    """Return a function that makes padded mel features and their mask.
 
     Args:
-        frames: mel frames of a clip with a number of audio tokens.
-        width: frames that every clip is padded to; None for the longest of the batch.
+        frames: from a clip's number of audio tokens to its number of mel frames.
+        width: frames to which every clip is padded; None for the longest of the batch.
         mels: mel channels.
-        names: of the model's arguments for features and mask.
-        time_first: features are (clips, frames, mels) and not (clips, mels, frames).
-        bool_mask: the mask is of bools and not of ints.
+        names: the model's arguments for features and mask.
+        time_first: features have shape (clips, frames, mels) instead of (clips, mels, frames).
+        bool_mask: the mask holds bools instead of ints.
     """
 
     def features(clips: list[NoiseClip]) -> dict[str, Tensor]:

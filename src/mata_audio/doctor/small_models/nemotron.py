@@ -1,4 +1,4 @@
-"""Nemotron-H-Omni: attention in two layers of six, between Mamba, experts and a plain MLP."""
+"""Nemotron-H-Omni: attention in two of six layers; the others are Mamba, experts and an MLP."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mata_audio.doctor.small_models.mel_features import mel_features
 from mata_audio.doctor.small_models.small_model import AUDIO, IMAGE, VIDEO, SmallModel, built
 
 KINDS = ("linear_attention", "full_attention", "moe", "full_attention", "linear_attention", "mlp")
-"""What each decoder layer does; linear attention is Mamba's."""
+"""The kind of each decoder layer; linear attention is Mamba's."""
 
 
 def nemotron_h_omni() -> SmallModel:

@@ -1,4 +1,4 @@
-"""Phi-4-multimodal: one decoder with the encoders inside its embedding."""
+"""Phi-4-multimodal: a decoder with the encoders inside its embedding."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _mels = mel_features(
 )
 
 
-_SIDE = 28  # pixels: two patches, which make one token
-_IMAGE_TOKENS = 5  # the image as one tile and as a whole, each with a line end, and one between
+_SIDE = 28  # pixels of a side: two patches, which make one token
+_IMAGE_TOKENS = 5  # one tile and the whole image, each with a line end, and a separator
 
 
 def phi4_multimodal() -> SmallModel:
-    """Phi-4-multimodal: eight mel frames make one audio token; query, key and value are one."""
+    """Phi-4-multimodal: eight mel frames make one audio token; query, key, value are one matrix."""
     config = transformers.Phi4MultimodalConfig(
         **DECODER,
         audio_config={

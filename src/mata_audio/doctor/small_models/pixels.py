@@ -1,4 +1,4 @@
-"""Pixels for images and videos that must come to a given number of tokens."""
+"""Pixels for images and videos with a given number of tokens."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from mata_audio.doctor.small_models.small_model import Features, NoiseClip
 from mata_audio.families.versions import gemma4_lists_frames
 
 PATCH, FRAMES, MERGED = 4, 2, 2
-"""Pixels of a patch's side, frames of a patch, and patches of a token's side."""
+"""Side of a patch in pixels, frames of a patch, and side of a token in patches."""
 
 
 def whole_images(size: int, *, sizes: bool = False) -> Features:
-    """Return a maker of square images, each one the same number of tokens.
+    """Return a function that makes square images, all with the same number of tokens.
 
     Args:
-        size: pixels of a side.
-        sizes: whether the model is told the sizes, and shown each image twice: whole, as the first
-            tile, and as the one tile that it is cut into.
+        size: side in pixels.
+        sizes: whether the model takes the sizes, and each image twice: whole, as the first tile,
+            and as the only tile that it is cut into.
     """
 
     def features(clips: list[NoiseClip]) -> dict[str, Tensor]:
@@ -32,7 +32,7 @@ def whole_images(size: int, *, sizes: bool = False) -> Features:
 
 
 def whole_videos(size: int, frames: int) -> Features:
-    """Return a maker of square videos, each one the same number of tokens."""
+    """Return a function that makes square videos, all with the same number of tokens."""
 
     def features(clips: list[NoiseClip]) -> dict[str, Tensor]:
         return {"pixel_values_videos": torch.stack([c.noise(frames, 3, size, size) for c in clips])}
@@ -41,13 +41,13 @@ def whole_videos(size: int, frames: int) -> Features:
 
 
 def patches(kind: str, *, steps: int = 1, seconds: str = "", patch: int = PATCH) -> Features:
-    """Return a maker of Qwen's patches: a picture is one token high, and as wide as it must be.
+    """Return a function that makes Qwen's patches: a picture one token high, as wide as needed.
 
     Args:
         kind: "image" or "video".
-        steps: in time; the number of tokens is a multiple.
-        seconds: name of the argument for the seconds of a step; "" where there is none.
-        patch: pixels of a patch's side.
+        steps: steps in time; must divide the number of tokens.
+        seconds: the model's argument for the seconds of a step; "" if it has none.
+        patch: side of a patch in pixels.
     """
     pixels = "pixel_values" if kind == "image" else "pixel_values_videos"
 
@@ -63,7 +63,7 @@ def patches(kind: str, *, steps: int = 1, seconds: str = "", patch: int = PATCH)
 
 
 def placed_patches(kind: str) -> Features:
-    """Return a maker of Gemma 4's patches, each with its place: four of them are a token.
+    """Return a function that makes Gemma 4's patches with their places; four make one token.
 
     A video is a single frame.
     """

@@ -1,4 +1,4 @@
-"""Qwen2-Audio, the Omni models of Qwen (thinker alone, and whole), Qwen3-ASR."""
+"""Qwen2-Audio, Qwen3-ASR, and Qwen's Omni models (whole, and only the thinker)."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def qwen3_asr() -> SmallModel:
 
 
 def _omni(name: str, model: Any, frames: Callable[[int], int]) -> SmallModel:
-    """Make the small model of one that hears and sees."""
+    """Return the small model of an Omni family, which takes audio, images and videos."""
     patch = getattr(model, "thinker", model).config.vision_config.patch_size
     videos = patches("video", steps=2, seconds="video_second_per_grid", patch=patch)
     return SmallModel(

@@ -23,7 +23,7 @@ _VISION = {
 
 
 def qwen2_5_vl() -> SmallModel:
-    """Qwen2.5-VL: images and videos are grids of patches, four of them a token."""
+    """Qwen2.5-VL: images and videos are grids of patches; four patches make one token."""
     config = transformers.Qwen2_5_VLConfig(
         vision_config={**_VISION, "window_size": 4 * PATCH, "fullatt_block_indexes": [1]},
         text_config={**DECODER, "rope_parameters": ROPE},
@@ -34,7 +34,7 @@ def qwen2_5_vl() -> SmallModel:
 
 
 def qwen3_vl() -> SmallModel:
-    """Qwen3-VL: query and key norms; its eye speaks to the first layers once more."""
+    """Qwen3-VL: query and key norms; image features are added to the first layers' output too."""
     config = transformers.Qwen3VLConfig(
         vision_config={**_VISION, "deepstack_visual_indexes": [0], "num_position_embeddings": 16},
         text_config={**DECODER, "head_dim": HIDDEN // HEADS, "rope_parameters": ROPE},

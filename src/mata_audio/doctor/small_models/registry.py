@@ -1,4 +1,4 @@
-"""The small model of each family, built when asked for."""
+"""The small model of each family, built on demand."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ _VISION_MODULES = {
 }
 
 MODEL_TYPES: tuple[str, ...] = tuple(name for names in _MODULES.values() for name in names)
-"""Families that hear: each has a small model."""
+"""Audio families; each has a small model."""
 
 VISION_MODEL_TYPES: tuple[str, ...] = tuple(
     name for names in _VISION_MODULES.values() for name in names
 )
-"""Families that see alone: each has a small model."""
+"""Families with images but no audio; each has a small model."""
 
 
 def small_model(model_type: str) -> SmallModel:
-    """Build the small random model of a family, always the same one.
+    """Build the small random model of a family; the same weights every time.
 
     Raises:
-        UnsupportedModelError: there is none, or the installed Transformers is too old for it.
+        UnsupportedModelError: the family has none, or the installed Transformers is too old.
     """
     loader = next((own.loader for own in FAMILIES if own.model_type == model_type), None)
     if loader is not None and not has_class(loader):
@@ -66,6 +66,6 @@ def small_model(model_type: str) -> SmallModel:
             build: Callable[[], SmallModel] = getattr(file, model_type)
             return build()
     raise UnsupportedModelError(
-        f"there is no small model of {model_type!r}; there is one of: "
+        f"there is no small model of {model_type!r}; allowed: "
         f"{', '.join(MODEL_TYPES + VISION_MODEL_TYPES)}"
     )

@@ -1,4 +1,4 @@
-"""What a small model is, and how prompts for it are made without files from a hub."""
+"""A small random model, and prompts for it, made without files from a hub."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VOCABULARY = 128
 
 
 class Sample(NamedTuple):
-    """A prompt: how many text tokens it has, and how many tokens each clip, image and video."""
+    """A prompt: its number of text tokens, and the number of tokens of each clip, image, video."""
 
     text: int
     clips: Sequence[int] = ()
@@ -27,7 +27,7 @@ class Sample(NamedTuple):
 
 
 class NoiseClip(NamedTuple):
-    """A clip or picture of a batch: how many tokens it has, and what its noise starts from."""
+    """A clip or picture of a batch: its number of tokens, and the seed of its noise."""
 
     tokens: int
     seed: int
@@ -38,16 +38,16 @@ class NoiseClip(NamedTuple):
 
 
 Features = Callable[[list[NoiseClip]], dict[str, Any]]
-"""The clips (or pictures) of a batch, in order, to the arguments of the model for them."""
+"""From the clips (or pictures) of a batch, in order, to the model's arguments for them."""
 
 
 class Pictures(NamedTuple):
-    """How a small model is shown images or videos.
+    """How to give images or videos to a small model.
 
     Args:
         features: makes the model's arguments.
-        tokens: a small and a large number of tokens that a picture can have; the same twice where
-            the family knows one size alone.
+        tokens: a small and a large number of tokens that a picture can have; equal if the family
+            has only one size.
     """
 
     features: Features
@@ -56,18 +56,18 @@ class Pictures(NamedTuple):
 
 @dataclass(frozen=True)
 class SmallModel:
-    """A random model of a family's real class, and a way of asking it about clips and pictures.
+    """A random model of a family's real class, with prompts about clips and pictures.
 
     Args:
         model_type: the family.
-        model: as users hold it, in ``eval`` mode.
-        features: makes the model's audio arguments; None where it hears nothing.
-        clip_tokens: a small and a large number of audio tokens that a clip can have; the same
-            twice where the family knows one length alone.
+        model: the model as users hold it, in ``eval`` mode.
+        features: makes the model's audio arguments; None if it takes no audio.
+        clip_tokens: a small and a large number of audio tokens that a clip can have; equal if the
+            family has only one length.
         audio_token_id: token id at audio positions.
-        images, videos: how it is shown these; None where it is not.
-        types: name of the model's argument that marks the tokens of images (1) and videos (2); ""
-            where there is none.
+        images, videos: how to give it these; None if it does not take them.
+        types: the model's argument that marks the tokens of images (1) and videos (2); "" if it
+            has none.
     """
 
     model_type: str
@@ -81,20 +81,20 @@ class SmallModel:
 
     @property
     def questions(self) -> list[Sample]:
-        """Prompts of unequal lengths: with one clip, with two, and without audio.
+        """Prompts of unequal lengths: with one clip, with two, and with none.
 
-        With images where the model hears nothing.
+        With images instead of clips if the model takes no audio.
         """
         return self.questions_about(self.tokens[0])
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """What it can be asked about: audio, images, videos."""
+        """What prompts can be about: audio, images, videos."""
         kinds = {"audio": self.features, "image": self.images, "video": self.videos}
         return tuple(name for name, known in kinds.items() if known is not None)
 
     def questions_about(self, tokens: str) -> list[Sample]:
-        """Return prompts as :attr:`questions`, about clips, images or videos."""
+        """Return prompts like :attr:`questions`, about clips, images or videos."""
         if tokens == "audio":
             field, (few, many) = "clips", self.clip_tokens
         else:
@@ -105,7 +105,7 @@ class SmallModel:
         return [Sample(6, seed=1, **one), Sample(11, seed=2, **two), Sample(8, seed=3)]
 
     def inputs(self, samples: Sequence[Sample], side: str = "left") -> dict[str, Any]:
-        """Return the arguments of the model for one batch, padded on the ``side`` given."""
+        """Return the model's arguments for one batch, padded on ``side``."""
         rows = [self._ids(sample) for sample in samples]
         width = max(len(row) for row in rows)
         ids = torch.full((len(rows), width), PAD)
@@ -136,7 +136,7 @@ class SmallModel:
         return [(field, features) for field, features in known if features is not None]
 
     def _ids(self, sample: Sample) -> Tensor:
-        """Text, each clip and picture between its marks, text."""
+        """Return the ids: text, each clip and picture between its marks, text."""
         random = torch.Generator().manual_seed(sample.seed)
         text = torch.randint(TEXT.start, TEXT.stop, (sample.text,), generator=random)
         parts = [
