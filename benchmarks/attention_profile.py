@@ -21,7 +21,7 @@ from mata_audio import MATA
 from mata_audio.families import locate
 from mata_audio.profiling.gathering import BatchMasses, Speaking
 from mata_audio.profiling.kinds import Vocabulary, token_kinds
-from mata_audio.profiling.prompt_reader import PromptBatch, Reader, generation
+from mata_audio.profiling.prompt_reader import PromptBatch, PromptReader, generation
 from mata_audio.settings.named import NamedSetting, with_baseline
 from random_model import AUDIO_TOKEN, heading, model_and_prompt, options
 
@@ -70,7 +70,7 @@ def measure(
     baseline, steered = with_baseline(MATA(alpha=0.1))
 
     def profiled(*settings: NamedSetting) -> None:
-        reader = Reader(located, prompts, config, len(settings))
+        reader = PromptReader(located, prompts, config, len(settings))
         for setting in settings:
             speaking = Speaking(prompts.width, ends)
             masses = BatchMasses(kinds, located.depth, speaking)

@@ -1,4 +1,4 @@
-"""Attention profiles: the observer sees what a full-score model computes, and sums add up."""
+"""Attention profiles: the observer sees a full-score model's weights, and the sums are right."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ each_setting = pytest.mark.parametrize("mata", SETTINGS, ids=["baseline", "multi
 
 
 class Recorder:
-    """An observer that keeps everything it is shown."""
+    """An observer that keeps every observation."""
 
     def __init__(self) -> None:
         self.seen: list[Observation] = []
@@ -104,7 +104,7 @@ def test_weights_are_those_of_the_full_scores(subject: Subject, mata: MATA) -> N
 
 @each_setting
 def test_right_padding_in_one_forward_pass(qwen2_audio: Subject, mata: MATA) -> None:
-    """Each prompt ends in another slot."""
+    """Each prompt ends in a different slot."""
     model, inputs = qwen2_audio.model, qwen2_audio.inputs(QUESTIONS[:2], side="right")
     lengths = prompt_tokens(inputs)
     recorder = Recorder()
@@ -145,7 +145,7 @@ def test_observing_changes_nothing(subject: Subject, backend: str) -> None:
             if mata is not STEERED:
                 assert torch.equal(got, expected)
                 continue
-            # Unobserved, "multiply" decodes from scaled keys: the same but for rounding.
+            # Unobserved, "multiply" decodes from scaled keys: equal up to rounding.
             assert torch.equal(got[0], expected[0])
             assert (got - expected).abs().max() <= 1e-6 * expected.abs().max()
         assert torch.equal(logits(), plain)
@@ -209,7 +209,7 @@ def test_kinds_of_a_chat() -> None:
         *[*header["user"], SPECIAL, AUDIO, AUDIO, SPECIAL, *[INSTRUCTION] * 4, IMAGE, INSTRUCTION],
         *end,
         *[*header["assistant"], *[GENERATED] * 6, *end],
-        *[SPECIAL, *[INSTRUCTION] * 6, *end],  # another role's name is not known
+        *[SPECIAL, *[INSTRUCTION] * 6, *end],  # other roles' names are unknown
         *header["assistant"],
     ]
     known = vocabulary(config, config.audio_token_id, tokenizer)
@@ -235,7 +235,7 @@ def test_moments_in_any_batches() -> None:
 def plainly(
     subject: Subject, prompt: tuple[str, list[float]], features: dict[str, Tensor], mata: MATA
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """One item alone, from full matrices: mass (layers, heads, kinds), tokens by kind, rows."""
+    """One item by itself, from full matrices: mass (layers, heads, kinds), tokens by kind, rows."""
     inputs = subject.inputs([prompt]) | features
     known = vocabulary(locate(subject.model).listener.config, subject.audio_token_id,
                        subject.processor.tokenizer)  # fmt: skip
@@ -284,7 +284,7 @@ def test_profile_equals_items_one_by_one(subject: Subject) -> None:
 
 
 def test_settings_share_a_prefill_where_nothing_is_padded(subject: Subject) -> None:
-    """And what they find is what each finds alone."""
+    """And each finds what it finds by itself."""
     lengths: list[int] = []
     hook = locate(subject.model).attentions[0].register_forward_pre_hook(
         lambda module, args, kwargs: lengths.append(kwargs["hidden_states"].shape[1]),
@@ -342,11 +342,11 @@ def test_imbalance_by_hand() -> None:
 
 
 def test_rows_after_an_answers_end_do_not_count(qwen2_audio: Subject) -> None:
-    """A sample that has ended is fed padding for as long as another goes on."""
+    """A sample that has ended is fed padding while another goes on."""
     model, inputs = qwen2_audio.model, qwen2_audio.inputs(QUESTIONS[:2])
     new = model.generate(**inputs, max_new_tokens=4, min_new_tokens=4, do_sample=False)
     new = new[:, inputs["input_ids"].shape[1] :].tolist()
-    assert new[0][0] not in new[1], "the samples must differ for the test to say so"
+    assert new[0][0] not in new[1], "the samples must differ, or this test shows nothing"
     before = model.generation_config.eos_token_id
     model.generation_config.eos_token_id = new[0][0]
     try:

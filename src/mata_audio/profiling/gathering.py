@@ -20,10 +20,10 @@ Floats = NDArray[np.float64]
 
 
 class Speaking(StoppingCriteria):
-    """Notes which samples of a ``generate`` call have not ended their answer yet; stops nothing.
+    """Notes which samples of a ``generate`` call are still answering; never stops it.
 
     Args:
-        width: slots of the prompt.
+        width: number of slots of the prompt.
         ends: token ids that end an answer.
     """
 
@@ -43,9 +43,9 @@ class BatchMasses:
     """An observer that adds up the attention of one batch of prompts by kind.
 
     Args:
-        kinds: of the prompts' tokens, shape ``(batch, width)``.
+        kinds: kinds of the prompts' tokens, shape ``(batch, width)``.
         layers: number of decoder layers.
-        speaking: which samples' rows count.
+        speaking: says which samples' rows count.
     """
 
     def __init__(self, kinds: Tensor, layers: int, speaking: Speaking) -> None:
@@ -55,7 +55,7 @@ class BatchMasses:
         self._masses: list[Tensor | None] = [None] * layers
         self._below: list[Tensor | None] = [None] * layers
         self._rows: Tensor | None = None
-        # The layers of one pass share their rows.
+        # All layers of one pass have the same active rows.
         self._latest: tuple[object, ...] | None = None
         self._shown: Observation | None = None
         self._counted: Tensor | None = None
@@ -84,12 +84,12 @@ class BatchMasses:
             if self._speaking.samples is not None:
                 active = active & self._speaking.samples.to(active.device)[:, None]
             self._latest, self._counted = part, active.to(torch.float32)
-            self._shown = observation  # so that no other object takes these ids
+            self._shown = observation  # keeps these objects alive, so that their ids are not reused
         assert self._counted is not None
         return self._counted
 
     def _table(self, keys: int, first_slot: int, device: torch.device) -> Tensor:
-        """Return 1.0 where a key is of a kind, shape ``(batch, keys, kinds)``."""
+        """Return 1.0 where a key has a kind, else 0.0, shape ``(batch, keys, kinds)``."""
         table = self._by_kind
         if table is None or table.shape[1] != keys or table.device != device:
             own = self._kinds[:, first_slot : first_slot + keys]
@@ -99,7 +99,7 @@ class BatchMasses:
         return table
 
     def result(self) -> tuple[Floats, Floats, Floats]:
-        """Return masses, negative scores and rows, added up over the rows of each sample.
+        """Return masses, counts of negative scores and rows, summed over each sample's rows.
 
         Shapes: ``(batch, layers, heads, kinds)``, ``(batch, layers, heads)``, ``(batch,)``.
         """
@@ -108,7 +108,7 @@ class BatchMasses:
 
 
 class Gathered:
-    """What was seen under one setting, over all batches so far."""
+    """The sums under one setting, over all batches so far."""
 
     def __init__(self) -> None:
         self._masses = Moments()
@@ -118,14 +118,14 @@ class Gathered:
         self._rows = 0
 
     def add(self, masses: Floats, below: Floats, rows: Floats, tokens: Floats) -> None:
-        """Take in a batch: the result of :class:`BatchMasses`, and the tokens of each kind.
+        """Add a batch: the result of :class:`BatchMasses`, and the number of tokens of each kind.
 
         Args:
             masses: shape ``(batch, layers, heads, kinds)``.
             below: shape ``(batch, layers, heads)``.
             rows: shape ``(batch,)``.
-            tokens: prompt tokens, those at audio positions in the last column, shape
-                ``(batch, kinds + 1)``.
+            tokens: number of prompt tokens by kind, and of audio positions in the last column,
+                shape ``(batch, kinds + 1)``.
         """
         of_item = masses / rows[:, None, None, None]
         self._masses.add(of_item)
@@ -148,7 +148,7 @@ class Gathered:
         self._rows += int(rows.sum())
 
     def attention(self, setting: dict[str, object] | None) -> Attention:
-        """Return the averages."""
+        """Return the averages over all items added."""
         assert self._below is not None, "nothing was added"
         layers = self._masses.mean.shape[0]
         imbalance = np.full(layers, np.nan)
@@ -170,7 +170,7 @@ def counted(kinds: Tensor, audio: Tensor) -> Floats:
 
     Args:
         kinds: shape ``(batch, tokens)``.
-        audio: True at audio positions, those of another kind included, same shape.
+        audio: True at audio positions, whatever their kind, same shape.
 
     Returns:
         Shape ``(batch, kinds + 1)``.

@@ -1,4 +1,4 @@
-"""Which kind each token of a prompt is: audio, image, words by who says them, or neither."""
+"""The kind of each token of a prompt: audio, image, words of some speaker, or something else."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ KINDS = ("audio", "image", "system", "instruction", "generated", "special", "sin
 """Names of the kinds; a token's kind is an index into them.
 
 ``audio``: audio tokens. ``image``: image and video tokens. ``system``: words of a system message.
-``instruction``: words of any other message, and all text where there is no chat template.
-``generated``: what the model has said: new tokens, and assistant messages in the prompt.
+``instruction``: words of any other message, and all text if there is no chat template.
+``generated``: the model's own words: new tokens, and assistant messages in the prompt.
 ``special``: special tokens, and the chat template's own text: role names and line ends.
-``sink``: the first token that is not padding, whatever it is.
+``sink``: the first token that is not padding, whatever its kind would be.
 """
 
 PADDING = -1
-"""What stands in the place of a kind where there is no token."""
+"""The "kind" of padding."""
 
 AUDIO, IMAGE, SYSTEM, INSTRUCTION, GENERATED, SPECIAL, SINK = range(len(KINDS))
 
@@ -32,10 +32,10 @@ class ChatTokens:
     """How a ChatML template marks messages, as token ids.
 
     Args:
-        start: of ``<|im_start|>``.
-        end: of ``<|im_end|>``.
-        roles: of each role's name, which follows the start.
-        line_end: of the line end after a role's name; empty where the tokenizer drops it.
+        start: id of ``<|im_start|>``.
+        end: id of ``<|im_end|>``.
+        roles: ids of each role's name, which follows the start.
+        line_end: ids of the line end after a role's name; empty if the tokenizer drops it.
     """
 
     start: int
@@ -49,10 +49,10 @@ class Vocabulary:
     """The token ids that tell kinds apart.
 
     Args:
-        audio: at audio positions.
-        images: at image and video positions.
-        special: special tokens; those of audio, images and padding may be among them.
-        chat: None where the chat template is not ChatML, or there is no tokenizer.
+        audio: id at audio positions.
+        images: ids at image and video positions.
+        special: ids of special tokens; may include those of audio, images and padding.
+        chat: None if the chat template is not ChatML, or there is no tokenizer.
     """
 
     audio: int
@@ -62,23 +62,24 @@ class Vocabulary:
 
 
 def vocabulary(config: Any, audio_token_id: int, tokenizer: Any = None) -> Vocabulary:
-    """Return what is known of a model's tokens.
+    """Return the token ids of a model that tell kinds apart.
 
     Args:
-        config: of the module that takes ``input_ids``.
+        config: config of the module that takes ``input_ids``.
         audio_token_id: token id at audio positions.
-        tokenizer: None leaves special tokens and messages unknown: all text is ``instruction``.
+        tokenizer: without one, special tokens and messages are unknown: all text is
+            ``instruction``.
     """
     found = (getattr(config, name, None) for name in ("image_token_id", "video_token_id"))
     images = frozenset(value for value in found if isinstance(value, int))
     if tokenizer is None:
         return Vocabulary(audio_token_id, images)
     special, added = set(tokenizer.all_special_ids), tokenizer.added_tokens_decoder
-    if isinstance(added, Mapping):  # that of mistral-common has none
+    if isinstance(added, Mapping):  # mistral-common's tokenizer has no such table
         special |= {place for place, token in added.items() if token.special}
     marks = (tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.bos_token_id)
     if tokenizer.unk_token_id not in marks:
-        special.discard(tokenizer.unk_token_id)  # a word that the tokenizer does not know
+        special.discard(tokenizer.unk_token_id)  # it marks unknown words, which are text
     return Vocabulary(audio_token_id, images, frozenset(special), _chat_tokens(tokenizer))
 
 
@@ -87,7 +88,7 @@ def token_kinds(input_ids: Tensor, attention_mask: Tensor | None, vocabulary: Vo
 
     Args:
         input_ids: shape ``(batch, tokens)``.
-        attention_mask: 0 where there is padding, same shape; None for no padding.
+        attention_mask: 0 at padding, same shape; None for no padding.
         vocabulary: the token ids that tell kinds apart.
 
     Returns:
@@ -110,7 +111,7 @@ def token_kinds(input_ids: Tensor, attention_mask: Tensor | None, vocabulary: Vo
 
 
 def _mark_messages(kinds: Tensor, tokens: list[int], chat: ChatTokens) -> None:
-    """Mark headers and the text between messages as special, and contents by their role."""
+    """Mark headers and text between messages as special, and contents by their role."""
     starts = [place for place, token in enumerate(tokens) if token == chat.start]
     for start, following in zip(starts, [*starts[1:], len(tokens)], strict=True):
         kinds[start:following] = SPECIAL

@@ -1,4 +1,4 @@
-"""Mean and spread of arrays that come in batches, without keeping them (Chan et al. 1979)."""
+"""Running mean and standard deviation of arrays that come in batches (Chan et al. 1979)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Moments:
         self._squares: Floats | None = None
 
     def add(self, values: Floats) -> None:
-        """Take in a batch, shape ``(items, ...)``."""
+        """Add a batch, shape ``(items, ...)``."""
         new = len(values)
         if not new:
             return

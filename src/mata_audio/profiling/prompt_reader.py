@@ -1,4 +1,4 @@
-"""Running prompts under the baseline and settings with an observer of the attention."""
+"""Running prompts under the baseline and settings, with an observer of the attention."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Inputs = Mapping[str, Tensor]
 
 
 class PromptBatch:
-    """A batch of prompts of one model, checked.
+    """A checked batch of prompts for one model.
 
     Args:
         located: the model's parts.
-        inputs: what the model takes, on its device.
-        number: of the batch, for error messages.
+        inputs: model inputs, on the model's device.
+        number: the batch's number, for error messages.
 
     Raises:
-        SettingsTypeError: ``inputs`` is not what a model takes.
-        NoAudioError: a prompt holds no audio token.
+        SettingsTypeError: ``inputs`` is not a dict of model inputs.
+        NoAudioError: a prompt has no audio tokens.
     """
 
     def __init__(self, located: Located, inputs: Inputs, number: int = 0) -> None:
@@ -51,12 +51,12 @@ class PromptBatch:
         silent = (~self.audio.any(dim=1)).nonzero().flatten().tolist()
         if silent:
             raise NoAudioError(
-                f"prompt {silent[0]} of batch {number} holds no audio token "
+                f"prompt {silent[0]} of batch {number} has no audio tokens "
                 f"(id {located.audio_token_id}), so it has no attention to audio: give only "
-                "prompts with audio, and the audio to the processor"
+                "prompts with audio, and give the processor their audio"
             )
         self.inputs = dict(inputs)
-        # A prompt in which no two audio tokens are adjacent is refused once it is read steered.
+        # A prompt without two adjacent audio tokens is refused later, when it is read steered.
         adjacent = bool((self.audio[:, 1:] & self.audio[:, :-1]).any())
         self.can_share = bool(self.mask.all()) and (
             adjacent or not located.family.expands_single_tokens
@@ -68,18 +68,18 @@ class PromptBatch:
         return self.ids.shape[1]
 
 
-class Reader:
+class PromptReader:
     """Reads one batch of prompts under one setting after another.
 
     No setting changes anything before the last prompt token, and observed keys are never scaled, so
-    the prompts are read once and each setting starts from that cache. Padded prompts are read anew
-    each time: only ``generate`` knows their positions.
+    the prompts are read once and each setting starts from that cache. Padded prompts are read again
+    each time, because only ``generate`` knows their positions.
 
     Args:
         located: the model's parts.
         prompts: the batch.
         config: from :func:`generation`.
-        settings: how many settings there will be; for a single one nothing is shared.
+        settings: number of settings to come; for a single one nothing is shared.
     """
 
     def __init__(self, located: Located, prompts: PromptBatch, config: Any, settings: int) -> None:
@@ -98,7 +98,7 @@ class Reader:
             }
 
     def read(self, setting: NamedSetting, observer: Observer, speaking: Speaking) -> None:
-        """Read the prompts under ``setting``, and generate as the config says.
+        """Read the prompts under ``setting`` and generate as configured.
 
         Raises:
             AlreadyAttachedError: the model is steered already.
@@ -122,13 +122,13 @@ class Reader:
 
 
 def generation(located: Located, tokenizer: Any, new_tokens: int) -> tuple[Any, frozenset[int]]:
-    """Return the config of a greedy ``generate``, and the tokens that end an answer in it.
+    """Return the config for a greedy ``generate``, and the ids of tokens that end an answer.
 
     Args:
         located: the model's parts.
-        tokenizer: None where the model's own config says how an answer ends.
-        new_tokens: generated tokens that are read as queries, beside the prompt's last token. One
-            more is generated, because the last one is never read.
+        tokenizer: None if the model's own config says how an answer ends.
+        new_tokens: number of generated tokens that are read as queries, in addition to the prompt's
+            last token. One more is generated, because the last one is never read.
 
     Raises:
         SettingsError: ``new_tokens`` is not a whole number from 0 on.
@@ -144,21 +144,22 @@ def generation(located: Located, tokenizer: Any, new_tokens: int) -> tuple[Any, 
 
 
 def check_settings(located: Located, settings: Sequence[NamedSetting]) -> None:
-    """Refuse a layer or head that the model lacks, rows but the last and tokens but audio.
+    """Check that settings can be profiled.
 
     Raises:
-        SettingsError: a setting has one of these.
+        SettingsError: a setting has a layer or head that the model lacks, rows other than the last,
+            or tokens other than audio.
     """
     for setting in settings:
         if setting.mata is not None:
             if not read_rows(setting.mata.rows, setting.mata.seed).is_last:
                 raise SettingsError(
-                    f"a profile is of the last prompt token's attention; {setting.name} changes "
+                    f"a profile shows the last prompt token's attention; {setting.name} changes "
                     f'other rows (rows="{setting.mata.rows}"): leave rows out'
                 )
             if setting.mata.tokens != "audio":
                 raise SettingsError(
-                    f"a profile is of attention to audio; {setting.name} changes that to other "
+                    f"a profile shows attention to audio; {setting.name} changes that to other "
                     f'tokens (tokens="{setting.mata.tokens}"): leave tokens out'
                 )
             gains_on(setting.mata, located)

@@ -25,23 +25,22 @@ _ARRAYS = {"mean": 3, "spread": 3, "imbalance": 1, "negative_share": 2}
 class Attention:
     """Where the active rows look under one setting.
 
-    An item's mass is the mean over its active rows: the row of the last prompt token and those of
-    its generated tokens. NaN stands for what is not defined.
+    An item's mass is the mean over its active rows: those of the last prompt token and of its
+    generated tokens. Undefined values are NaN.
 
     Args:
-        mean: over items, of the share of attention on the tokens of each kind, shape
-            ``(layers, heads, kinds)``; over the kinds it sums to 1.
+        mean: mean over items of the share of attention on each kind of token, shape
+            ``(layers, heads, kinds)``; it sums to 1 over the kinds.
         spread: standard deviation over items, same shape; NaN for a single item.
-        imbalance: attention per audio token over attention per text token of each layer, shape
-            ``(layers,)``. Text is what is said to the model: the kinds ``system`` and
-            ``instruction``. Per audio token: an item's mass on audio, averaged over heads, divided
-            by its number of audio tokens; then the mean over items; text alike. So 1 is as much
-            for an audio token as for a word, and below 1 audio is looked at less. Over the items
-            that have both; NaN where none has.
-        negative_share: share of the raw audio scores that are below zero, shape
-            ``(layers, heads)``, over the active rows of all items.
-        rows: active rows, over all items.
-        setting: fields of the setting; None for the baseline.
+        imbalance: each layer's attention per audio token over its attention per text token, shape
+            ``(layers,)``. Text means the kinds ``system`` and ``instruction``. Per audio token: an
+            item's mass on audio, averaged over heads, divided by its number of audio tokens, then
+            averaged over items; per text token likewise. At 1 an audio token gets as much as a
+            word, below 1 less. Only items that have both count; NaN if there are none.
+        negative_share: share of raw audio scores below zero, shape ``(layers, heads)``, over the
+            active rows of all items.
+        rows: number of active rows, over all items.
+        setting: the setting's fields; None for the baseline.
     """
 
     mean: Floats
@@ -64,8 +63,8 @@ class Profile:
         kinds: names of the kinds of tokens, in the order of the arrays' last axis.
         items: number of prompts.
         tokens: mean number of prompt tokens of each kind, shape ``(kinds,)``.
-        attention: by name of the setting, ``"baseline"`` first.
-        facts: JSON data about what was profiled; empty unless someone fills it in.
+        attention: attention by name of setting, ``"baseline"`` first.
+        facts: JSON data about what was profiled; empty unless set with :meth:`with_facts`.
     """
 
     kinds: tuple[str, ...]
@@ -89,7 +88,7 @@ class Profile:
         return replace(self, facts=facts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the profile as JSON data; what is not defined is None."""
+        """Return the profile as JSON data; undefined values are None."""
         return {
             "format": FORMAT,
             "kinds": list(self.kinds),
@@ -107,7 +106,7 @@ class Profile:
         }
 
     def save(self, path: str | Path) -> None:
-        """Write the profile to ``path`` as JSON; the file is replaced whole or not at all."""
+        """Write the profile to ``path`` as JSON, atomically."""
         write_atomically(Path(path), json.dumps(self.to_dict(), allow_nan=False) + "\n")
 
     @classmethod
@@ -116,7 +115,7 @@ class Profile:
 
         Raises:
             FileNotFoundError: there is no such file.
-            DataError: it is not a profile.
+            DataError: the file is not a profile.
         """
         try:
             data: Any = json.loads(Path(path).read_text(encoding="utf-8"))

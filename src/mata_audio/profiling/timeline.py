@@ -1,4 +1,4 @@
-"""Where in a clip the last prompt token looks, second by second."""
+"""``timeline``: where in a clip the last prompt token looks, second by second."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mata_audio.errors import SettingsError
 from mata_audio.families import locate
 from mata_audio.profiling.gathering import Speaking
-from mata_audio.profiling.prompt_reader import PromptBatch, Reader, check_settings, generation
+from mata_audio.profiling.prompt_reader import PromptBatch, PromptReader, check_settings, generation
 from mata_audio.settings.mata import MATA
 from mata_audio.settings.named import NamedSetting, with_baseline
 from mata_audio.steering.observation import Observation
@@ -27,11 +27,11 @@ class Timeline:
     """The attention of the last prompt token on each audio token of one prompt.
 
     Args:
-        clips: which clip each audio token belongs to, from 0, shape ``(audio tokens,)``.
-        starts: seconds from the beginning of its clip where each token begins, same shape.
+        clips: number of the clip each audio token belongs to, from 0, shape ``(audio tokens,)``.
+        starts: where each token starts, in seconds from the start of its clip, same shape.
         ends: where it ends, same shape.
-        weights: mean over heads, shape ``(layers, audio tokens)``, by name of the setting,
-            ``"baseline"`` first.
+        weights: attention weights, mean over heads, shape ``(layers, audio tokens)``, by name of
+            setting, ``"baseline"`` first.
     """
 
     clips: NDArray[np.int64]
@@ -55,22 +55,22 @@ def timeline(
     seconds: float | Sequence[float],
     settings: MATA | NamedSetting | Sequence[MATA | NamedSetting] | None = None,
 ) -> Timeline:
-    """Measure which moments of its clips the last prompt token looks at.
+    """Measure which moments of a prompt's clips its last token looks at.
 
-    A clip's audio tokens share its seconds evenly, with the silence that some families add to it.
+    A clip's audio tokens divide its duration evenly, including any silence that the family adds.
 
     Args:
         model: a supported model, not steered.
         inputs: model inputs of one prompt, on the model's device.
-        seconds: how much of the clip the model hears; one for each clip where there are several.
-        settings: what to show beside the baseline; None for the baseline alone.
+        seconds: how much of the clip the model hears; one value per clip if there are several.
+        settings: measured in addition to the baseline; None for only the baseline.
 
     Raises:
         SettingsError: several prompts, seconds that do not fit the prompt's clips, or a layer or
             head that the model does not have.
         SettingsTypeError: ``inputs`` is not a dict of model inputs.
-        NoAudioError: the prompt holds no audio token.
-        UnsupportedModelError: an architecture that is not known.
+        NoAudioError: the prompt has no audio tokens.
+        UnsupportedModelError: the architecture is unknown.
         AlreadyAttachedError: the model is steered already.
     """
     located = locate(model)
@@ -79,17 +79,17 @@ def timeline(
     prompts = PromptBatch(located, inputs)
     if prompts.ids.shape[0] != 1:
         raise SettingsError(
-            f"a timeline is of one prompt; got a batch of {prompts.ids.shape[0]}: give them one by "
+            f"a timeline takes one prompt; got a batch of {prompts.ids.shape[0]}: give them one by "
             "one"
         )
     places = prompts.audio[0].nonzero().flatten().numpy()
     hearing = located.family.hearing
     clips = np.zeros(len(places), dtype=np.int64)
-    if hearing.clips != 1:  # where it is, other tokens (MOSS: times) may stand between its own
+    if hearing.clips != 1:  # a single clip's tokens may have others between them (MOSS: times)
         clips[1:] = np.cumsum(np.diff(places) > 1)
     starts, ends = _times(clips, seconds, hearing.padded)
     config, stops = generation(located, None, new_tokens=0)
-    reader = Reader(located, prompts, config, len(named))
+    reader = PromptReader(located, prompts, config, len(named))
     weights: dict[str, Floats] = {}
     for setting in named:
         heard = np.zeros((located.depth, len(places)))

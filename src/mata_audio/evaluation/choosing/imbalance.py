@@ -13,7 +13,7 @@ from mata_audio.families import locate
 from mata_audio.models.one_prefill import Inputs
 from mata_audio.profiling.gathering import BatchMasses, Speaking, counted
 from mata_audio.profiling.kinds import AUDIO, INSTRUCTION, SYSTEM, token_kinds, vocabulary
-from mata_audio.profiling.prompt_reader import PromptBatch, Reader, generation
+from mata_audio.profiling.prompt_reader import PromptBatch, PromptReader, generation
 from mata_audio.settings.named import BASELINE, NamedSetting
 
 UNIT = "attention to a word over attention to an audio token, natural logarithm"
@@ -47,7 +47,7 @@ def imbalance(model: Any, inputs: Inputs, tokenizer: Any) -> NDArray[np.float64]
     config, ends = generation(located, tokenizer, new_tokens=0)
     speaking = Speaking(prompts.width, ends)
     observer = BatchMasses(kinds, located.depth, speaking)
-    Reader(located, prompts, config, settings=1).read(
+    PromptReader(located, prompts, config, settings=1).read(
         NamedSetting(BASELINE, None), observer, speaking
     )
     masses = observer.result()[0].mean(axis=2)  # (batch, layers, kinds)

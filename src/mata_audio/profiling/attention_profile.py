@@ -1,4 +1,4 @@
-"""Where the last token looks: attention by layer, head and kind of token, over many prompts."""
+"""``profile``: attention by layer, head and kind of token, over many prompts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mata_audio.families import locate
 from mata_audio.profiling.gathering import BatchMasses, Gathered, Speaking, counted
 from mata_audio.profiling.kinds import KINDS, token_kinds, vocabulary
 from mata_audio.profiling.moments import Moments
-from mata_audio.profiling.prompt_reader import PromptBatch, Reader, check_settings, generation
+from mata_audio.profiling.prompt_reader import PromptBatch, PromptReader, check_settings, generation
 from mata_audio.profiling.result import Profile
 from mata_audio.settings.mata import MATA
 from mata_audio.settings.named import NamedSetting, with_baseline
@@ -25,31 +25,31 @@ def profile(
     settings: MATA | NamedSetting | Sequence[MATA | NamedSetting] | None = None,
     new_tokens: int = 0,
 ) -> Profile:
-    """Measure where the last prompt token, and the generated ones, look.
+    """Measure where the last prompt token and the generated tokens look.
 
     The baseline and all settings share the prefill of a batch without padding. Only sums by layer,
-    head and kind of token are kept, so memory does not grow with the number of prompts, nor with
-    their length squared.
+    head and kind of token are kept, so memory grows neither with the number of prompts nor with
+    the square of their length.
 
     Args:
         model: a supported model, not steered.
         batches: model inputs as the processor returns them, on the model's device, padded on the
             left: ``input_ids`` and ``attention_mask`` of shape ``(batch, tokens)``, audio features.
-            May be a generator: a batch is asked for once the one before it is done.
-        tokenizer: tells special tokens and messages apart; without it all text counts as
-            ``instruction``.
-        settings: what to profile beside the baseline; None for the baseline alone.
-        new_tokens: so many generated tokens (greedy) are profiled too, until the answer ends.
+            May be a generator; each batch is fetched when the previous one is done.
+        tokenizer: needed to tell special tokens and messages apart; without it, all text counts
+            as ``instruction``.
+        settings: profiled in addition to the baseline; None for only the baseline.
+        new_tokens: number of generated tokens (greedy) to profile too, until the answer ends.
 
     Returns:
-        The profile, with the baseline first and then each setting by its name.
+        The profile: the baseline first, then each setting by its name.
 
     Raises:
-        SettingsError: no batch, a layer or head that the model does not have, two settings of one
-            name, or a wrong ``new_tokens``.
-        SettingsTypeError: a batch that is not a dict of model inputs.
-        NoAudioError: a prompt holds no audio token.
-        UnsupportedModelError: an architecture that is not known.
+        SettingsError: no batch, a layer or head that the model does not have, two settings with
+            the same name, or a wrong ``new_tokens``.
+        SettingsTypeError: a batch is not a dict of model inputs.
+        NoAudioError: a prompt has no audio tokens.
+        UnsupportedModelError: the architecture is unknown.
         AlreadyAttachedError: the model is steered already.
 
     Example:
@@ -69,7 +69,7 @@ def profile(
         kinds = token_kinds(prompts.ids, prompts.mask, known)
         counts = counted(kinds, prompts.audio)
         tokens.add(counts[:, : len(KINDS)])
-        reader = Reader(located, prompts, config, len(named))
+        reader = PromptReader(located, prompts, config, len(named))
         for setting in named:
             speaking = Speaking(prompts.width, ends)
             masses = BatchMasses(kinds, located.depth, speaking)
