@@ -130,8 +130,8 @@ def test_questions_that_cannot_be_asked(
     [
         (None, 0, "no such audio file"),
         (np.zeros(0), 16_000, "no samples"),
-        (np.ones(960) * 0.1, 16_000, "too short: 0.06 s, where the model needs at least 0.0601 s"),
-        (np.ones(3 * 8_000) * 0.1, 8_000, "too long: 3 s, where the model hears at most 2 s"),
+        (np.ones(960) * 0.1, 16_000, "too short: 0.06 s; the model needs at least 0.0601 s"),
+        (np.ones(3 * 8_000) * 0.1, 8_000, "too long: 3 s; the model hears at most 2 s"),
         (np.zeros(3600 * 8_000, dtype=np.int16), 8_000, "3,600 s (60 minutes)"),
     ],
 )

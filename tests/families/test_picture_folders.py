@@ -1,4 +1,4 @@
-"""The doctor on models that see and hear nothing, from folders with their real processors."""
+"""The doctor on models with vision but no audio, from folders with their real processors."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ PROCESSORS: dict[str, Callable[[], Any]] = {
 def save(model_type: str, folder: Path) -> Path:
     processor = PROCESSORS[model_type]()
     shown = processor.image_token
-    if model_type.startswith("qwen"):  # which count the pictures by the tokens between them
+    if model_type.startswith("qwen"):  # these count pictures by the tokens around them
         shown = f"<vision>{shown}</vision>"
     processor.chat_template = PARTS.replace("audio", "image").replace("CLIP", shown)
     subject_of(model_type).small.model.save_pretrained(folder)
@@ -113,7 +113,7 @@ def save(model_type: str, folder: Path) -> Path:
     return folder
 
 
-def test_every_family_that_sees_alone_has_one() -> None:
+def test_every_vision_only_family_has_a_processor() -> None:
     assert set(PROCESSORS) == set(VISION_MODEL_TYPES)
 
 
@@ -133,12 +133,12 @@ def test_the_doctor_shows_it_pictures(model_type: str, tmp_path: Path) -> None:
 def test_an_image_processor_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = save("llava", tmp_path)
     monkeypatch.setattr("transformers.AutoProcessor.from_pretrained", lambda *_, **__: words())
-    with pytest.raises(ModelLoadError, match="where a processor for image and text is needed"):
+    with pytest.raises(ModelLoadError, match="but a processor for image and text is needed"):
         load(folder, seeing=True)
 
 
 def test_pictures_are_seen(tmp_path: Path) -> None:
-    """What the doctor draws is no one colour, and no picture is another."""
+    """The doctor's pictures are not of one colour, and all differ."""
     patient = loaded_patient(load(save("llava", tmp_path), seeing=True, device="cpu"))
     pixels = patient.batch("left")["pixel_values"]
     assert pixels.shape[0] == 3

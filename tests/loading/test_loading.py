@@ -1,4 +1,4 @@
-"""Finding and loading models: what is accepted, and one clear error for everything else."""
+"""Find and load models: what is accepted, and one clear error for everything else."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mata_audio.models.loading import load, load_processor, load_weights
 
 @pytest.fixture
 def folder(qwen2_audio_folder: Path, tmp_path: Path) -> Path:
-    """A copy of a good model folder, to be spoilt."""
+    """A copy of a good model folder, to be damaged."""
     return Path(shutil.copytree(qwen2_audio_folder, tmp_path / "model"))
 
 
@@ -137,10 +137,10 @@ def test_a_spoilt_folder_is_refused(folder: Path, how: str, words: str) -> None:
     ("config", "words"),
     [
         ({"model_type": "qwen2"}, "without audio"),
-        ({"model_type": "llava"}, r'without audio.*tokens of image alone.*MATA\(tokens="image"\)'),
+        ({"model_type": "llava"}, r'without audio.*has only image tokens.*MATA\(tokens="image"\)'),
         (
             {"model_type": "llava", "text_config": {"_name_or_path": "audio"}},
-            r'llava model has tokens of image alone.*MATA\(tokens="image"\)',
+            r'llava model has only image tokens.*MATA\(tokens="image"\)',
         ),
         ({"model_type": "newcomer", "audio_config": {}}, "qwen2_audio, .*register_family"),
         ({"architectures": ["X"], "audio_token_id": 3}, "model_type None"),
@@ -162,14 +162,14 @@ def test_other_architectures_are_refused(tmp_path: Path, config: dict, words: st
         ("somebody/model", "no such folder here.*HF_HUB_OFFLINE|cannot be reached"),
     ],
 )
-def test_models_that_are_not_there(model_id: str, words: str) -> None:
+def test_models_that_do_not_exist(model_id: str, words: str) -> None:
     with pytest.raises(ModelLoadError, match=words) as caught:
         find_model(model_id)
     assert isinstance(caught.value, MataError)
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_is_no_model_folder(folder: Path) -> None:
+def test_a_file_is_not_a_model_folder(folder: Path) -> None:
     with pytest.raises(ModelLoadError, match="is a file"):
         find_model(folder / "config.json")
 
@@ -207,7 +207,7 @@ def test_wrong_options(qwen2_audio_folder: Path, options: dict, words: str) -> N
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_cuda_where_there_is_none(qwen2_audio_folder: Path) -> None:
+def test_cuda_without_a_device(qwen2_audio_folder: Path) -> None:
     with pytest.raises(SettingsError, match="device 'cuda'"):
         load(qwen2_audio_folder, device="cuda")
 
@@ -225,7 +225,7 @@ def test_phi_is_loaded_with_its_adapter_for_sound(tmp_path: Path) -> None:
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.2)
     small.model.save_pretrained(tmp_path / "speech-lora")
-    assert not (tmp_path / "speech-lora" / "model.safetensors").exists()  # the adapter alone
+    assert not (tmp_path / "speech-lora" / "model.safetensors").exists()  # only the adapter
     model = load_weights(find_model(tmp_path))
     with torch.no_grad():
         adapted = small.model.eval()(**inputs).logits
@@ -243,7 +243,7 @@ def test_phi_is_loaded_with_its_adapter_for_sound(tmp_path: Path) -> None:
 
 
 def test_without_noise_a_clip_has_one_answer(tmp_path: Path) -> None:
-    """VibeVoice adds noise to what it hears, by its config."""
+    """VibeVoice adds noise to its audio features, as its config says."""
     small = small_model("vibevoice_asr")
     small.model.config.acoustic_tokenizer_encoder_config.vae_std = 0.6
     inputs = small.inputs(small.questions[:1])
@@ -258,7 +258,7 @@ def test_without_noise_a_clip_has_one_answer(tmp_path: Path) -> None:
 def test_granite_is_not_loaded_without_its_adapter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Transformers would log a warning and answer without it."""
+    """Transformers would only log a warning and answer without it."""
     model = small_model("granite_speech").model
     model.config.has_lora_adapter = True
     model.save_pretrained(tmp_path)

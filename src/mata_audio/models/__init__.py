@@ -1,1 +1,7 @@
-"""From a model's name, clips and questions to answers: loading, prompting, one prefill for all."""
+"""Models and their inputs: loading a model, reading clips, writing prompts, generating answers.
+
+``finding`` and ``loading`` go from a name to a model and its processor, with ``sound_adapter`` and
+``load_errors``. ``audio`` reads clips; ``prompter`` and ``chat_template`` write prompts. ``asking``
+generates answers; ``one_prefill`` does so for several settings that share one prefill, with
+``caches``.
+"""

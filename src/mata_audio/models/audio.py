@@ -1,4 +1,4 @@
-"""Reading an audio file into what a model hears: mono, float32, at the model's sampling rate."""
+"""Reading audio files for a model: mono, float32, at the model's sampling rate."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ from mata_audio.errors import AudioError, MataWarning
 
 _BLOCK = 1 << 18
 _UNKNOWN_LENGTH = 1 << 62
-"""libsndfile gives a count beyond this for a stream whose header does not say how long it is."""
+"""libsndfile gives a count above this if the header does not say how long the stream is."""
 
-_HOW = "WAV, FLAC, OGG and MP3 are read; others can be converted: ffmpeg -i INPUT output.wav"
-
+_HOW = "give WAV, FLAC, OGG or MP3, or convert it first: ffmpeg -i INPUT output.wav"
 
 _REASONS = {
     "Format not recognised": "its content is in no known format",
@@ -31,11 +30,11 @@ _REASONS = {
     "lost sync": "its content is damaged",
     "malformed": "its content is damaged",
 }
-"""libsndfile's words, in plainer ones."""
+"""Plainer words for what libsndfile reports."""
 
 _CUT_SHORT = re.compile(r"data : (\d+) \(should be \d+\)")
 _STREAMED = 0x7FFF_0000
-"""WAV writers that do not know the length yet put a size beyond this into the header."""
+"""WAV writers that do not know the length yet put a size above this into the header."""
 
 
 class SilentAudioWarning(MataWarning):
@@ -48,8 +47,8 @@ class Decoded:
 
     Args:
         samples: mono, shape ``(samples,)``, normally between -1 and 1.
-        seconds: length of the whole clip.
-        heard: length of ``samples``; less than ``seconds`` where the clip was cut.
+        seconds: length of the whole clip, in seconds.
+        heard: length of ``samples`` in seconds; less than ``seconds`` if the clip was cut.
     """
 
     samples: NDArray[np.float32]
@@ -65,12 +64,12 @@ def load_audio(
 ) -> NDArray[np.float32]:
     """Decode an audio file, average its channels and resample it.
 
-    The content decides the format, not the name. A file that is too long by its header is refused
-    before it is decoded.
+    The content decides the format, not the name. A file whose header gives too long a duration is
+    refused before it is decoded.
 
     Args:
         path: a file that libsndfile decodes: WAV, FLAC, OGG, MP3 and others.
-        sampling_rate: of the result, in Hz.
+        sampling_rate: sampling rate of the result, in Hz.
         shortest: least duration in seconds.
         longest: greatest duration in seconds; None for no limit.
 
@@ -78,8 +77,8 @@ def load_audio(
         Samples, shape ``(samples,)``, normally between -1 and 1.
 
     Raises:
-        AudioError: missing, a folder, empty, not audio, damaged, without samples, with samples that
-            are not finite, too short or too long; the message names the file and what to do.
+        AudioError: the file is missing, a folder, empty, not audio, damaged, without samples, with
+            samples that are not finite, too short or too long; the message names the file.
 
     Warns:
         SilentAudioWarning: every sample is zero.
@@ -96,12 +95,12 @@ def decode_audio(
     longest: float | None = None,
     cut: bool = False,
 ) -> Decoded:
-    """Decode audio from a file or its content; see :func:`load_audio`.
+    """Decode audio from a file or from its bytes; see :func:`load_audio`.
 
     Args:
-        source: a file that exists, or the bytes of one.
-        name: what to call it in messages.
-        sampling_rate: of the result, in Hz.
+        source: an existing file, or the bytes of one.
+        name: its name in messages.
+        sampling_rate: sampling rate of the result, in Hz.
         shortest: least duration in seconds.
         longest: greatest duration in seconds; None for no limit.
         cut: keep the first ``longest`` seconds of a clip that is longer, instead of refusing it.
@@ -113,7 +112,7 @@ def decode_audio(
         SilentAudioWarning: every sample is zero.
     """
     if source == b"":
-        raise AudioError(f"{name} is empty (0 bytes)")
+        raise AudioError(f"{name} is empty (0 bytes): copy or download it again")
     try:
         opened = _Content(source) if isinstance(source, bytes) else str(source)
         with soundfile.SoundFile(opened) as stream:
@@ -129,7 +128,7 @@ def decode_audio(
         raise AudioError(f"{name} cannot be decoded as audio ({_reason(error)}); {_HOW}") from error
     if seconds < shortest or len(resampled) == 0:
         raise AudioError(
-            f"{name} is too short: {_duration(seconds)}, where the model needs at least "
+            f"{name} is too short: {_duration(seconds)}; the model needs at least "
             f"{_duration(shortest)}"
         )
     if not mono.any():
@@ -142,10 +141,10 @@ def decode_audio(
 
 
 class _Content(io.BytesIO):
-    """The bytes of a file; in a damaged one libsndfile may seek to before its beginning."""
+    """The bytes of a file. In a damaged one, libsndfile may seek to before the beginning."""
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Seek; to the beginning where Python would raise, which a callback can only print."""
+        """Seek; to the beginning if Python would raise, which a callback could only print."""
         try:
             return super().seek(offset, whence)
         except (ValueError, OverflowError):
@@ -155,12 +154,12 @@ class _Content(io.BytesIO):
 def _check_file(path: Path) -> None:
     try:
         if path.is_dir():
-            raise AudioError(f"{path} is a folder, not an audio file")
+            raise AudioError(f"{path} is a folder, not an audio file: name a file in it")
         if not path.exists():
             raise AudioError(f"no such audio file: {path}")
         with path.open("rb") as stream:
             if not stream.read(1):
-                raise AudioError(f"{path} is empty (0 bytes)")
+                raise AudioError(f"{path} is empty (0 bytes): copy or download it again")
     except OSError as error:
         raise AudioError(f"{path} cannot be read: {error.strerror}") from error
 
@@ -172,16 +171,18 @@ def _decode(stream: soundfile.SoundFile, path: str, longest: float | None) -> ND
         _check_duration(path, promised / rate, longest)
     cut = _CUT_SHORT.search(stream.extra_info)
     if cut is not None and int(cut[1]) < _STREAMED:
-        raise AudioError(f"{path} is damaged: it ends before its header says; copy it again")
+        raise AudioError(f"{path} is damaged: it is shorter than its header says; copy it again")
     parts: list[NDArray[np.float32]] = []
     decoded = 0
     for block in _blocks(stream):
-        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused below
+        with np.errstate(
+            invalid="ignore", over="ignore"
+        ):  # values that are not finite are refused below
             parts.append(block.mean(axis=1, dtype=np.float32))
         decoded += len(block)
         _check_duration(path, decoded / rate, longest)
     if decoded == 0:
-        raise AudioError(f"{path} holds no samples: it has a header and no audio")
+        raise AudioError(f"{path} holds no samples, only a header: export it again")
     # MP3 lengths can be estimates, so a little less is not damage.
     if promised < _UNKNOWN_LENGTH and decoded < promised - 0.1 * rate:
         raise AudioError(
@@ -212,8 +213,8 @@ def _blocks(stream: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
 def _check_duration(path: str, seconds: float, longest: float | None) -> None:
     if longest is not None and seconds > longest:
         raise AudioError(
-            f"{path} is too long: {_duration(seconds)}, where the model hears at most "
-            f"{_duration(longest)}; cut it first: ffmpeg -i INPUT -t {longest:g} output.wav"
+            f"{path} is too long: {_duration(seconds)}; the model hears at most "
+            f"{_duration(longest)}: cut it first: ffmpeg -i INPUT -t {longest:g} output.wav"
         )
 
 

@@ -1,4 +1,4 @@
-"""Writing a question beside clips or pictures, by the chat template of a processor."""
+"""Writing a question about clips or pictures with a processor's chat template."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mata_audio.models.load_errors import reason
 
 Messages = list[dict[str, Any]]
 
-# The template that Qwen2-Audio was published with goes by the key and not by the type.
+# The template that Qwen2-Audio was published with looks for the key, not for the type.
 PARTS = {"audio": {"type": "audio", "audio_url": "clip"}, "image": {"type": "image"}}
 
 
@@ -21,11 +21,11 @@ class Chat:
     """Writes the text of prompts.
 
     Args:
-        name: what to call the model in messages.
-        processor: of the model.
+        name: the model's name in messages.
+        processor: the model's processor.
         style: how a question is put.
-        kind: what it is about, "audio" or "image".
-        token: what stands for one of these in a text.
+        kind: what questions are about, "audio" or "image".
+        token: the text of one audio or image token.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Chat:
     def text(self, question: str, count: int) -> str:
         """Return the text of a question about ``count`` clips or pictures.
 
-        Some templates take messages of words alone, with the tokens in them.
+        Some templates take only plain text, with the tokens in it; these are tried second.
 
         Raises:
             ModelLoadError: the template does not write the question, the system prompt and one
@@ -45,7 +45,7 @@ class Chat:
         """
         processor = self.processor
         template = None if processor.chat_template else processor.tokenizer.get_chat_template()
-        words = [told.strip() for told in (question, self.style.system) if told is not None]
+        texts = [part.strip() for part in (question, self.style.system) if part is not None]
         wrong = ""
         ways: tuple[tuple[Any, Callable[[str], Any]], ...] = (
             ([PARTS[self.kind]] * count, lambda words: [{"type": "text", "text": words}]),
@@ -63,30 +63,36 @@ class Chat:
             except Exception as error:
                 wrong = wrong or f": {reason(error)}"
                 continue
-            whole = text.count(self.token) == count and all(told in text for told in words)
-            if whole and not _as_data(messages, text):
+            complete = text.count(self.token) == count and all(part in text for part in texts)
+            if complete and not _as_data(messages, text):
                 return text
-        system = "" if len(words) == 1 else "the system prompt, "
+        system = "" if len(texts) == 1 else "the system prompt, "
         raise ModelLoadError(
             f"the chat template of {self.name} does not write {system}the question and {count} "
-            f"{self.kind} tokens ({self.token}), so it cannot be asked{wrong}"
+            f"{self.kind} tokens ({self.token}), so the model cannot be asked{wrong}"
         )
 
     def messages(self, question: str, shown: Any, write: Callable[[str], Any]) -> Messages:
-        """Return the turns: ``shown`` is the clips, ``write`` puts words in the same form."""
+        """Return the turns of a question.
+
+        Args:
+            question: the question.
+            shown: the clips or pictures, in a form that the template takes.
+            write: puts words in the same form.
+        """
         style, content = self.style, shown
-        told = [] if style.system is None else [style.system]
+        instructions = [] if style.system is None else [style.system]
         if style.turn == "system":
-            told.append(question)
+            instructions.append(question)
         else:
             content = shown + write(question) if style.audio_first else write(question) + shown
         messages = [{"role": "user", "content": content}]
-        if told:
-            messages.insert(0, {"role": "system", "content": write("\n".join(told))})
+        if instructions:
+            messages.insert(0, {"role": "system", "content": write("\n".join(instructions))})
         return messages
 
 
 def _as_data(messages: Messages, text: str) -> bool:
-    """Whether a template wrote a list of parts as Python does, which takes contents for words."""
+    """Whether a template that expects plain text wrote a list of parts as Python prints it."""
     lists = [message["content"] for message in messages if isinstance(message["content"], list)]
     return any(content and str(content) in text for content in lists)

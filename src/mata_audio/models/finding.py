@@ -1,4 +1,4 @@
-"""Finding a model: what its small files tell, before any weights are read."""
+"""Finding a model: what its small files say, checked before any weights are read."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Found:
     """A supported model, before its weights are read.
 
     Args:
-        name: what to call it in reports.
-        source: folder or hub id, as ``from_pretrained`` takes it.
+        name: its name in reports.
+        source: folder or hub id for ``from_pretrained``.
         family: its row in :data:`mata_audio.families.FAMILIES`.
-        config: of the class that ``family.loader`` names.
+        config: its configuration, of the class that ``family.loader`` needs.
         options: further arguments for every ``from_pretrained``.
     """
 
@@ -38,19 +38,22 @@ class Found:
 
     @property
     def model_class(self) -> Any:
-        """The ``transformers`` class that answers questions about audio."""
+        """The ``transformers`` class that loads it for questions."""
         return getattr(transformers, self.family.loader)
 
     @property
     def folder(self) -> Path | None:
-        """Where the files are, for a local model."""
+        """The folder of a local model; None for a hub id."""
         return Path(self.source) if Path(self.source).is_dir() else None
 
 
 def find_model(
     model_id: str | Path, *, trust_remote_code: bool = False, seeing: bool = False
 ) -> Found:
-    """Read a model's configuration; arguments and errors as for :func:`load`."""
+    """Read a model's configuration.
+
+    Arguments and errors are those of :func:`mata_audio.models.loading.load`.
+    """
     source = str(MODEL_PATH if str(model_id) == TINY else model_id)
     _check_source(source)
     local = Path(source).is_dir()
@@ -70,11 +73,11 @@ def find_model(
 
 
 def skeleton(found: Found, attn_implementation: str | None = None) -> nn.Module:
-    """Build the model without weights (on PyTorch's meta device): its structure, in milliseconds.
+    """Build the model without weights, on PyTorch's meta device; takes milliseconds.
 
     Raises:
-        SettingsError: the attention backend does not exist or cannot be used here.
-        ModelLoadError: the configuration is not one that the class can be built from.
+        SettingsError: the attention backend does not exist, or cannot be used on this machine.
+        ModelLoadError: no model can be built from the configuration.
     """
     chosen = {} if attn_implementation is None else {"attn_implementation": attn_implementation}
     build = getattr(found.model_class, "from_config", None) or found.model_class._from_config
@@ -87,27 +90,30 @@ def skeleton(found: Found, attn_implementation: str | None = None) -> nn.Module:
                 f"attention backend {attn_implementation!r} cannot be used: {reason(error)}"
             ) from error
         raise ModelLoadError(
-            f"the configuration of {found.name} does not make a model: {reason(error)}"
+            f"no model can be built from the configuration of {found.name}: {reason(error)}"
         ) from error
 
 
 def _check_source(source: str) -> None:
-    """Refuse what can be neither a model folder nor a hub id, before any network is asked."""
+    """Refuse what can be neither a model folder nor a hub id, before the network is used."""
     path = Path(source)
     if not source.strip():
         raise ModelLoadError("no model was named: give 'tiny', a folder or a hub id")
     if path.is_dir():
         config = path / "config.json"
         if not config.is_file():
-            raise ModelLoadError(f"{source} is not a model folder: it has no config.json")
+            raise ModelLoadError(
+                f"{source} is not a model folder, as it has no config.json: give the folder that "
+                "save_pretrained wrote"
+            )
         try:
             data = json.loads(config.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise ModelLoadError(f"{config} is not JSON: {error}") from error
+            raise ModelLoadError(f"{config} is not JSON ({error}): copy it again") from error
         if not isinstance(data, dict):
             raise ModelLoadError(f"{config} must hold a JSON object; got {type(data).__name__}")
     elif path.exists():
-        raise ModelLoadError(f"{source} is a file; give the model's folder")
+        raise ModelLoadError(f"{source} is a file: give the model's folder")
     elif source[0] in "./~" or len(path.parts) > 2:
         raise ModelLoadError(f"no such model folder: {source}")
 
@@ -118,12 +124,12 @@ def _family(config: dict[str, Any], name: str, seeing: bool) -> Family:
         if "audio" in family.tokens or seeing:
             return family
         raise UnsupportedModelError(
-            f"a {family.model_type} model has tokens of {' and '.join(family.tokens)} alone: from "
+            f"a {family.model_type} model has only {' and '.join(family.tokens)} tokens: from "
             f'Python it can be steered with MATA(tokens="{next(iter(family.tokens))}")'
         )
     except UnsupportedModelError as error:
         if "audio" in str(config).lower():
             raise
         raise UnsupportedModelError(
-            f"{name} is a model without audio: nothing in its configuration is about audio. {error}"
+            f"{name} is a model without audio: its configuration never mentions audio. {error}"
         ) from None

@@ -10,17 +10,17 @@ from typing import Any
 
 _NOT_HERE = "there is no such folder here, it is not in the local cache"
 
-# By the name of an exception class, the more telling first: importing them all would be slow.
+# By the name of an exception class (importing them all would be slow), the most telling first.
 _KNOWN_REASONS = {
     "GatedRepoError": (
-        "access to it must be granted: accept its terms on its hub page, then `hf auth login`"
+        "access must be granted: accept its terms on its hub page, then `hf auth login`"
     ),
     "RepositoryNotFoundError": (
         "there is no such folder here and no such model on the hub (or it is private: `hf auth "
         "login`)"
     ),
     "HFValidationError": "there is no such folder here, and the name is not a hub id either",
-    "RevisionNotFoundError": "the hub has no such revision of it",
+    "RevisionNotFoundError": "the hub has no such revision of this model",
     "OfflineModeIsEnabled": f"{_NOT_HERE}, and HF_HUB_OFFLINE forbids the network",
     "LocalEntryNotFoundError": f"{_NOT_HERE}, and the hub cannot be reached",
     "ConnectError": f"{_NOT_HERE}, and the hub cannot be reached",
@@ -30,17 +30,18 @@ _KNOWN_REASONS = {
 }
 _KNOWN_PHRASES = {
     "trust_remote_code": (
-        "it needs Python code of its own; read that code, and if you trust it, allow it with "
-        "--trust-remote-code (trust_remote_code=True)"
+        "it needs Python code from its repository; read that code, and if you trust it, allow it "
+        "with --trust-remote-code (trust_remote_code=True)"
     ),
-    "ignore_mismatched_sizes": "tensors have other shapes than its config.json says",
+    "ignore_mismatched_sizes": "its tensors have other shapes than its config.json says",
     "no file named model.safetensors": (
-        "there are no safetensors weights; pickled ones (.bin) can run code and are not read"
+        "there are no safetensors weights; pickled ones (.bin) can run code and are not read: "
+        "convert them first"
     ),
 }
 
 _PACKAGES = {"PIL": "pillow"}
-"""What a library is called on the package index, where it is another name."""
+"""Names on the package index of libraries that are imported under another name."""
 
 _LONGEST = 300
 
@@ -59,7 +60,7 @@ _PROCESSOR_FILES = {
 
 
 def missing_processor_files(folder: Path) -> list[str]:
-    """Return what a local model folder lacks of a processor, in words."""
+    """Return which files of a processor a local model folder lacks, in words."""
     return [
         what
         for what, names in _PROCESSOR_FILES.items()
@@ -68,12 +69,12 @@ def missing_processor_files(folder: Path) -> list[str]:
 
 
 def cannot_write(processor: Any, prompts: str) -> str:
-    """Return why a processor cannot write prompts, as a predicate; "" where it can.
+    """Return why a processor cannot write prompts, as a predicate; "" if it can.
 
     Args:
-        processor: as it was loaded; without mistral-common, Transformers silently makes another
-            tokenizer of tekken.json, which takes no sound.
-        prompts: who is to write them (:attr:`mata_audio.families.Family.prompts`).
+        processor: the loaded processor. Without mistral-common, Transformers silently makes another
+            tokenizer from tekken.json, which takes no sound.
+        prompts: what is to write them (:attr:`mata_audio.families.Family.prompts`).
     """
     tokenizer = processor.tokenizer
     if prompts == "template":
@@ -89,26 +90,26 @@ def cannot_write(processor: Any, prompts: str) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """Return why loading failed: a known cause anywhere in the chain, or the first line said."""
+    """Return why loading failed: a known cause in the chain, or the first line of the message."""
     chain = list(_chain(error))
     types = {base.__name__ for link in chain for base in type(link).__mro__}
-    for name, known in _KNOWN_REASONS.items():
+    for name, words in _KNOWN_REASONS.items():
         if name in types:
-            return known
+            return words
     for link in chain:
         if packages := _packages(str(link)):
             return f"it needs {' and '.join(packages)}: pip install {' '.join(packages)}"
-        for phrase, known in _KNOWN_PHRASES.items():
+        for phrase, words in _KNOWN_PHRASES.items():
             if phrase in str(link):
-                return known
+                return words
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = lines[0] if lines else type(error).__name__
-    return textwrap.shorten(said, _LONGEST, placeholder=" ...")
+    first_line = lines[0] if lines else type(error).__name__
+    return textwrap.shorten(first_line, _LONGEST, placeholder=" ...")
 
 
-def _packages(said: str) -> list[str]:
-    """Return the packages that Transformers says something requires, each once."""
-    names = re.findall(r"requires the ([\w-]+) library", said)
+def _packages(message: str) -> list[str]:
+    """Return the packages that are missing according to Transformers' message, each once."""
+    names = re.findall(r"requires the ([\w-]+) library", message)
     return list(dict.fromkeys(_PACKAGES.get(name, name.lower()) for name in names))
 
 

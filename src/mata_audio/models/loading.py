@@ -1,4 +1,4 @@
-"""Loading a model that was found: its processor, then its weights."""
+"""Loading a model: its processor, then its weights."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from mata_audio.errors import MissingAdapterWarning, ModelLoadError, SettingsErr
 from mata_audio.families import Family, follow
 from mata_audio.models.finding import Found, find_model, skeleton
 from mata_audio.models.load_errors import cannot_write, missing_processor_files, reason
-from mata_audio.models.sound_adapter import check_peft, put_on
+from mata_audio.models.sound_adapter import check_peft, enable_adapter
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
+"""What ``dtype`` may be; "auto" is the checkpoint's."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Loaded:
     Args:
         model: in ``eval`` mode, on its device.
         processor: feature extractor, tokenizer and chat template.
-        name: what to call it in reports.
+        name: its name in reports.
         family: its row in :data:`mata_audio.families.FAMILIES`.
     """
 
@@ -51,16 +52,16 @@ def load(
 
     Args:
         model_id: ``"tiny"`` (the embedded model), a local folder or a hub id.
-        device: ``"auto"`` (CUDA where there is one) or a PyTorch device.
-        dtype: one of :data:`DTYPES`; ``"auto"`` is the checkpoint's own.
+        device: ``"auto"`` (CUDA if there is a GPU) or a PyTorch device.
+        dtype: one of :data:`DTYPES`.
         attn_implementation: attention backend; None for the model's default.
-        trust_remote_code: run Python code that the model's repository brings.
-        seeing: take a model that sees and hears nothing as well.
+        trust_remote_code: allow Python code from the model's repository to run.
+        seeing: also accept a model that sees pictures but hears no audio.
 
     Raises:
-        UnsupportedModelError: an architecture that is not known, or one without audio.
+        UnsupportedModelError: the architecture is not known, or has no audio.
         ModelLoadError: files are missing or damaged, or the hub cannot be reached.
-        SettingsError: a device, dtype or backend that does not exist.
+        SettingsError: the device, dtype or backend does not exist.
     """
     found = find_model(model_id, trust_remote_code=trust_remote_code, seeing=seeing)
     processor = load_processor(found)
@@ -72,13 +73,13 @@ def load_processor(found: Found) -> Any:
     """Load the processor of a found model.
 
     Raises:
-        ModelLoadError: it is missing, not one for audio (or images) and text, or cannot write
+        ModelLoadError: it is missing, is not for audio (or images) and text, or cannot write
             prompts.
     """
     if found.folder is not None and (missing := missing_processor_files(found.folder)):
         raise ModelLoadError(
-            f"{found.name} has no complete processor: {' and '.join(missing)} missing. Save it "
-            "from the model this one was made from: "
+            f"{found.name} has no complete processor: {' and '.join(missing)} missing. Save the "
+            "processor of the model from which this one was made: "
             f"AutoProcessor.from_pretrained(BASE).save_pretrained({str(found.folder)!r})"
         )
     try:
@@ -88,24 +89,26 @@ def load_processor(found: Found) -> Any:
             f"cannot load the processor of {found.name}: {reason(error)}"
         ) from error
     kind = "audio" if "audio" in found.family.tokens else "image"
-    seen = getattr(processor, "image_processor", None)
-    made = sound_extractor(processor) if kind == "audio" else seen
-    if not isinstance(processor, ProcessorMixin) or made is None:
+    image_processor = getattr(processor, "image_processor", None)
+    part = sound_extractor(processor) if kind == "audio" else image_processor
+    if not isinstance(processor, ProcessorMixin) or part is None:
         raise ModelLoadError(
-            f"{found.name} has a {type(processor).__name__} where a processor for {kind} and text "
+            f"{found.name} has a {type(processor).__name__}, but a processor for {kind} and text "
             "is needed: is 'processor_class' missing in its preprocessor_config.json?"
         )
     if wrong := cannot_write(processor, found.family.prompts):
         raise ModelLoadError(f"{found.name} {wrong}")
     if not getattr(processor, f"{kind}_token", None):
-        raise ModelLoadError(f"the processor of {found.name} names no {kind} token ({kind}_token)")
+        raise ModelLoadError(
+            f"the processor of {found.name} names no {kind} token: set {kind}_token in its files"
+        )
     return processor
 
 
 def sound_extractor(processor: Any) -> Any:
-    """Return the part of a processor that turns sound into features; None where it has none."""
-    found = getattr(processor, "feature_extractor", None)
-    return getattr(processor, "audio_processor", None) if found is None else found
+    """Return the part of a processor that turns sound into features; None if it has none."""
+    extractor = getattr(processor, "feature_extractor", None)
+    return getattr(processor, "audio_processor", None) if extractor is None else extractor
 
 
 def load_weights(
@@ -118,15 +121,15 @@ def load_weights(
     """Load the weights of a found model, from safetensors only; arguments as for :func:`load`.
 
     Raises:
-        ModelLoadError: no safetensors, damaged or incomplete files, no memory for them, or no PEFT
-            for the adapter that they come with.
-        SettingsError: a device, dtype or backend that does not exist.
+        ModelLoadError: there are no safetensors, files are damaged or incomplete, memory is too
+            small, or PEFT is missing for their adapter.
+        SettingsError: the device, dtype or backend does not exist.
     """
     target = _device(device)
     if dtype not in DTYPES:
         raise SettingsError(f"dtype must be one of {', '.join(DTYPES)}; got {dtype!r}")
     check_peft(found.config, found.name)
-    skeleton(found, attn_implementation)
+    skeleton(found, attn_implementation)  # refuses a wrong backend before any weights are read
     try:
         model, info = found.model_class.from_pretrained(
             found.source,
@@ -144,15 +147,15 @@ def load_weights(
         raise ModelLoadError(f"cannot load the weights of {found.name}: {reason(error)}") from error
     raise ModelLoadError(
         f"the weights of {found.name} are incomplete: {len(missing)} tensors are missing, "
-        f"the first is {missing[0]}"
+        f"the first is {missing[0]}; download or copy them again"
     )
 
 
 def _make_ready(found: Found, model: Any) -> None:
-    """Set what the family's questions need, and put its adapter for sound on.
+    """Set the family's config values, and enable its adapter for sound.
 
     Warns:
-        MissingAdapterWarning: a folder without the adapter, which may be merged into its weights.
+        MissingAdapterWarning: a folder lacks the adapter, which may be merged into its weights.
     """
     for path, value in found.family.config.items():
         owner, _, name = path.rpartition(".")
@@ -162,12 +165,12 @@ def _make_ready(found: Found, model: Any) -> None:
     name, subfolder = found.family.adapter
     if found.folder is not None and not (found.folder / subfolder).is_dir():
         warnings.warn(
-            f"{found.name} has no {subfolder} folder: its makers' adapter for sound is not put on",
+            f"{found.name} has no {subfolder} folder: its makers' adapter for sound is not used",
             MissingAdapterWarning,
             stacklevel=3,
         )
         return
-    put_on(model, found.source, name, subfolder, found.folder is not None)
+    enable_adapter(model, found.source, name, subfolder, found.folder is not None)
 
 
 def _device(name: str) -> torch.device:

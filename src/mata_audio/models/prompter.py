@@ -1,4 +1,4 @@
-"""Putting questions about clips to a model: from words and sound to its inputs."""
+"""Putting questions about clips to a model: from text and sound to its inputs."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from mata_audio.tiny import TINY
 Clip = NDArray[np.float32]
 
 MIN_FRAMES = 7
-"""Fewest mel frames that make two audio tokens, in Whisper-like encoders (two steps halve them).
-A clip of one token looks to Transformers like a legacy prompt of Qwen2-Audio."""
+"""Fewest mel frames for two audio tokens in Whisper-like encoders, which halve frames twice.
+To Transformers, a clip of one token looks like a legacy prompt of Qwen2-Audio."""
 
 TINY_STYLE = PromptStyle(audio_first=False)
 """The embedded model was trained with the question before the clip."""
@@ -37,9 +37,9 @@ TINY_STYLE = PromptStyle(audio_first=False)
 
 @dataclass(frozen=True)
 class ClipLimits:
-    """What a model hears of a clip: sampling rate in Hz, least and greatest duration in seconds.
+    """Which clips a model hears whole: sampling rate in Hz, shortest and longest in seconds.
 
-    ``longest`` is None where it hears clips of any length.
+    ``longest`` is None if there is no limit.
     """
 
     sampling_rate: int
@@ -52,9 +52,9 @@ class Prompter:
     """Puts questions to one model.
 
     Args:
-        name: what to call the model in messages.
-        processor: of the model.
-        hearing: what the processor takes for sound.
+        name: the model's name in messages.
+        processor: the model's processor.
+        hearing: which clips the processor takes.
         style: how a question is put.
     """
 
@@ -65,9 +65,9 @@ class Prompter:
 
     @classmethod
     def of(cls, model: Found | Loaded) -> Prompter:
-        """Return the prompter of a model; of a :class:`Found` one, the processor is loaded.
+        """Return the prompter of a model; loads the processor of one that is only found.
 
-        Who writes the family's prompts decides its class.
+        Families whose prompts mistral-common writes get :class:`MistralPrompter`.
 
         Raises:
             ModelLoadError: as :func:`mata_audio.models.loading.load_processor`.
@@ -81,7 +81,7 @@ class Prompter:
 
     @property
     def limits(self) -> ClipLimits:
-        """What the model hears of a clip."""
+        """The limits for clips."""
         extractor = sound_extractor(self.processor)
         rate = extractor.sampling_rate
         hop = getattr(extractor, "hop_length", rate // 100)
@@ -93,7 +93,7 @@ class Prompter:
 
     @property
     def template(self) -> str:
-        """What decides how prompts are written: the chat template, wherever it lives."""
+        """What decides how prompts are written: the processor's or tokenizer's chat template."""
         template: str = self.processor.chat_template or self.processor.tokenizer.chat_template
         return template
 
@@ -101,7 +101,7 @@ class Prompter:
         """Read an audio file for the model, shape ``(samples,)``.
 
         Raises:
-            AudioError: as for :func:`mata_audio.models.audio.load_audio`, with the model's limits.
+            AudioError: as for :func:`mata_audio.models.audio.load_audio`, with :attr:`limits`.
         """
         limits = self.limits
         return load_audio(path, limits.sampling_rate, limits.shortest, limits.longest)
@@ -109,24 +109,25 @@ class Prompter:
     def inputs(
         self, questions: Sequence[str], clips: Sequence[Sequence[Clip]], side: str = "left"
     ) -> dict[str, Tensor]:
-        """Return the model inputs of questions, each about its clips, as one batch.
+        """Return the model inputs for questions, each about its clips, as one batch.
 
         Args:
             questions: one for each prompt.
-            clips: of each prompt.
-            side: where shorter prompts are padded, "left" or "right".
+            clips: the clips of each prompt.
+            side: the side on which shorter prompts are padded, "left" or "right".
 
         Raises:
-            SettingsError: a question is empty or holds the audio token, or has more clips than the
+            SettingsError: a question is empty, contains the audio token, or has more clips than the
                 model takes.
-            ModelLoadError: as :meth:`text`.
+            ModelLoadError: as for :meth:`text`.
         """
         texts = [
-            self.text(question, len(own)) for question, own in zip(questions, clips, strict=True)
+            self.text(question, len(about))
+            for question, about in zip(questions, clips, strict=True)
         ]
         inputs = self.processor(
             text=texts,
-            audio=[clip for own in clips for clip in own] or None,
+            audio=[clip for about in clips for clip in about] or None,
             text_kwargs={"padding": True, "padding_side": side},
             audio_kwargs={"sampling_rate": self.limits.sampling_rate},
             return_tensors="pt",
@@ -137,15 +138,15 @@ class Prompter:
         """Return the text of a prompt, with one audio token for each of ``clips`` clips.
 
         Raises:
-            SettingsError: the question is empty or holds the audio token, or there are more clips
-                than the model takes.
+            SettingsError: the question is empty or contains the audio token, or there are more
+                clips than the model takes.
             ModelLoadError: the chat template does not write the question and the clips.
         """
         self._check(question, clips)
         return self._chat.text(question, clips)
 
     def unknown_words(self, question: str) -> list[str]:
-        """Return the words that the tokenizer has no token for."""
+        """Return the words for which the tokenizer has no token."""
         tokenizer = self.processor.tokenizer
         unknown = tokenizer.unk_token_id
         if unknown is None:
@@ -160,12 +161,14 @@ class Prompter:
         return Chat(self.name, self.processor, self.style, "audio", self.processor.audio_token)
 
     def _check(self, question: str, clips: int) -> None:
-        """Refuse what no prompt is made of; errors as :meth:`text`."""
+        """Refuse what the model cannot take; errors as for :meth:`text`."""
         token = self.processor.audio_token
         if not question.strip():
-            raise SettingsError("the question is empty")
+            raise SettingsError("the question is empty: ask something about the clip")
         if token in question:
-            raise SettingsError(f"the question must not contain the model's audio token {token}")
+            raise SettingsError(
+                f"the question must not contain the model's audio token {token}: leave it out"
+            )
         if self.hearing.clips is not None and clips > self.hearing.clips:
             raise SettingsError(
                 f"{self.name} takes at most {self.hearing.clips} clip in a prompt; got {clips}"
@@ -173,42 +176,42 @@ class Prompter:
 
 
 class MistralPrompter(Prompter):
-    """Puts questions as conversations, with each clip inside; arguments as for its parent."""
+    """Puts questions through mistral-common; arguments as for :class:`Prompter`."""
 
     @property
     def template(self) -> str:
-        """A prompt, since there is no template: mistral-common writes by the version of a file."""
+        """A prompt, as there is no template: mistral-common chooses by the version of a file."""
         return self.text("?", 1)
 
     def inputs(
         self, questions: Sequence[str], clips: Sequence[Sequence[Clip]], side: str = "left"
     ) -> dict[str, Tensor]:
-        """Return the model inputs of one batch; arguments and errors as for the parent's."""
+        """Return the model inputs for one batch; arguments and errors as for :class:`Prompter`."""
         rows, sounds = [], []
-        for question, own in zip(questions, clips, strict=True):
-            self._check(question, len(own))
-            made = self._written(self.processor, question, own)
-            rows.append({name: made[name][0] for name in ("input_ids", "attention_mask")})
-            sounds += [made["input_features"]] if own else []
+        for question, about in zip(questions, clips, strict=True):
+            self._check(question, len(about))
+            prompt = self._write(self.processor, question, about)
+            rows.append({name: prompt[name][0] for name in ("input_ids", "attention_mask")})
+            sounds += [prompt["input_features"]] if about else []
         padded = self.processor.tokenizer.pad(
             rows, padding=True, padding_side=side, return_tensors="pt"
         )
         return {**padded, **({"input_features": torch.cat(sounds)} if sounds else {})}
 
     def text(self, question: str, clips: int) -> str:
-        """Return the text of a prompt about ``clips`` short clips; errors as for the parent's.
+        """Return the text of a prompt about ``clips`` short clips; errors as for :class:`Prompter`.
 
-        The tokens of a clip are many; one is shown.
+        Of each clip's many tokens, one is shown.
         """
         self._check(question, clips)
         tokenizer, token = self.processor.tokenizer, re.escape(self.processor.audio_token)
         silence = np.zeros(self.limits.sampling_rate, np.float32)
-        made = self._written(tokenizer, question, [silence] * clips)
-        text: str = tokenizer.decode(made["input_ids"], skip_special_tokens=False)
+        prompt = self._write(tokenizer, question, [silence] * clips)
+        text: str = tokenizer.decode(prompt["input_ids"], skip_special_tokens=False)
         return re.sub(f"({token})+", r"\1", text)
 
-    def _written(self, writer: Any, question: str, clips: Sequence[Clip]) -> Any:
-        """Return what the processor, or its tokenizer alone, makes of a conversation."""
+    def _write(self, writer: Any, question: str, clips: Sequence[Clip]) -> Any:
+        """Return what ``writer``, the processor or its tokenizer, makes of a question and clips."""
         audio = [{"type": "audio", "base64": self._as_url(clip)} for clip in clips]
         messages = self._chat.messages(
             question, audio, lambda words: [{"type": "text", "text": words}]
@@ -221,7 +224,7 @@ class MistralPrompter(Prompter):
             ) from error
 
     def _as_url(self, clip: Clip) -> str:
-        """Return a clip as the data URL of a WAV file of its own float32 samples.
+        """Return a clip as the data URL of a WAV file with the same float32 samples.
 
         Without ``data:``, mistral-common would first look for a file of that name.
         """

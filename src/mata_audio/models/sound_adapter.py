@@ -1,4 +1,4 @@
-"""The adapter for sound that some checkpoints bring."""
+"""The adapter for sound that comes with some checkpoints."""
 
 from __future__ import annotations
 
@@ -14,32 +14,33 @@ _WEIGHTS = "adapter_model.safetensors"
 
 
 def check_peft(config: Any, name: str) -> None:
-    """Refuse a model that brings an adapter of its own where Transformers would leave it out.
+    """Refuse a model whose adapter for sound Transformers would silently leave out.
 
     Raises:
-        ModelLoadError: the config says that there is one (Granite Speech), and PEFT is missing.
+        ModelLoadError: the config announces an adapter (Granite Speech), and PEFT is not installed.
     """
     if getattr(config, "has_lora_adapter", False) and not is_peft_available():
         raise ModelLoadError(
-            f"{name} brings an adapter for sound, which Transformers leaves out without PEFT: "
+            f"{name} has an adapter for sound, which Transformers leaves out without PEFT: "
             "pip install peft"
         )
 
 
-def put_on(model: Any, source: str, name: str, subfolder: str, local: bool) -> None:
-    """Load an adapter of a checkpoint into its model, from safetensors only, and switch it on.
+def enable_adapter(model: Any, source: str, name: str, subfolder: str, local: bool) -> None:
+    """Load a checkpoint's adapter into its model, from safetensors only, and enable it.
 
-    What the makers of Phi-4-multimodal do by hand.
+    The makers of Phi-4-multimodal do this by hand.
 
     Args:
         model: the model, with its weights.
         source: folder or hub id of the checkpoint.
-        name: what the adapter is called.
-        subfolder: where it is in the checkpoint.
-        local: whether the network is not to be asked.
+        name: the adapter's name.
+        subfolder: the adapter's folder in the checkpoint.
+        local: whether ``source`` is a folder, so that the network is not used.
 
     Raises:
-        Exception: of Transformers or PEFT: no such adapter, damaged, or PEFT is not installed.
+        Exception: an error of Transformers or PEFT: the adapter is missing or damaged, or PEFT is
+            not installed.
     """
     try:
         from peft import PeftConfig
