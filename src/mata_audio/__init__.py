@@ -1,6 +1,7 @@
 """mata-audio: exact inference-time attention to audio for large audio-language models.
 
-Implements MATA, More Attention To Audio (arXiv 2509.18816). Nothing heavy is imported until used.
+Implements MATA, More Attention To Audio (arXiv 2509.18816). PyTorch and Transformers are imported
+only when they are used.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Look up what takes time to import when it is first asked for."""
+    """Import what is slow to import only when it is used."""
     if name == "__version__":
         from importlib.metadata import version
 

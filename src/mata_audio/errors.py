@@ -1,6 +1,6 @@
-"""Every error this package raises, and its warnings: :class:`MataError`, :class:`MataWarning`.
+"""Every error and warning of this package, under :class:`MataError` and :class:`MataWarning`.
 
-Wrong settings are also ``ValueError`` or ``TypeError``, so that either way of catching them works.
+Each error is also a built-in one, such as ``ValueError``, so that either way of catching works.
 """
 
 
@@ -17,7 +17,7 @@ class SettingsTypeError(MataError, TypeError):
 
 
 class UnsupportedModelError(MataError, TypeError):
-    """The model's architecture, or the way it is called, cannot be steered exactly."""
+    """The model cannot be steered exactly: its architecture, or the way it is called."""
 
 
 class AlreadyAttachedError(MataError, RuntimeError):
@@ -29,15 +29,15 @@ class NoAudioError(MataError, RuntimeError):
 
 
 class PromptLengthError(MataError, ValueError):
-    """Where the prompt ends is unknown or impossible, so the active rows are too."""
+    """Where the prompt ends is unknown or impossible, and so are the active rows."""
 
 
 class LegacyAudioTokenError(MataError, ValueError):
-    """The prompt holds one audio token a clip where the model needs one for each audio frame."""
+    """The prompt holds one audio token a clip, but the model needs one for each audio frame."""
 
 
 class AudioError(MataError, ValueError):
-    """An audio file cannot be used as it is."""
+    """An audio file cannot be used."""
 
 
 class ModelLoadError(MataError, OSError):
@@ -49,15 +49,15 @@ class DataError(MataError, ValueError):
 
 
 class TemplateError(MataError, ValueError):
-    """A prompt template or answer reader does not exist or is not well formed."""
+    """A prompt template or answer reader does not exist or is malformed."""
 
 
 class ScoringError(MataError, ValueError):
-    """A prediction file that the benchmark's official scorer could not score."""
+    """A prediction file cannot be scored by the benchmark's official scorer."""
 
 
 class RunError(MataError, RuntimeError):
-    """An evaluation run cannot be started, continued, read or compared as asked."""
+    """An evaluation run cannot be started, resumed, read or compared."""
 
 
 class MataWarning(UserWarning):
@@ -65,9 +65,9 @@ class MataWarning(UserWarning):
 
 
 class MissingAdapterWarning(MataWarning):
-    """A model folder has no adapter, where its family's checkpoints bring one for sound."""
+    """A model folder lacks the adapter for sound that its family's checkpoints have."""
 
 
 def one_line(error: Exception) -> str:
-    """Return an error in one line, with its kind."""
+    """Return an error with its type, in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
