@@ -1,4 +1,4 @@
-"""Which keys are changed: those of audio tokens (the paper's), of images, of videos, or more."""
+"""Which keys are changed: those of audio tokens, as in the paper, of images or of videos."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from mata_audio.errors import NoAudioError, SettingsError, SettingsTypeError
 
 TOKENS = ("audio", "image", "video")
-"""What a setting can name, in the order in which it is written down."""
+"""The kinds of tokens that a setting can name, in the order in which they are kept."""
 
 _HOW = ", ".join(f'"{name}"' for name in TOKENS) + ', or several with commas, as in "audio,image"'
 
 
 def read_tokens(tokens: object) -> str:
-    """Return ``tokens`` as it is kept: each name once, in the order of :data:`TOKENS`.
+    """Return ``tokens`` with each name once, in the order of :data:`TOKENS`.
 
     Raises:
-        SettingsError: a name that is none of :data:`TOKENS`.
-        SettingsTypeError: not a string.
+        SettingsError: a name is none of :data:`TOKENS`.
+        SettingsTypeError: ``tokens`` is not a string.
     """
     if not isinstance(tokens, str):
         raise SettingsTypeError(f"tokens must be {_HOW}; got {tokens!r}")
@@ -28,26 +28,29 @@ def read_tokens(tokens: object) -> str:
 
 
 def in_words(tokens: str) -> str:
-    """Return what the tokens are for a sentence: ``audio``, or ``audio or image``."""
+    """Return the names of ``tokens`` as they stand in a sentence: ``audio or image``."""
     return " or ".join(tokens.split(","))
 
 
-def never_seen(tokens: str, token_ids: Sequence[int], passes: int) -> NoAudioError:
-    """Return the error of a model that ran and saw none of ``tokens``.
+def no_audio_error(tokens: str, token_ids: Sequence[int], passes: int) -> NoAudioError:
+    """Return the error for a model that ran and saw none of ``tokens``.
 
-    Without ``token_ids`` it was a mask that said where they are.
+    Args:
+        tokens: the kinds of tokens, as :func:`read_tokens` returns them.
+        token_ids: their ids; empty if a mask says where they are.
+        passes: number of forward passes that ran.
     """
     what = in_words(tokens)
     if not token_ids:
         return NoAudioError(
-            f"the model ran ({passes} forward passes), and the mask of its prompts says that they "
-            f"hold no {what}, so nothing was changed. To allow that: "
+            f"the model ran ({passes} forward passes), but the mask of its prompts marks no "
+            f"{what}, so nothing was changed. To allow prompts without {what}: "
             'MATA(..., on_no_audio="ignore")'
         )
     article = "a" if what.startswith("video") else "an"
     return NoAudioError(
         f"the model ran ({passes} forward passes) and never saw {article} {what} token (id "
-        f"{' or '.join(map(str, token_ids))}) in input_ids, so nothing was changed. "
-        f"Was the {what} given to the processor, and the processor's whole output to the "
-        f'model? To allow prompts without {what}: MATA(..., on_no_audio="ignore")'
+        f"{' or '.join(map(str, token_ids))}) in input_ids, so nothing was changed. Give the "
+        f"{what} to the processor, and everything that it returns to the model. To allow prompts "
+        f'without {what}: MATA(..., on_no_audio="ignore")'
     )
