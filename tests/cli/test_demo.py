@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from running import Mata, error_line
 
-from mata_audio.cli.progress import StageProgress
 from mata_audio.evaluation.results.significance import mcnemar_exact
 from mata_audio.pictures import MissingMatplotlibError
 from mata_audio.tiny import make_items
 
-PICTURES = ("accuracy", "gained_and_lost", "mass_by_layer", "layer_head_map", "listening")
+ON_PAGE = ("mass_by_layer", "layer_head_map", "listening")
+PICTURES = ("accuracy", "gained_and_lost", *ON_PAGE)
 
 
 def page_of(folder: Path) -> tuple[str, list[bytes]]:
@@ -62,7 +62,7 @@ def test_what_it_prints_and_writes(
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert found == {"report.html", *written}
     page, shown = page_of(folder)
-    assert shown == [(folder / "pictures" / f"{own}.svg").read_bytes() for own in PICTURES]
+    assert shown == [(folder / "pictures" / f"{own}.svg").read_bytes() for own in ON_PAGE]
     items = json.loads(page.split('id="data">')[1].split("</script>")[0])["items"]
     for own, item in zip(items, data["items"], strict=True):
         assert [answer["raw"] for answer in own["answers"]] == [
@@ -80,13 +80,13 @@ def test_a_second_demo_replaces_the_first_ones_files(mata: Mata, tmp_path: Path)
     out = tmp_path / "out"
     (out / "pictures").mkdir(parents=True)
     (out / "report.html").write_text("an earlier page")
-    (out / "pictures" / "accuracy.svg").write_text("an earlier picture")
+    (out / "pictures" / "mass_by_layer.svg").write_text("an earlier picture")
     (out / "pictures" / "mine.svg").write_text("<svg>not the demo's</svg>")
     assert mata("demo", "--items", "6", "--out", out).code == 0
     page, shown = page_of(out)
     assert "earlier" not in page
-    assert len(shown) == len(PICTURES)
-    assert shown[0] == (out / "pictures" / "accuracy.svg").read_bytes()
+    assert len(shown) == len(ON_PAGE)
+    assert shown[0] == (out / "pictures" / "mass_by_layer.svg").read_bytes()
     assert (out / "pictures" / "mine.svg").is_file()
 
 
@@ -174,21 +174,3 @@ def test_a_folder_with_files_in_it_is_not_written_to(mata: Mata, clip: Path) -> 
     outcome = mata("demo", "--keep", clip.parent)
     assert outcome.code == 2
     assert "new or empty folder" in error_line(outcome)
-
-
-def test_progress_in_a_log_file(capsys: pytest.CaptureFixture[str]) -> None:
-    with StageProgress("reading", 1000) as progress:
-        for _ in range(1000):
-            progress.advance(1)
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 10
-    assert "1,000 of 1,000 (100%)" in lines[-1]
-
-
-def test_progress_on_a_terminal(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    with StageProgress("reading", 10) as progress:
-        progress.advance(10)
-    assert "10/10" in capsys.readouterr().err

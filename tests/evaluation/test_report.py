@@ -582,3 +582,14 @@ def test_print_leaves_the_browser_out(opened: Opened) -> None:
     opened.view.emulate_media(media="print")
     assert not opened.view.locator("#browser").is_visible()
     assert opened.view.locator(".print-note").is_visible()
+
+
+def test_each_row_draws_its_intervals_to_scale() -> None:
+    """One drawing for each row of the accuracy table, over the tens around all intervals."""
+    page = render_report(results(NAMES[:1], groups=()), {})
+    drawn = re.findall(r'<svg class="intervals".*?</svg>\s*</svg>', page, re.DOTALL)
+    assert len(drawn) == 1
+    assert re.search(r"<span>40</span> <span>60&nbsp;%</span>", page)
+    lines = re.findall(r'<line class="(\w+)[^"]*" x1="([\d.]+)%" x2="([\d.]+)%"', drawn[0])
+    assert lines == [("baseline", "25.00", "75.00"), ("mata", "41.67", "91.67")]  # 45-55, 48.3-58.3
+    assert re.findall(r'<svg x="([\d.]+)%"', drawn[0]) == ["50.00", "66.67"]

@@ -1,4 +1,4 @@
-"""Pictures in the report: as they are, in a sensible order, harmless, and not too large."""
+"""Pictures in the report: unchanged, in a sensible order, harmless, and not too large."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def svg(text: str) -> bytes:
 
 
 def images(elements: Elements) -> dict[str, bytes]:
-    """Return what is in the page's pictures, by alternative text."""
+    """Return the contents of the page's pictures, by alternative text."""
     found = {}
     for tag, attributes in elements.tags:
         if tag == "img":
@@ -44,22 +44,23 @@ def images(elements: Elements) -> dict[str, bytes]:
 
 
 def test_pictures_are_in_the_page_byte_for_byte_in_order(tmp_path: Path) -> None:
-    saved = ("listening_2", "listening", "mass_by_layer", "accuracy", "a & b")
+    saved = ("listening_2", "listening", "mass_by_layer", "heatmap", "accuracy", "a & b")
     for name in saved:
         (tmp_path / f"{name}.svg").write_bytes(svg(f"saved {name}"))
-    (tmp_path / "accuracy.png").write_bytes(b"no picture for a page")
-    drawn = {"heatmap": svg("drawn heatmap"), "accuracy": svg("drawn accuracy")}
+    (tmp_path / "heatmap.png").write_bytes(b"no picture for a page")
+    repeating = {name: svg(f"drawn {name}") for name in ("accuracy", "gained_and_lost")}
+    drawn = {"ranking": svg("drawn ranking"), "heatmap": svg("drawn heatmap"), **repeating}
     elements = parsed(render_report(results(), {}, page_pictures(drawn, tmp_path)))
     shown = images(elements)
     assert list(shown.values()) == [
-        drawn["accuracy"],
         drawn["heatmap"],
+        drawn["ranking"],
         *(svg(f"saved {name}") for name in ("mass_by_layer", "listening", "listening_2", "a & b")),
     ]
     said = [alternative.split(".")[0] for alternative in shown]
-    assert said[0] == "Picture accuracy"
+    assert said[0] == "Picture heatmap"
     assert said[-1] == "Picture a & b"
-    assert "Accuracy by group, with the 95 % Wilson interval." in elements.text
+    assert "Layers against alpha: the difference to the baseline" in elements.text
     assert "Where in clip 2 the last token looks." in elements.text
     assert ("a", {"href": "#pictures"}) in elements.tags
 
@@ -79,7 +80,7 @@ def test_what_is_too_large_is_named_and_left_out(
     elements = parsed(render_report(results(), {}, page_pictures({}, tmp_path)))
     assert list(images(elements).values()) == [svg("small")]
     assert "vast is left out: its 2.0 MB are more than 2 MB." in elements.text
-    drawn = page_pictures({"accuracy": svg("w" * module.MOST_OF_ONE)})
+    drawn = page_pictures({"heatmap": svg("w" * module.MOST_OF_ONE)})
     assert drawn[0].svg is None
 
     monkeypatch.setattr(module, "MOST_OF_ALL", 2 * len(svg("one")))
@@ -114,7 +115,7 @@ def test_hostile_names_and_pictures_are_harmless(browser: Any, tmp_path: Path) -
     folder.mkdir()
     (folder / f"{NAME}.svg").write_text(HOSTILE)
     (folder / "bad.svg").write_bytes(HOSTILE.replace("</svg>", "").encode())
-    content = render_report(results(), {}, page_pictures({"accuracy": svg("fine")}, folder))
+    content = render_report(results(), {}, page_pictures({"heatmap": svg("fine")}, folder))
     elements = parsed(content)
     assert [tag for tag, _ in elements.tags].count("script") == 2
     assert NAME in elements.text
@@ -131,7 +132,7 @@ def test_hostile_names_and_pictures_are_harmless(browser: Any, tmp_path: Path) -
     view.wait_for_selector(".item")
     view.wait_for_timeout(300)
     widths = "[...document.images].map((own) => own.naturalWidth)"
-    assert view.evaluate(widths) == [40, 40, 0]  # accuracy, the hostile one, one that ends early
+    assert view.evaluate(widths) == [40, 40, 0]  # heatmap, the hostile one, one that ends early
     assert view.evaluate("window.acted") is None
     assert trouble == []
     assert [url for url in requests if not url.startswith("data:")] == [view.url]
@@ -142,7 +143,7 @@ def test_hostile_names_and_pictures_are_harmless(browser: Any, tmp_path: Path) -
 
 
 def test_pictures_stay_white_in_the_dark(browser: Any, tmp_path: Path) -> None:
-    page = render_report(results(), {}, page_pictures({"accuracy": svg("dark")}))
+    page = render_report(results(), {}, page_pictures({"heatmap": svg("dark")}))
     (tmp_path / "report.html").write_text(page, "utf-8")
     view = browser.new_page(color_scheme="dark")
     view.goto((tmp_path / "report.html").as_uri())

@@ -26,14 +26,14 @@ def run_folder(run: Path) -> Path:
 
 
 def pictures_of_run(results: Results, folder: Path) -> dict[str, Figure]:
-    """Draw a run: accuracy by group, answers gained and lost; of a sweep heatmap and ranking first.
+    """Draw a run: those of its sweep, if it is one, then accuracy, and answers gained and lost.
 
     Args:
-        results: of the run.
-        folder: where it is, which says whether it is a sweep.
+        results: the run's results.
+        folder: the run's folder, which holds ``sweep.json`` if it is a sweep.
 
     Returns:
-        The figures by the name of their files.
+        The figures by file name.
 
     Raises:
         RunError: what is stored of its sweep does not fit it.
@@ -41,10 +41,9 @@ def pictures_of_run(results: Results, folder: Path) -> dict[str, Figure]:
         MissingMatplotlibError: Matplotlib is not installed.
     """
     compared = [setting.name for setting in results.settings if setting.name != BASELINE]
-    figures: dict[str, Figure] = {}
     swept = stored_sweep(results, folder)
+    figures = _drawn(swept)
     if swept is not None and swept.ranking:
-        figures = _pictures_of_sweep(swept)
         # All settings by group would be too much to look at.
         compared = list(swept.ranking[:1])
         results = _marked(results, compared)
@@ -54,7 +53,17 @@ def pictures_of_run(results: Results, folder: Path) -> dict[str, Figure]:
     return figures
 
 
-def _pictures_of_sweep(swept: Sweep) -> dict[str, Figure]:
+def pictures_of_sweep(results: Results, folder: Path) -> dict[str, Figure]:
+    """Draw heatmap and ranking of a run that is a sweep; nothing of any other.
+
+    Arguments and errors are those of :func:`pictures_of_run`.
+    """
+    return _drawn(stored_sweep(results, folder))
+
+
+def _drawn(swept: Sweep | None) -> dict[str, Figure]:
+    if swept is None or not swept.ranking:
+        return {}
     ranked = {"ranking": ranking(swept)}
     # Settings by layer and head have no place in a grid of layers and alpha.
     return {"heatmap": heatmap(swept), **ranked} if has_grid(swept) else ranked

@@ -24,9 +24,10 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "report",
         help="make an HTML page of a run",
-        description="Write one self-contained HTML page: figures, plots, tables, pictures, and a "
-        "browser over all items with their audio and both answers. It needs no network and no "
-        "server. Pictures are those of mata pictures, and all SVG files in RUN/pictures.",
+        description="Write one self-contained HTML page: figures, tables, pictures, and a "
+        "browser over all items with their audio and answers. It needs no network and no "
+        "server. Pictures are those of a sweep, and the SVG files in RUN/pictures except "
+        "accuracy and gained_and_lost, which repeat the tables.",
         epilog=EXAMPLE,
     )
     parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a finished run")
@@ -72,21 +73,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _pictures(results: Results, run: Path) -> list[Picture]:
-    """Return the run's pictures, drawn where that can be, and those in its folder."""
+    """Return the pictures of a sweep, if they can be drawn, and those in the run's folder."""
     from mata_audio.errors import MataError
     from mata_audio.evaluation.report import page_pictures
-    from mata_audio.pictures import MissingMatplotlibError, content, pictures_of_run
+    from mata_audio.pictures import MissingMatplotlibError, content, pictures_of_sweep
     from mata_audio.pictures.of_run import FOLDER, run_folder
 
     folder = run_folder(run)
     drawn: dict[str, bytes] = {}
     missing = ""
     try:
-        drawn = {name: content(own) for name, own in pictures_of_run(results, folder).items()}
+        drawn = {name: content(own) for name, own in pictures_of_sweep(results, folder).items()}
     except MissingMatplotlibError as error:
         missing = str(error)
     except MataError as error:
-        note(f"warning: the page has no pictures of the answers: {error}")
+        note(f"warning: the page has no pictures of the sweep: {error}")
     pictures = page_pictures(drawn, folder / FOLDER)
     if missing and not pictures:
         note(f"the page has no pictures: {missing}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -17,7 +18,6 @@ from mata_audio.evaluation.report.embedding import embedded_json, page_data
 from mata_audio.evaluation.report.facts import Fact, run_facts, title_facts
 from mata_audio.evaluation.report.markers import Marker, marker
 from mata_audio.evaluation.report.pictures import Picture
-from mata_audio.evaluation.report.plots import plot
 from mata_audio.evaluation.results.number_format import (
     counted,
     equals_p,
@@ -38,6 +38,18 @@ class _Setting:
     marker: Marker
     accuracy: Accuracy | None
     paired: Paired | None
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """The part of 0 to 100 % over which intervals are drawn."""
+
+    low: int
+    high: int
+
+    def place(self, fraction: float) -> str:
+        """Return where ``fraction`` is, in percent of the width."""
+        return f"{100 * (100 * fraction - self.low) / (self.high - self.low):.2f}%"
 
 
 def render_report(
@@ -133,10 +145,18 @@ def _context(results: Results) -> dict[str, Any]:
         "notes": results.notes,
         "errors": sum(item.error is not None for item in results.items),
         "items": len(results.items),
-        "plot": plot(rows, [setting.name for setting in results.settings]),
+        "axis": _axis(rows),
         "sections": _sections(rows),
         "facts": (*run_facts(results.run), _settings_facts(results.settings)),
     }
+
+
+def _axis(rows: Sequence[Row]) -> _Axis:
+    """Return the tens around all intervals."""
+    figures = [figure for row in rows for figure in row.accuracy.values() if figure.n]
+    low = math.floor(10 * min((figure.low for figure in figures), default=0))
+    high = math.ceil(10 * max((figure.high for figure in figures), default=1))
+    return _Axis(10 * low, 10 * max(high, low + 1))
 
 
 def _sections(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:

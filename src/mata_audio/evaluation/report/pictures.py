@@ -18,9 +18,10 @@ _SVG = re.compile(
     rb"(?:\s++|<\?xml[^>]*+>|(?><!--.*?-->)|<!DOCTYPE[^>\[]*+>)*+<svg[\s>]", re.DOTALL
 )
 
+_REPEATED = ("accuracy", "gained_and_lost")
+"""Pictures that show what the page's tables show, so it leaves them out."""
+
 _CAPTIONS = {
-    "accuracy": "Accuracy by group, with the 95 % Wilson interval.",
-    "gained_and_lost": "Answers that were gained and lost against the baseline, by group.",
     "heatmap": "Layers against alpha: the difference to the baseline on the sweep's tuning part.",
     "ranking": "The sweep's settings, ranked on the tuning part, and the winner on the rest.",
     "mass_by_layer": "How much of the last token's attention goes to audio, layer by layer.",
@@ -62,15 +63,15 @@ class Picture:
 
 
 def page_pictures(drawn: Mapping[str, bytes], folder: Path | None = None) -> list[Picture]:
-    """Return the pictures of a page, in its order.
+    """Return the pictures of a page, in its order, except those that repeat its tables.
 
     Args:
         drawn: SVG content by name.
-        folder: whose ``*.svg`` files are shown too, but for those of a name that is drawn.
+        folder: its ``*.svg`` files are added, except those whose names are in ``drawn``.
     """
-    found = [_within(name, svg) for name, svg in drawn.items()]
+    found = [_within(name, svg) for name, svg in drawn.items() if name not in _REPEATED]
     for path in sorted(folder.glob("*.svg")) if folder is not None and folder.is_dir() else ():
-        if path.stem not in drawn and path.is_file():
+        if path.stem not in (*drawn, *_REPEATED) and path.is_file():
             found.append(_read(path))
     known = list(_CAPTIONS)
     found.sort(key=lambda own: known.index(_base(own.name)) if _base(own.name) in known else 99)
