@@ -141,7 +141,7 @@ def test_markdown_and_json_hold_both_columns(reproduction: Reproduction, tmp_pat
 def test_text_says_prompt_reader_and_release(reproduction: Reproduction) -> None:
     text = as_text(reproduction)
     assert "prompt question, answers read by whole, greedy, at most 4 new tokens" in text
-    assert "a release that is not known (mmau-test-mini.json sha256 " in text
+    assert "an unknown release (mmau-test-mini.json sha256 " in text
     assert "the paper's is MMAU v05.15.25" in text
     assert "model tiny (given for Qwen/Qwen2.5-Omni-7B), float32, sdpa" in text
     assert "layers 20-27: multiply, alpha 0.1, layers 9-11 of 0-11, all heads" in text
@@ -249,7 +249,7 @@ def test_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"data": {"mmsu": "x"}}, "no such data: 'mmsu'; allowed are mmau, mmar, mmau-test-mini"),
         ({"models": {"gpt": "x"}}, "no such model: 'gpt'; allowed are qwen2-audio"),
         ({"only": ["gpt"]}, "no such model: 'gpt'"),
-        ({"data": {"mmau": __file__}}, "say which file it is (mmau-test-mini or mmau-test)"),
+        ({"data": {"mmau": __file__}}, "or name the file's split (mmau-test-mini or mmau-test)"),
         ({"split": "test"}, "split cannot be chosen here"),
         ({"limit": 0}, "limit must be a whole number of at least 1"),
     ],

@@ -1,4 +1,4 @@
-"""Grids, presets, and choosing on one part to report on another."""
+"""Grids, presets, and choosing on one part of the items to report on another."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_the_division_is_even_stable_and_seeded() -> None:
 
 
 def test_the_winner_is_chosen_on_one_part_and_reported_on_the_other() -> None:
-    """One setting is right wherever the tuning part is, the other wherever it is not."""
+    """One setting is right on the tuning part only, the other on the rest only."""
     tuning = {f"i{n}" for n in range(10)}
     items = [
         item(n, baseline=False, lucky=f"i{n}" in tuning, unlucky=f"i{n}" not in tuning)
@@ -99,7 +99,7 @@ def test_the_winner_is_chosen_on_one_part_and_reported_on_the_other() -> None:
     assert found.winner == "lucky"
     assert found.tuning.paired["lucky"].gained == 10
     assert found.held_out.paired["lucky"].gained == 0
-    assert "not told apart from no change" in as_text(found)
+    assert "This could be chance" in as_text(found)
     assert found.tuning.paired["lucky"].p_holm == pytest.approx(2 * found.tuning.paired["lucky"].p)
 
 
@@ -147,7 +147,7 @@ def test_too_few_items_and_no_answers_are_refused(tmp_path: Path) -> None:
 
     records = [{**record, "answer": ""} for record in json.loads(text)]
     (folder / "mmau-test.json").write_text(json.dumps(records))
-    with pytest.raises(DataError, match="no answers that could be scored"):
+    with pytest.raises(DataError, match="no answers to score by"):
         sweep("tiny", "mmau", tmp_path / "a", grid(), data=folder, split="test")
     with pytest.raises(SettingsError, match="99"):
         sweep("tiny", "tiny", tmp_path / "a", [NamedSetting("x", MATA(layers=[99]))], limit=24)

@@ -1,1 +1,1 @@
-"""The paper's tables, published beside measured."""
+"""Reproducing the paper's tables: published figures next to measured ones."""

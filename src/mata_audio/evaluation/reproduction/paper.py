@@ -1,6 +1,6 @@
 """The tables of the paper (MATA, arXiv 2509.18816) as data: its figures, models and settings.
 
-Every figure here is the paper's, in percent, as published; nothing here was measured.
+All figures are the paper's own, in percent, as published; none was measured by this project.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MATA_NAME: Final = "MATA"
 
 @dataclass(frozen=True)
 class Published:
-    """The paper's accuracies in percent; None, or no group, where it gives no number."""
+    """The paper's accuracies in percent; None, or no group, if it gives no number."""
 
     average: float | None
     groups: Mapping[str, float] = field(default_factory=dict)
@@ -31,10 +31,10 @@ class PaperModel:
     """A model of the paper.
 
     Args:
-        key: what ``--model`` and ``--only`` call it.
-        title: for people.
+        key: name for ``--model`` and ``--only``.
+        title: name shown to people.
         hub: hub id.
-        template: prompt template, by the model's own name wherever its files are.
+        template: prompt template; fixed, because the files may be in a folder of any name.
     """
 
     key: str
@@ -50,9 +50,9 @@ class Ablation:
     Args:
         name: the setting in words.
         alpha: strength.
-        layers: of the paper's 28; None for the published ones.
-        average: the paper's figure; None where it gives none.
-        finding: the paper's words; empty where it has none.
+        layers: layers of the paper's 28; None for the published ones.
+        average: the paper's figure; None if it gives none.
+        finding: the paper's words; empty if it has none.
     """
 
     name: str
@@ -72,16 +72,15 @@ class PaperTable:
     """One model on one split of one benchmark.
 
     Args:
-        model: which.
+        model: the model.
         task: name of the task.
-        split: of the task.
+        split: the task's split.
         benchmark: task and split, for people.
         baseline: the paper's figures without MATA.
-        mata: the paper's figures with it.
-        release: how the name of the paper's release of the data begins; None where the paper
-            names none.
+        mata: the paper's figures with MATA.
+        release: start of the name of the paper's data release; None if the paper names none.
         ablations: further settings on the same items.
-        reference: another figure that the paper sets beside these, in words.
+        reference: another figure that the paper compares with these, in words.
     """
 
     model: PaperModel
@@ -105,7 +104,7 @@ class PaperTable:
         return f"{self.model.title} on {self.benchmark}"
 
     def settings(self, depth: int, ablations: bool = True) -> tuple[NamedSetting, ...]:
-        """Return what is compared with the baseline on a decoder of ``depth`` layers."""
+        """Return the settings to compare with the baseline on a decoder of ``depth`` layers."""
         more = self.ablations if ablations else ()
         return (NamedSetting(MATA_NAME, MATA()), *(each.setting(depth) for each in more))
 

@@ -1,4 +1,4 @@
-"""``reproduce``: the tables of the paper, for the models and data that are there."""
+"""``reproduce``: run the paper's tables for which there are models and data."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Measured:
     """A table of the paper that was run.
 
     Args:
-        table: with the paper's figures.
-        folder: of the run.
-        results: what was measured.
-        submissions: prediction files by setting name, where the benchmark hides its answers.
+        table: the table, with the paper's figures.
+        folder: the run's folder.
+        results: the measured results.
+        submissions: prediction files by setting name, if the benchmark hides its answers.
     """
 
     table: PaperTable
@@ -50,9 +50,14 @@ class Measured:
 
 @dataclass(frozen=True)
 class Missing:
-    """A table that was not run: its ``"model"`` or its ``"data"`` is not there, and how to get it.
+    """A table that was not run because its model or its data is missing.
 
-    ``name`` is the model's key, or the data's.
+    Args:
+        table: the table.
+        what: ``"model"`` or ``"data"``.
+        name: key of the model or of the data.
+        reason: what is wrong.
+        advice: how to get it.
     """
 
     table: PaperTable
@@ -73,13 +78,13 @@ class FailedTable:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came of every table that was asked for; each is in one or more of these.
+    """The outcome of every selected table.
 
     Args:
-        tables: all that were asked for, in the paper's order.
-        measured: those that were run.
-        missing: those that were not, once for the model and once for the data.
-        failed: those that went wrong.
+        tables: all selected tables, in the paper's order.
+        measured: tables that were run.
+        missing: tables that were not run, once for the model and once for the data.
+        failed: tables whose run failed.
     """
 
     tables: tuple[PaperTable, ...]
@@ -98,21 +103,20 @@ def reproduce(
     report: Report | None = None,
     **options: Any,
 ) -> Reproduction:
-    """Run the paper's tables, each in a folder of its own; the same call goes on where it stopped.
+    """Run the paper's tables, each in a separate folder; to resume, make the same call again.
 
     Args:
-        out: folder of the run folders.
+        out: folder for the run folders.
         data: folder or hub id by task (``"mmau"``, ``"mmar"``), or by task and split
-            (``"mmau-test-mini"``), where it may also be a question file.
-        models: folder or hub id by key of ``MODELS`` in ``paper.py``, for those
-            that are not to come from the hub.
+            (``"mmau-test-mini"``); in the latter case also a question file.
+        models: folder or hub id by key of ``MODELS`` in ``paper.py``; all others come from the hub.
         only: keys of the models to run; None for all.
         ablations: also run the layers and alphas that the paper compares.
         report: called with a table and its progress when its run starts and after every batch.
-        options: fields of :class:`mata_audio.evaluation.Options` but ``split`` and ``ids``.
+        options: fields of :class:`mata_audio.evaluation.Options`, except ``split`` and ``ids``.
 
     Returns:
-        The measured tables, those that are missing with the reason, and those that failed.
+        The measured tables, the missing ones with the reason, and the failed ones.
 
     Raises:
         SettingsError: an unknown key, or an option that is not allowed.
@@ -159,7 +163,7 @@ def reproduce(
 
 
 def data_keys() -> list[str]:
-    """Return what ``data`` may be keyed by: tasks, and tasks with a split."""
+    """Return the allowed keys of ``data``: tasks, and tasks with a split."""
     splits = _splits()
     return [*splits, *(f"{task}-{split}" for task in splits for split in splits[task])]
 
@@ -184,14 +188,14 @@ def _run(
     show(Progress(len(plan.items)))
     try:
         results = run_plan(plan, RunFolder(folder), show)
-    except SettingsError:  # wrong use, which would be so for the other tables too
+    except SettingsError:  # wrong use: the other tables would fail in the same way
         raise
     except ModelLoadError as error:
         return _missing_model(table, str(error))
     except MataError as error:
         return FailedTable(table, folder, str(error))
     finally:
-        gc.collect()  # so that the next model finds this one's memory free
+        gc.collect()  # frees this model's memory for the next one
     if not any(item.answers for item in results.items):
         first = next((item.error for item in results.items), "there were no items")
         return FailedTable(table, folder, f"no item has an answer; the first error: {first}")
@@ -204,7 +208,7 @@ def _depth(source: str | Path, options: Options) -> int | str:
     """Return how many decoder layers a model has, or why it cannot be used."""
     try:
         found = find_model(source, trust_remote_code=options.trust_remote_code)
-        load_processor(found)  # before hours of work that would end for the want of a small file
+        load_processor(found)  # fails now, rather than after hours, if a small file is missing
         return locate(skeleton(found, options.attn_implementation)).depth
     except (ModelLoadError, UnsupportedModelError) as error:
         return str(error)
@@ -217,8 +221,8 @@ def _data_of(table: PaperTable, data: Mapping[str, str | Path]) -> str | Path | 
 def _missing_model(table: PaperTable, reason: str) -> Missing:
     model = table.model
     advice = (
-        f"it comes from the hub when it is first used; without a network: hf download {model.hub} "
-        f"--local-dir FOLDER elsewhere, then --model {model.key}=FOLDER"
+        f"it is downloaded from the hub on first use; without a network, run hf download "
+        f"{model.hub} --local-dir FOLDER elsewhere, then give --model {model.key}=FOLDER"
     )
     return Missing(table, "model", model.key, reason, advice)
 
@@ -247,11 +251,9 @@ def _check_arguments(
         if len(splits) > 1 and Path(where).expanduser().is_file():
             parts = " or ".join(f"{task}-{split}" for split in splits)
             raise SettingsError(
-                f"{where} is one question file, but {task} stands for several: name the folder, "
-                f"or say which file it is ({parts})"
+                f"{where} is one question file, but {task} has several splits: give the folder, "
+                f"or name the file's split ({parts})"
             )
     for field in ("split", "ids"):
         if field in options:
-            raise SettingsError(
-                f"{field} cannot be chosen here: each table of the paper has its own"
-            )
+            raise SettingsError(f"{field} cannot be chosen here: each table of the paper fixes it")

@@ -1,4 +1,4 @@
-"""Many settings from one prefill: grids and presets, ranked on one part, reported on the rest."""
+"""Sweeps: many settings from one prefill, ranked on one part of the items, reported on the rest."""
 
 from mata_audio.evaluation.sweep.grid import PRESETS, grid, preset
 from mata_audio.evaluation.sweep.sweep import Sweep, sweep

@@ -25,20 +25,20 @@ from mata_audio.storage.run_folder import RunFolder
 DIVISION = "sweep.json"
 
 FEWEST_ITEMS = 20
-"""Ten to choose on and ten to report on; fewer say nothing."""
+"""Ten to choose on and ten to report on; fewer are too few to show anything."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep found.
+    """The result of a sweep.
 
     Args:
-        results: the whole run, every setting on every item.
-        tuning_ids: the items that settings were ranked on.
-        ranking: setting names, best on the tuning part first.
+        results: the whole run: every setting on every item.
+        tuning_ids: ids of the items that settings were ranked on.
+        ranking: setting names, the best on the tuning part first.
         tuning: figures of the tuning part; p values are Holm-adjusted over the grid.
-        held_out: figures of the rest. Only those of the winner are free of choosing.
-        winner: the best setting on the tuning part; None where none gains more than it loses.
+        held_out: figures of the rest. Only the winner's are free of selection bias.
+        winner: the best setting on the tuning part; None if none gains more than it loses.
     """
 
     results: Results
@@ -65,23 +65,25 @@ def sweep(
     report: Callable[[Progress], None] | None = None,
     **options: Any,
 ) -> Sweep:
-    """Run every setting on every item, each item from one prefill, and choose honestly.
+    """Run every setting on every item, each item from one prefill, and choose the best setting.
+
+    Settings are ranked on one part of the items and reported on the rest.
 
     Args:
         model: as for :func:`mata_audio.evaluation.evaluate`.
-        task: the same.
-        out: folder of the run, which goes on when it was stopped; ``winner.json`` there is the
-            chosen setting, with what it was tuned on.
+        task: as for :func:`mata_audio.evaluation.evaluate`.
+        out: the run's folder; a stopped run resumes. The chosen setting is saved there as
+            ``winner.json``, with a note of what it was tuned on.
         settings: from :func:`grid` or :func:`preset`, or your own.
         data: the benchmark's folder, question file or hub id.
         tuning_share: share of the items that settings are ranked on.
-        split_seed: of the division of the items, which is even over the first grouping.
+        split_seed: seed for dividing the items; every group of the first grouping is divided alike.
         report: called with the progress after every batch.
         options: fields of :class:`mata_audio.evaluation.Options`.
 
     Raises:
         SettingsError: no settings, or too few items for two parts.
-        DataError: the split has no answers to choose by.
+        DataError: the split hides its answers, so nothing can be chosen by them.
         MataError: as for :func:`mata_audio.evaluation.evaluate`.
     """
     if not settings:
@@ -98,9 +100,9 @@ def sweep_plan(
     report: Callable[[Progress], None],
     how: Mapping[str, Any] | None = None,
 ) -> Sweep:
-    """Run or continue a plan and rank its settings; errors as for :func:`sweep`.
+    """Run or resume a plan and rank its settings; errors as for :func:`sweep`.
 
-    ``how``, JSON data that says how the settings were found, goes into the winner's file.
+    ``how`` is JSON data on how the settings were found; it is saved in the winner's file.
     """
     check_divisible(plan, tuning_share)
     results = run_plan(plan, folder, report)
@@ -110,7 +112,7 @@ def sweep_plan(
 
 
 def _write(found: Sweep, plan: Plan, folder: Path, how: Mapping[str, Any] | None) -> None:
-    """Write how the items were divided, and the winner as a setting; an earlier one goes."""
+    """Write how the items were divided, and the winner's setting; an earlier winner is removed."""
     account = {
         "tuning_ids": found.tuning_ids,
         "ranking": found.ranking,
@@ -133,10 +135,10 @@ def _write(found: Sweep, plan: Plan, folder: Path, how: Mapping[str, Any] | None
 
 
 def stored_sweep(results: Results, folder: Path) -> Sweep | None:
-    """Return the sweep that a run's folder holds; None where the run is no sweep.
+    """Return the sweep stored in a run's folder; None if the run is not a sweep.
 
     Raises:
-        RunError: what is stored of the sweep does not fit the run.
+        RunError: the stored sweep does not fit the run.
     """
     path = folder / DIVISION
     if not path.exists():
@@ -145,7 +147,7 @@ def stored_sweep(results: Results, folder: Path) -> Sweep | None:
         ids = json.loads(path.read_text(encoding="utf-8"))["tuning_ids"]
         known = {item.id for item in results.items}
         if not ids or not known.issuperset(ids):
-            raise ValueError("its items are not those of the run")
+            raise ValueError("its items are not the run's")
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} cannot be used ({error}): run the sweep again") from error
     return rank(results, ids)
@@ -158,7 +160,7 @@ def rank(results: Results, tuning_ids: Sequence[str]) -> Sweep:
     tuning = figures_of([item for item in results.items if item.id in chosen_on], names)
     rest = figures_of([item for item in results.items if item.id not in chosen_on], names)
     compared = [name for name in names if name != BASELINE and name in tuning.paired]
-    # Of settings that gain as much, the one that was named first.
+    # Ties keep the order in which the settings were given.
     ranking = tuple(sorted(compared, key=lambda name: -tuning.paired[name].difference))
     best = ranking[0] if ranking and tuning.paired[ranking[0]].difference > 0 else None
     return Sweep(results, tuple(tuning_ids), ranking, tuning, rest, best)
@@ -167,7 +169,7 @@ def rank(results: Results, tuning_ids: Sequence[str]) -> Sweep:
 def tuning_part(
     task: Task, items: Sequence[ItemResult | Item], share: float, seed: int
 ) -> tuple[str, ...]:
-    """Return the ids to choose on: :func:`divided` over the task's first grouping."""
+    """Return the ids to choose on: :func:`divided` by the task's first grouping."""
     grouping = task.groupings[0].key if task.groupings else ""
     return divided(items, grouping, share, seed)
 
@@ -175,9 +177,9 @@ def tuning_part(
 def divided(
     items: Sequence[ItemResult | Item], grouping: str, share: float, seed: int
 ) -> tuple[str, ...]:
-    """Return the ids of the tuning part: the same for the same seed, in every group its share.
+    """Return the ids of the tuning part: this share of every group, always the same for a seed.
 
-    Which part an item is in depends on the seed and the ids of its group alone.
+    An item's part depends only on the seed and the ids of its group.
     """
     groups: dict[str, list[str]] = {}
     for item in items:
@@ -190,7 +192,7 @@ def divided(
 
 
 def check_divisible(plan: Plan, tuning_share: float) -> None:
-    """Refuse a plan whose items cannot be divided into a part to choose on and one to report on.
+    """Check that a plan's items can be divided into a part to choose on and one to report on.
 
     Raises:
         SettingsError: too few items, or an impossible share.
@@ -201,8 +203,8 @@ def check_divisible(plan: Plan, tuning_share: float) -> None:
     labelled = [item for item in plan.items if plan.task.unscored_reason(item) is None]
     if not labelled:
         raise DataError(
-            f"{plan.task.title} {plan.dataset.split} has no answers that could be scored, so no "
-            "setting can be chosen on it: use a split with answers"
+            f"{plan.task.title} {plan.dataset.split} has no answers to score by, so no setting "
+            "can be chosen on it: use a split with answers"
         )
     if len(labelled) < FEWEST_ITEMS:
         raise SettingsError(
