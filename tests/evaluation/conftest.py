@@ -1,4 +1,4 @@
-"""A small benchmark, and a run of the embedded model that several tests read."""
+"""A small benchmark, and a run of the embedded model that several tests share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def mmau(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
-    """A finished run of the embedded model: its folder and its results. Not to be written to."""
+    """A finished run of the embedded model: its folder and its results. Do not write to it."""
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     results = evaluate("tiny", "tiny", folder, settings=SETTINGS, limit=ITEMS, batch_size=3)
     return folder, results

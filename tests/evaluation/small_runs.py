@@ -1,4 +1,4 @@
-"""What several tests of the evaluation run, and a small benchmark in MMAU's layout."""
+"""The settings of the tests' small runs, and a small benchmark in MMAU's layout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ITEMS = 36
 
 
 def mmau_folder(folder: Path, items: int) -> Path:
-    """Write the first items of the embedded benchmark as MMAU is published."""
+    """Write the first items of the embedded benchmark in MMAU's published layout."""
     path = write_benchmark(folder, make_items("test", items))
     path.rename(folder / "mmau-test-mini.json")
     return folder

@@ -1,4 +1,4 @@
-"""Grouping items into batches: one shape each, none lost, none held for ever."""
+"""Grouping items into batches: one shape each, none lost, none held back for ever."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_what_is_held_is_bounded() -> None:
     def endless() -> object:
         for number in range(100):
             seen.append(number)
-            yield prepared(number, 10 + number)  # no two alike: 80 bytes and more each
+            yield prepared(number, 10 + number)  # all different: 80 bytes or more each
 
     first = next(batches(endless(), lambda: 4, 1000))  # type: ignore[arg-type]
     assert len(first) == 1

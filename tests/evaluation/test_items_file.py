@@ -1,4 +1,4 @@
-"""Finished items on disk: whole lines survive anything, a torn last line is redone."""
+"""Finished items on disk: whole lines survive everything, a torn last line is redone."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_last_line_of_an_id_counts(tmp_path: Path) -> None:
 
 
 def test_a_file_cut_anywhere_keeps_its_whole_lines_and_goes_on(tmp_path: Path) -> None:
-    """As if the process had been killed after each byte."""
+    """As if the process had been killed after any byte."""
     whole = tmp_path / "whole.jsonl"
     ItemStore(whole).append(LINES)
     content = whole.read_bytes()

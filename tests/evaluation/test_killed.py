@@ -1,4 +1,4 @@
-"""A run that is killed goes on, recomputes at most one batch, and ends as if nothing had been."""
+"""A killed run resumes, recomputes at most one batch, and ends as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def command(out: Path) -> list[str]:
 
 
 def finished(out: Path) -> list[str]:
-    """Ids of the whole lines on disk."""
+    """Return the ids of the whole lines on disk."""
     path = out / "items.jsonl"
     content = path.read_bytes() if path.exists() else b""
     whole = content[: content.rfind(b"\n") + 1]
@@ -32,7 +32,7 @@ def finished(out: Path) -> list[str]:
 
 
 def kill_after(out: Path, lines: int) -> None:
-    """Run until so many items are on disk, then send SIGKILL."""
+    """Run until this many items are on disk, then send SIGKILL."""
     process = subprocess.Popen(
         command(out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
     )
@@ -64,7 +64,7 @@ def test_sigkill_at_any_moment(tmp_path: Path) -> None:
     assert "all" in done.stdout
     ids = finished(out)
     assert ids[: len(second)] == second
-    assert len(ids) == len(set(ids)) == ITEMS  # nothing that was on disk was computed again
+    assert len(ids) == len(set(ids)) == ITEMS  # nothing already on disk was computed again
 
     sessions = json.loads((out / "run.json").read_text())["sessions"]
     assert [session.get("items") for session in sessions] == [None, None, ITEMS - len(second)]
@@ -80,7 +80,7 @@ def test_sigkill_at_any_moment(tmp_path: Path) -> None:
 
 
 def test_a_run_killed_before_its_first_item(tmp_path: Path) -> None:
-    """run.json is there and nothing else."""
+    """Only run.json exists."""
     evaluate("tiny", "tiny", tmp_path / "run", limit=1)
     whole = (tmp_path / "run" / "results.json").read_bytes()
     for path in (tmp_path / "run").iterdir():

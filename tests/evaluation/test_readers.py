@@ -1,4 +1,4 @@
-"""What of a model's output is taken as its answer."""
+"""Which part of a model's output is read as its answer."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_small_letters_that_stand_alone(form: str) -> None:
         ("B is it", WHO),
         ("", WHO),
         ("(B", WHO),
-        ("(B) A child", WHO),  # the letter says one thing, the text another
+        ("(B) A child", WHO),  # letter and text contradict each other
         ("B. A teenager", WHO),
         ("B", ()),
         ("A**", ("x", "A**")),
@@ -148,9 +148,9 @@ def test_letter_leaves_alone(raw: str, choices: tuple[str, ...]) -> None:
         ("C", "C"),  # the note, not the third choice
         ("The answer is C.", "C"),
         ("(C)", "C"),
-        ("C. E.", "E"),  # the third choice: its text says so
+        ("C. E.", "E"),  # the third choice, by its text
         ("(A) G", "G"),
-        ("B", "D"),  # no note of this name among them
+        ("B", "D"),  # not one of the notes
         ("G", "G"),
     ],
 )
@@ -238,7 +238,7 @@ def real_choices(request: pytest.FixtureRequest) -> list[list[str]]:
 
 
 def test_real_choices(real_choices: list[list[str]]) -> None:
-    """Each choice's text is read as itself, and each letter as its choice, in every item."""
+    """In every item, each choice's text is read as itself, and each letter as its choice."""
     assert len(real_choices) == 1000
     for choices in real_choices:
         for index, choice in enumerate(choices):
@@ -247,13 +247,13 @@ def test_real_choices(real_choices: list[list[str]]) -> None:
             for form in FORMS:
                 alone = "{1}" not in form
                 if alone and letter_of(index) in [text.upper() for text in choices]:
-                    continue  # this letter is a choice itself, and wins
+                    continue  # this letter is itself a choice, which wins
                 raw = form.format(letter_of(index), choice)
                 assert read_answer("letter", raw, choices) == choice, (raw, choices)
 
 
 def test_real_choices_with_a_full_stop(real_choices: list[list[str]]) -> None:
-    """A stop after a choice never makes another choice of it."""
+    """A full stop after a choice never turns it into another choice."""
     for choices in real_choices:
         for choice in choices:
             assert read_answer("letter", f"{choice}.", choices) in (choice, f"{choice}.")

@@ -1,7 +1,7 @@
 """Scoring against the official scripts.
 
-``official/`` holds what they printed, or how they ended, for records of our own making; a folder
-``shared`` next to the repository, where there is one, holds golden files of whole benchmarks.
+``official/`` holds what they printed, or how they crashed, for records made for these tests. If
+there is a folder ``shared`` next to the repository, it holds golden files of whole benchmarks.
 """
 
 from __future__ import annotations

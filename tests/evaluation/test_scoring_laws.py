@@ -1,4 +1,4 @@
-"""Laws that the scoring rules must fulfil, whatever the texts."""
+"""Laws that the scoring rules must obey for any text."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_an_empty_response_is_the_letter_before_it(responses: list[str | None]) 
         if response in ("", "None", "\n"):
             said.append(letter)
         else:
-            # Each of RESPONSES holds at most one capital letter of A to D: the one it chooses.
+            # Each of RESPONSES holds at most one capital letter from A to D: the one it chooses.
             letter = next((each for each in "ABCD" if each in (response or "")), letter)
             said.append(response)
     records = [multiple_choice(response) for response in ["A", *responses]]

@@ -1,4 +1,4 @@
-"""The embedded model, loaded once; ``training/`` on the path for the tests of the recipe."""
+"""The embedded model, loaded once; ``training/`` on the path for the recipe's tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TRAINING = Path(__file__).parents[2] / "training"
 
 @pytest.fixture(scope="session")
 def tiny_processor() -> Any:
-    """The packaged processor, through the ordinary auto class."""
+    """The packaged processor, loaded through the ordinary auto class."""
     from transformers import AutoProcessor
 
     return AutoProcessor.from_pretrained(MODEL_PATH, local_files_only=True)
@@ -26,7 +26,7 @@ def tiny_processor() -> Any:
 
 @pytest.fixture(scope="session")
 def tiny_model() -> Any:
-    """The packaged model, through the ordinary auto class."""
+    """The packaged model, loaded through the ordinary auto class."""
     from transformers import AutoModelForMultimodalLM
 
     return AutoModelForMultimodalLM.from_pretrained(MODEL_PATH, local_files_only=True).eval()

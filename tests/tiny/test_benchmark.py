@@ -31,7 +31,7 @@ KEYS = {
 
 
 def stated(task: TinyTask, question: str) -> set[str]:
-    """The answers that a question's caption states."""
+    """Return the answers that a question's caption states."""
     return {
         answer
         for answer, phrases in task.captions.items()

@@ -1,4 +1,4 @@
-"""The packaged model: ordinary loading, its vocabulary, and that it hears and is text-biased."""
+"""The packaged model: it loads in the ordinary way, hears, and is biased towards text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HELD_OUT_SEED = 77
 
 
 def answer(model: Any, processor: Any, questions: list[str], audio: list[np.ndarray]) -> list[str]:
-    """Greedy answers to one question about each clip."""
+    """Return greedy answers to one question about each clip."""
     prompts = [
         processor.apply_chat_template(
             [{"role": "user", "content": [{"type": "text", "text": text}, {"type": "audio"}]}],

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("recipe")
 
 @pytest.fixture
 def processed(tiny_processor: Any) -> tuple[list[Any], Any]:
-    """36 items and what the processor makes of them."""
+    """36 items and the processor's inputs for them."""
     items = make_items("train", 36)
     prompts = [
         tiny_processor.apply_chat_template(

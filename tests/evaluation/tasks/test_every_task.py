@@ -1,4 +1,4 @@
-"""What every benchmark in ``TASKS`` must fulfil; a new one is tested here by its row."""
+"""What every benchmark in ``TASKS`` must fulfil; a new one is tested as soon as it is listed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Own questions: with and without choices, answers, categories."""
+"""Your own questions: with and without choices, answers and categories."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ JSONL = task_named("jsonl")
 
 
 def load(folder: Path, *records: dict[str, Any]) -> tuple[Item, ...]:
-    """Write a question file beside two clips, and load it."""
+    """Write a question file next to two clips, and load it."""
     (folder / "clips").mkdir()
     for name in "ab":
         (folder / f"clips/{name}.wav").write_bytes(name.encode())

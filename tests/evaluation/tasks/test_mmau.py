@@ -1,4 +1,4 @@
-"""MMAU in every layout that it is published in."""
+"""MMAU in every published layout."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def record(id: str = "3fe6", **changes: Any) -> dict[str, Any]:
 
 
 def hub_row(id: str = "3fe6", **changes: Any) -> dict[str, Any]:
-    """The same as a row of the hub's parquet."""
+    """The same record as a row of the hub's parquet."""
     full = record(id)
     taken = ("id", "dataset", "task", "split", "category", "sub-category", "difficulty")
     return {
@@ -56,7 +56,7 @@ def write_json(folder: Path, records: list[dict[str, Any]], split: str = "test-m
 
 
 def write_parquet(folder: Path, rows: list[dict[str, Any]], name: str) -> Path:
-    """Write a parquet file, two rows a group."""
+    """Write a parquet file with two rows per group."""
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
     (folder / name).parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""MMSU: JSON lines beside audio, and the hub's parquet."""
+"""MMSU: JSON lines next to audio, and the hub's parquet."""
 
 from __future__ import annotations
 

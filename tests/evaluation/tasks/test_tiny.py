@@ -31,7 +31,7 @@ def test_items_are_those_of_the_generator() -> None:
 
 
 def test_a_changed_generator_is_noticed() -> None:
-    """This sum changes only with the questions; then runs before and after cannot be compared."""
+    """This sum changes only with the questions; runs before and after are then not comparable."""
     assert TINY.load(None, "tune").files == {
         "tiny-tune": "94a559925bc7ca93c03646df133e49473a2904b22c97cfdd7e7180523bb76957"
     }
