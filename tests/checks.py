@@ -1,7 +1,9 @@
-"""Comparing what the product did with the float64 reference."""
+"""Compare what the product did with the float64 reference."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ TOLERANCE = 1e-5
 NEW_TOKENS = 6
 
 SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
-# Three ways through the core: scaled keys; rows rewritten by choice of formula; by choice of heads.
+# The three code paths: scaled keys; rows rewritten because of the formula; because of the heads.
 SETTINGS = [SETTING, {**SETTING, "formula": "absolute"}, {**SETTING, "heads": [1, 2]}]
 
 each_setting = pytest.mark.parametrize(
@@ -38,7 +40,7 @@ QUESTIONS: list[tuple[str, list[float]]] = [
 def greedy(subject: Subject, **options: Any) -> dict[str, Any]:
     """Arguments of a greedy ``generate`` that returns every step's logits.
 
-    Special tokens are left out: a random model would end at once, or answer with audio tokens.
+    Special tokens are suppressed: a random model would end at once or answer with audio tokens.
     """
     return {
         "max_new_tokens": NEW_TOKENS,
@@ -50,8 +52,19 @@ def greedy(subject: Subject, **options: Any) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def using_backend(model: Any, backend: str) -> Iterator[None]:
+    """Let a model attend by ``backend`` for as long as the block runs."""
+    before = model.config._attn_implementation
+    model.set_attn_implementation(backend)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
+
+
 def rows_in_pieces(prompt: Prompt, total: int, data: st.DataObject) -> Tensor:
-    """The active rows of a prompt and what follows it, read in drawn pieces, (batch, total)."""
+    """Active rows of a prompt and later tokens, read in drawn pieces, shape (batch, total)."""
     got = torch.zeros(prompt.batch, total, dtype=torch.bool)
     past = 0
     while past < total:
@@ -74,10 +87,9 @@ def expected_logits(
     subject: Subject, inputs: dict[str, Tensor], generated: Tensor, **setting: Any
 ) -> tuple[Tensor, Tensor]:
     """Reference logits of each generated token, (batch, new, vocabulary): (steered, baseline)."""
-    width = inputs["input_ids"].shape[1]
     steered = subject.expected(inputs, Steering(**setting), generated=generated)
     baseline = subject.expected(inputs, Steering([]), generated=generated)
-    return steered[:, width - 1 : -1], baseline[:, width - 1 : -1]
+    return steered, baseline
 
 
 def assert_generated_exactly(
@@ -90,7 +102,7 @@ def assert_generated_exactly(
     assert_close(got, steered)
     heard = (inputs["input_ids"] == subject.audio_token_id).any(1)
     effect = (steered - baseline).abs().amax((1, 2))
-    assert (effect[heard] > 100 * TOLERANCE).all(), "the setting must matter for the test to say so"
+    assert (effect[heard] > 100 * TOLERANCE).all(), "a setting without effect proves nothing"
     assert (effect[~heard] == 0).all()
 
 

@@ -1,4 +1,4 @@
-"""Small models, built once for the whole run."""
+"""Small models, built once per test run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def qwen2_audio_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def omni_thinker_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A saved random Qwen2.5-Omni thinker; with its processor where torchvision is installed."""
+    """A saved random Qwen2.5-Omni thinker; with its processor if torchvision is installed."""
     model = models.seeded(
         transformers.Qwen2_5OmniThinkerForConditionalGeneration, models.omni_thinker_config()
     )

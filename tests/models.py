@@ -34,7 +34,7 @@ DECODER = {
     "num_attention_heads": HEADS,
     "num_key_value_heads": KEY_HEADS,
     "max_position_embeddings": 4096,
-    "initializer_range": 0.08,  # scores of order one, so that the intervention shows
+    "initializer_range": 0.08,  # scores of order one, so that the intervention has a visible effect
 }
 
 
@@ -73,7 +73,7 @@ def qwen2_audio_processor() -> transformers.Qwen2AudioProcessor:
 
 
 def omni_processor() -> transformers.Qwen2_5OmniProcessor:
-    """The real processor; without torchvision, which its video part needs, audio and text alone."""
+    """The real processor; without torchvision, which its video part needs, only audio and text."""
     parts = {
         "feature_extractor": _feature_extractor(),
         "tokenizer": tokenizer(),
@@ -86,7 +86,7 @@ def omni_processor() -> transformers.Qwen2_5OmniProcessor:
     check = "check_argument_for_proper_class"
     with mock.patch.object(transformers.Qwen2_5OmniProcessor, check, return_value=None):
         processor = transformers.Qwen2_5OmniProcessor(None, None, **parts)
-    # Transformers 5.17 asks both for this, also where there is nothing to see.
+    # Transformers 5.17 reads this from both, even if there is nothing to see.
     processor.image_processor = processor.video_processor = SimpleNamespace(merge_size=2)
     return processor
 
@@ -220,7 +220,7 @@ def seeded(model_class: type, config: object, seed: int = 0) -> torch.nn.Module:
 
 
 def save(model: torch.nn.Module, processor: object, folder: Path) -> Path:
-    """Write a model folder as users have them on disk."""
+    """Write a model folder like those that users have on disk."""
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder

@@ -222,7 +222,8 @@ def reference_logits(
 ) -> Tensor:
     """Logits of every position, shape (batch, length, vocabulary), float64.
 
-    The whole sequence is read at once, without a cache.
+    With ``generated``, only the logits from which those tokens were chosen, shape (batch, new,
+    vocabulary). The whole sequence is read at once, without a cache.
 
     Args:
         twin: of the model under test, from :func:`double`.
@@ -231,7 +232,7 @@ def reference_logits(
         layout: of the model's family.
         audio_token_id: id at audio positions.
         prompt_tokens: real tokens of each prompt, if the inputs hold part of the answer too.
-        generated: tokens to append to each (left-padded) prompt, shape (batch, new).
+        generated: tokens after each left-padded prompt, shape (batch, new).
         softcap: cap of the scores.
     """
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
@@ -269,4 +270,4 @@ def reference_logits(
     ):
         logits: Tensor = twin(**call, **layout.positions(call), **rest, use_cache=False).logits
     assert set(steering.layers) <= set(attended)
-    return logits
+    return logits if generated is None else logits[:, -generated.shape[1] - 1 : -1]

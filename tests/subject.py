@@ -1,4 +1,4 @@
-"""A model under test, with what is needed to feed it."""
+"""A model under test, its inputs, and the logits that the reference expects of it."""
 
 from __future__ import annotations
 

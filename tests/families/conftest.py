@@ -1,4 +1,4 @@
-"""The small model of each family, built once for the whole run."""
+"""The small model of each family, built once per test run."""
 
 from __future__ import annotations
 

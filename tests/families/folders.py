@@ -1,4 +1,4 @@
-"""Model folders as users have them: small random models with their real processors."""
+"""Model folders like those of users: small random models with their real processors."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ PARTS = (
     "{% if part['type'] == 'audio' %} CLIP {% else %}{{ part['text'] }}{% endif %}{% endfor %} "
     "{% endfor %}{% if add_generation_prompt %}assistant{% endif %}"
 )
-"""As most chat templates are: a message has parts."""
+"""Like most chat templates: a message has parts."""
 
 WORDS = "{% for message in messages %}{{ message['role'] + ' ' + message['content'] }} {% endfor %}"
-"""As older ones are: a message is a text, with the audio tokens in it."""
+"""Like older ones: a message is a text that contains the audio tokens."""
 
 SYSTEM = (
     "{% for message in messages %}{% if message['role'] == 'system' %}"
@@ -28,7 +28,7 @@ SYSTEM = (
     "{% for part in message['content'] if part['type'] == 'audio' %} CLIP {% endfor %}"
     "{% endif %}{% endfor %}"
 )
-"""As that of Qwen3-ASR is: the user says nothing beside the clip."""
+"""Like that of Qwen3-ASR: the user says nothing besides the clip."""
 
 _TEMPLATES = {"qwen3_asr": SYSTEM}
 _OF_THE_TOKENIZER = {
@@ -39,12 +39,12 @@ _OF_THE_TOKENIZER = {
 
 
 FOLDERS = (*PROCESSINGS, "voxtral")
-"""The families that have one."""
+"""The families that have a folder."""
 
 
 @cache
 def folder_of(model_type: str) -> Path:
-    """Write a family's folder, once; skips the test where its processor cannot be built."""
+    """Write a family's folder once; skip the test if its processor cannot be built."""
     folder = Path(mkdtemp(prefix=f"{model_type}-"))
     if model_type == "voxtral":
         pytest.importorskip("mistral_common")

@@ -1,7 +1,7 @@
 """Real processors around a tokenizer of a hundred words, without files from a hub.
 
-Some need torchvision, for pictures, or torchaudio: :data:`NEEDS`. That of Voxtral takes prompts of
-its own (``voxtral_folder.py``).
+Some need torchvision (for pictures) or torchaudio: :data:`NEEDS`. Voxtral's has a different
+prompt format (``voxtral_folder.py``).
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ from mata_audio.doctor.small_models.small_model import (
 
 @dataclass(frozen=True)
 class Processing:
-    """A family's processor, and how it is asked.
+    """A family's processor, and how to call it.
 
     Args:
         processor: of the real class.
-        placeholder: stands for a clip in a text.
-        samples_per_token: sound samples that come to one audio token.
+        placeholder: marks a clip in a text.
+        samples_per_token: sound samples per audio token.
         rate: sampling rate.
-        more_samples: of every clip, beside those of its tokens.
-        one_clip: whether the processor takes texts with one clip each alone.
+        more_samples: samples that every clip has in addition to those of its tokens.
+        one_clip: whether the processor only takes texts with one clip each.
     """
 
     processor: Any
@@ -56,7 +56,7 @@ class Processing:
     one_clip: bool = False
 
     def inputs(self, samples: Sequence[Sample], side: str = "left") -> dict[str, Any]:
-        """Return what the processor makes of prompts, all with clips, as one padded batch."""
+        """Process prompts, all of which have clips, into one padded batch."""
         texts, sounds = [], []
         for sample in samples:
             words = [f"w{TEXT[i % len(TEXT)]}" for i in range(sample.text)]
@@ -123,7 +123,7 @@ def tokenizer(audio: str, start: str = "<start>", end: str = "<end>") -> Any:
 
 
 def _whisper(seconds: int = 1) -> Any:
-    """The extractor of most families; frames that come in fours need an even window."""
+    """The feature extractor of most families; frames grouped by four need an even window."""
     return transformers.WhisperFeatureExtractor(feature_size=MELS, chunk_length=seconds)
 
 
@@ -281,11 +281,11 @@ NEEDS: dict[str, str] = {
     **dict.fromkeys(("granite_speech", "granite_speech_plus", "fun_asr_nano"), "torchaudio"),
     "voxtral": "mistral-common",
 }
-"""What a family's processor cannot be built without, beside Transformers."""
+"""The package that a family's processor needs in addition to Transformers."""
 
 
 def processing_of(model_type: str) -> Processing:
-    """Build a family's processor; skips the test where something for it is not installed."""
+    """Build a family's processor; skip the test if a package for it is not installed."""
     for package in (NEEDS.get(model_type), "PIL" if NEEDS.get(model_type) else None):
         if package is not None:
             pytest.importorskip(package)

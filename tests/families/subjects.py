@@ -1,4 +1,4 @@
-"""A family under test: its small model, and where the reference looks in it."""
+"""A family under test: its small model, and where the reference finds the attention in it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class FamilySubject:
     """A family under test.
 
     Args:
-        small: its model and a way of asking it.
+        small: its model, and how to make inputs for it.
         model: the part of the model that is called and generates.
         layout: where the reference looks.
-        twin: float64 copy.
+        twin: float64 copy of ``model``.
         layers: decoder layers to steer.
     """
 
@@ -50,7 +50,7 @@ class FamilySubject:
 
 @cache
 def subject_of(model_type: str) -> FamilySubject:
-    """Build a family's subject, once; a Transformers older than its class skips the test."""
+    """Build a family's subject once; skip the test if Transformers is too old for its class."""
     loader = next((own.loader for own in FAMILIES if own.model_type == model_type), "")
     if not has_class(loader) and Version(transformers.__version__) < Version(NEWEST):
         pytest.skip(f"Transformers {transformers.__version__} has no {loader}")
@@ -59,7 +59,7 @@ def subject_of(model_type: str) -> FamilySubject:
     model = getattr(model, "thinker", model)
     layers = {"nemotron_h_omni": [1, 3], "gemma3n": [1, 2, 3, 5], "gemma4": [1, 2, 3, 5]}
     layout = LAYOUTS.get(model_type, PLAIN)
-    with torch.no_grad():  # once, for what modules note down in their first pass
+    with torch.no_grad():  # modules store some attributes in their first pass
         for tokens in small.tokens:
             model(**small.inputs(small.questions_about(tokens)[:1]))
     twin = double(model, layout)

@@ -1,4 +1,4 @@
-"""LoRA in the decoder: PEFT around a model, and Granite Speech's own."""
+"""LoRA in the decoder: a PEFT wrapper, and Granite Speech's own adapter."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LORA: Any = {"r": 4, "lora_alpha": 8, "target_modules": r".*self_attn\.(q_proj|v
 
 
 def randomised(model: Any) -> Any:
-    """Give the adapters something to say: they start as zero."""
+    """Randomise the adapters, which are initialised to zero."""
     torch.manual_seed(1)
     for name, weight in model.named_parameters():
         if "lora_B" in name:
@@ -57,7 +57,7 @@ def test_learned_prompts_are_refused() -> None:
         MATA().attach(wrapped)
 
 
-def test_granite_puts_its_own_adapter_on_where_it_hears_something() -> None:
+def test_granite_switches_its_own_adapter_on_for_audio() -> None:
     small = small_model("granite_speech")
     config = copy.deepcopy(small.model.config)
     config.has_lora_adapter = True
@@ -75,7 +75,7 @@ def test_granite_puts_its_own_adapter_on_where_it_hears_something() -> None:
 
 
 class _Wrapped:
-    """A small model with another module in the place of its model."""
+    """A small model with another module in place of its model."""
 
     def __init__(self, small: Any, model: Any) -> None:
         self._small, self.model = small, model

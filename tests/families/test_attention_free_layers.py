@@ -1,4 +1,4 @@
-"""Nemotron-H: layers are counted in the decoder, also those that have no attention."""
+"""Nemotron-H: layer numbers count every decoder layer, with attention or without."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def nemotron() -> FamilySubject:
     return subject_of("nemotron_h_omni")
 
 
-def test_numbers_are_those_of_the_decoder(nemotron: FamilySubject) -> None:
+def test_layers_are_numbered_as_in_the_decoder(nemotron: FamilySubject) -> None:
     located = locate(nemotron.model)
     kinds = [layer.block_type for layer in nemotron.decoder.layers]
     assert kinds[1] == kinds[3] == "full_attention"
@@ -64,7 +64,7 @@ def test_layers_beyond_the_decoder_are_still_an_error(nemotron: FamilySubject) -
         MATA(layers="0-9").attach(nemotron.model)
 
 
-def test_gains_where_there_is_no_attention(nemotron: FamilySubject) -> None:
+def test_gains_for_a_layer_without_attention(nemotron: FamilySubject) -> None:
     gains = torch.zeros(6, 1, 4)
     gains[2] = 1.0
     with pytest.raises(SettingsError, match="no attention in layers 2 "):

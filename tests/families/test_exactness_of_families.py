@@ -1,4 +1,4 @@
-"""Every family: each active row, and no other, equals the full-score float64 reference."""
+"""In every family, each active row and no other is changed, as in the float64 reference."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from checks import assert_close, each_formula
+from checks import assert_close, each_formula, using_backend
 from families.subjects import FamilySubject
 from mata_audio import MATA
 from mata_audio.steering.receipt import Receipt
@@ -19,14 +19,14 @@ EFFECT = 1e-3
 NEW_TOKENS = 4
 
 
-def mata(setting: Steering) -> MATA:
+def mata(steering: Steering) -> MATA:
     return MATA(
-        alpha=setting.alpha,
-        layers=setting.layers,
-        heads=setting.heads,
-        formula=setting.formula,
-        tokens=setting.tokens,
-        rows=setting.rows,
+        alpha=steering.alpha,
+        layers=steering.layers,
+        heads=steering.heads,
+        formula=steering.formula,
+        tokens=steering.tokens,
+        rows=steering.rows,
     )
 
 
@@ -43,7 +43,7 @@ def greedy(**options: Any) -> dict[str, Any]:
 
 
 class Reading(NamedTuple):
-    """What a prompt of three samples gave: logits, and where they are of text and of last rows."""
+    """Logits of a prompt of three samples, and which of its rows are real and which are last."""
 
     baseline: Tensor
     steered: Tensor
@@ -52,19 +52,19 @@ class Reading(NamedTuple):
     receipt: Receipt
 
 
-def read_exactly(subject: FamilySubject, inputs: dict[str, Any], setting: Steering) -> Reading:
-    """Read prompts, the third of which has no clip or picture: exact, clear to see, and undone."""
+def read_exactly(subject: FamilySubject, inputs: dict[str, Any], steering: Steering) -> Reading:
+    """Check a pass over three prompts, the last without clip or picture: exact, visible, undone."""
     call = {**inputs, **subject.layout.positions(inputs)}
     before = traces(subject.small.model)
     with torch.no_grad():
         baseline = subject.model(**call).logits
-        with mata(setting)(subject.small.model) as applied:
+        with mata(steering)(subject.small.model) as applied:
             steered = subject.model(**call).logits
         again = subject.model(**call).logits
     assert traces(subject.small.model) == before
     assert torch.equal(again, baseline)
     real = inputs["attention_mask"].bool()
-    assert_close(steered[real], subject.expected(inputs, setting)[real])
+    assert_close(steered[real], subject.expected(inputs, steering)[real])
     last = torch.zeros_like(real)
     for sample in range(2):
         last[sample, real[sample].nonzero().flatten()[-1]] = True
@@ -85,31 +85,31 @@ def test_reading_a_prompt(family: FamilySubject, formula: str, side: str) -> Non
 
 @each_formula
 def test_cached_generation(family: FamilySubject, formula: str) -> None:
-    setting = Steering(family.layers, formula=formula)
+    steering = Steering(family.layers, formula=formula)
     inputs = family.small.inputs(family.small.questions)
-    assert_generated_exactly(family, inputs, setting)
+    assert_generated_exactly(family, inputs, steering)
 
 
 def test_cached_generation_with_some_heads(family: FamilySubject) -> None:
-    setting = Steering(family.layers, heads=[1, 2])
-    assert_generated_exactly(family, family.small.inputs(family.small.questions), setting)
+    steering = Steering(family.layers, heads=[1, 2])
+    assert_generated_exactly(family, family.small.inputs(family.small.questions), steering)
 
 
 def test_a_sample_is_the_same_alone(family: FamilySubject) -> None:
     questions = family.small.questions
-    setting = Steering(family.layers)
-    with mata(setting)(family.small.model):
+    steering = Steering(family.layers)
+    with mata(steering)(family.small.model):
         together = family.model.generate(**family.small.inputs(questions), **greedy())
     for sample in range(2):
         inputs = family.small.inputs(questions[sample : sample + 1])
-        with mata(setting)(family.small.model):
+        with mata(steering)(family.small.model):
             alone = family.model.generate(**inputs, **greedy())
         for batched, single in zip(together.logits, alone.logits, strict=True):
             assert_close(batched[sample : sample + 1], single)
 
 
 def test_multiply_decodes_on_scaled_keys(family: FamilySubject, scaled_layers: set[int]) -> None:
-    """And every other formula by rewriting rows; so do Gemma's windows and shared keys."""
+    """Other formulas rewrite rows, as do Gemma's sliding layers and layers with shared keys."""
     inputs = family.small.inputs(family.small.questions)
     for formula in ("add", "multiply"):
         assert not scaled_layers
@@ -119,28 +119,24 @@ def test_multiply_decodes_on_scaled_keys(family: FamilySubject, scaled_layers: s
 
 
 def test_eager_attention(family: FamilySubject) -> None:
-    setting = Steering(family.layers)
-    before = family.decoder.config._attn_implementation
-    family.decoder.set_attn_implementation("eager")
-    try:
-        assert_generated_exactly(family, family.small.inputs(family.small.questions), setting)
-    finally:
-        family.decoder.set_attn_implementation(before)
+    steering = Steering(family.layers)
+    with using_backend(family.decoder, "eager"):
+        assert_generated_exactly(family, family.small.inputs(family.small.questions), steering)
 
 
 def assert_generated_exactly(
-    family: FamilySubject, inputs: dict[str, Any], setting: Steering
+    family: FamilySubject, inputs: dict[str, Any], steering: Steering
 ) -> None:
     """Check each step's logits, that the setting had an effect, and that it left no trace."""
     before = traces(family.small.model)
-    with mata(setting)(family.small.model):
+    with mata(steering)(family.small.model):
         output = family.model.generate(**inputs, **greedy())
     assert traces(family.small.model) == before
     width = inputs["input_ids"].shape[1]
     generated = output.sequences[:, width:]
     assert generated.shape[1] == NEW_TOKENS
-    steered = family.expected(inputs, setting, generated=generated)[:, width - 1 : -1]
-    baseline = family.expected(inputs, Steering([]), generated=generated)[:, width - 1 : -1]
+    steered = family.expected(inputs, steering, generated=generated)
+    baseline = family.expected(inputs, Steering([]), generated=generated)
     assert_close(torch.stack(output.logits, 1), steered)
     effect = (steered - baseline).abs().amax((1, 2))
     assert (effect[:2] > EFFECT).all()

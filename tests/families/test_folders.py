@@ -25,9 +25,9 @@ from mata_audio.profiling import timeline
 
 
 def loaded_of(model_type: str) -> Loaded:
-    subject_of(model_type)  # skips where Transformers is too old for it
+    subject_of(model_type)  # skips if Transformers is too old for it
     folder = folder_of(model_type)
-    if model_type == "gemma3n":  # its eye cannot be loaded without timm
+    if model_type == "gemma3n":  # its vision encoder cannot be loaded without timm
         found = find_model(folder)
         return Loaded(small_model(model_type).model, load_processor(found), "gemma3n", found.family)
     with warnings.catch_warnings():
@@ -60,7 +60,7 @@ def test_it_is_asked_about_clips(model_type: str) -> None:
 
 @pytest.mark.parametrize("model_type", FOLDERS)
 def test_limits_are_where_the_processor_cuts(model_type: str) -> None:
-    """What is said of the longest clip, seen in what becomes of one that is longer."""
+    """The longest clip is as documented: features of a longer one are cut exactly there."""
     prompter = Prompter.of(loaded_of(model_type))
     longest = prompter.limits.longest
     shown = 40.0 if longest is None else longest
@@ -88,7 +88,7 @@ def test_its_shortest_clip_is_heard(model_type: str) -> None:
 def test_the_doctor_examines_it(model_type: str) -> None:
     report = examine(loaded_patient(loaded_of(model_type)))
     assert report.failures == []
-    # In a batch, Granite and Phi-4 hear otherwise by themselves: their encoders see the padding.
+    # In a batch, Granite and Phi-4 differ even unsteered: their encoders see the padding.
     alone = [check for check in report.checks if not check.name.startswith("batch")]
     differences = [check.difference for check in alone if check.difference is not None]
     assert len(differences) >= 9
@@ -104,7 +104,7 @@ def test_it_is_evaluated(model_type: str, tmp_path: Path) -> None:
     assert len(results.items) == 3
 
 
-def test_moments_of_a_clip_between_whose_tokens_times_stand() -> None:
+def test_moments_of_a_clip_with_timestamps_between_its_tokens() -> None:
     loaded = loaded_of("moss_transcribe_diarize")
     prompter = Prompter.of(loaded)
     clip = noise(prompter, 5.0)
@@ -115,7 +115,7 @@ def test_moments_of_a_clip_between_whose_tokens_times_stand() -> None:
 
 
 def test_moments_of_a_clip_that_is_padded() -> None:
-    """Gemma 3n hears thirty seconds, whatever the clip."""
+    """Gemma 3n pads every clip to thirty seconds."""
     subject = subject_of("gemma3n")
     inputs = subject.small.inputs(subject.small.questions[1:2])
     found = timeline(subject.model, inputs, [5.0, 12.0])

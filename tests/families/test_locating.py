@@ -1,4 +1,4 @@
-"""Finding the decoder, and refusing what cannot be steered."""
+"""Find the decoder; refuse what cannot be steered."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ def test_unsupported_families_say_why(model_type: str) -> None:
         locate(model)
 
 
-def test_attention_that_asks_nobody_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attention_outside_the_interface_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     subject = subject_of("voxtral")
     attention = type(subject.decoder.layers[0].self_attn)
     monkeypatch.delattr(sys.modules[attention.__module__], "ALL_ATTENTION_FUNCTIONS")
@@ -66,7 +68,7 @@ def test_attention_that_asks_nobody_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("name", ["s_aux", "position_bias"])
-def test_what_else_changes_scores_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_other_changes_to_scores_are_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     subject = subject_of("voxtral")
     attention = type(subject.decoder.layers[0].self_attn)
     original = attention.forward
@@ -83,7 +85,7 @@ def test_what_else_changes_scores_is_refused(monkeypatch: pytest.MonkeyPatch, na
         subject.model(**inputs)
 
 
-def test_a_model_that_adds_tokens_of_its_own_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_inserts_tokens_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     subject = subject_of("voxtral")
     attention = type(subject.decoder.layers[0].self_attn)
     original = attention.forward
@@ -110,13 +112,13 @@ def test_a_model_without_an_audio_token_is_refused(monkeypatch: pytest.MonkeyPat
         MATA().attach(subject.model)
 
 
-def test_a_compiled_model_is_looked_into() -> None:
+def test_a_compiled_model_is_unwrapped() -> None:
     model = subject_of("voxtral").model
     assert locate(torch.compile(model)).listener is model
 
 
 def test_a_pipeline(qwen2_audio: Any) -> None:
-    """The model inside ``transformers.pipeline``, which generates as it always does."""
+    """A model inside ``transformers.pipeline`` is steered as usual."""
     try:
         pipeline = transformers.pipeline(
             "any-to-any", model=qwen2_audio.model, processor=qwen2_audio.processor
@@ -144,6 +146,6 @@ def test_a_pipeline(qwen2_audio: Any) -> None:
 
 
 @pytest.mark.parametrize("thing", ["Qwen/Qwen2-Audio-7B-Instruct", None, {"model": 1}])
-def test_what_is_no_model(thing: Any) -> None:
+def test_things_that_are_not_models(thing: Any) -> None:
     with pytest.raises(UnsupportedModelError, match=r"is not a model.*from_pretrained"):
         MATA()(thing).__enter__()

@@ -1,4 +1,4 @@
-"""Weights in 8 and 4 bits: attention is computed as ever, so MATA is as exact as without."""
+"""Weights in 8 and 4 bits: attention is computed as usual, so MATA is as exact as ever."""
 
 from __future__ import annotations
 
@@ -38,8 +38,10 @@ CONFIGS = {
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_quantised_weights(qwen2_audio: Subject, tmp_path: Path, name: str) -> None:
-    """Against whole score matrices of the same quantised model; one prompt, so no kernel rounds
-    a sample by its neighbours."""
+    """Against full score matrices of the same quantised model.
+
+    One prompt, because some kernels round a sample differently next to others.
+    """
     config = CONFIGS[name]()
     qwen2_audio.model.save_pretrained(tmp_path)
     model = type(qwen2_audio.model).from_pretrained(tmp_path, quantization_config=config).eval()

@@ -1,4 +1,4 @@
-"""What a family's own processor makes of text and sound is steered exactly, too."""
+"""Steering is also exact on the inputs that a family's real processor makes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mata_audio.doctor.small_models import MODEL_TYPES
 from reference import Steering
 
 
-def test_every_family_that_hears_has_one() -> None:
+def test_every_audio_family_has_a_real_processor() -> None:
     assert set(FOLDERS) == set(MODEL_TYPES)
 
 

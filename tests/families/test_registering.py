@@ -1,4 +1,4 @@
-"""A model that is not in Transformers: the example of the docs, exactly, and wrong uses."""
+"""Models that are not in Transformers: the example in the docs is exact, wrong uses are refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
 
 @pytest.fixture
 def example() -> Any:
-    """The example's names; what it registers is forgotten afterwards."""
+    """The example's globals; what it registers is removed afterwards."""
     before = dict(REGISTERED)
     yield runpy.run_path(str(EXAMPLE))
     REGISTERED.clear()
@@ -39,7 +39,7 @@ def asked(batch: int) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("formula", ["multiply", "absolute"])
 def test_the_example_is_exact(example: dict[str, Any], formula: str) -> None:
-    """Against a float64 copy of its Llama with whole score matrices, token by token."""
+    """Against a float64 copy of its Llama with full score matrices, token by token."""
     torch.manual_seed(0)
     model = example["SalmonnLike"]().eval()
     prompt = asked(2)
@@ -81,14 +81,14 @@ def test_the_example_runs_and_leaves_the_model(
 
 
 def test_the_docs_show_what_the_example_does() -> None:
-    """The lines that register it are in the docs, word for word."""
+    """The docs quote the lines that register it."""
     text = EXAMPLE.read_text(encoding="utf-8")
     call = text[text.index("register_family(\n") : text.index("\n\n\ndef main")]
     assert call in (ROOT / "docs" / "families.md").read_text(encoding="utf-8")
 
 
 def test_by_a_token(example: dict[str, Any]) -> None:
-    """A model of one's own with an audio token, here a Llama, by its ``config.model_type``."""
+    """A custom model with an audio token, here a Llama, found by its ``config.model_type``."""
     model = example["SalmonnLike"]().llama.eval()
     with pytest.raises(UnsupportedModelError, match="register_family"):
         MATA(**SETTING).attach(model)

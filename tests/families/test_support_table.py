@@ -1,6 +1,6 @@
-"""The table in docs/families.md is what the models do: written and checked here.
+"""The table in docs/families.md matches what the models do; it is written and checked here.
 
-make support-table writes it.
+``make support-table`` writes it.
 """
 
 from __future__ import annotations
@@ -53,22 +53,22 @@ NOTES = {
     "internvl": "a video is given as images",
     "gemma3": "sliding windows; the tokens of one image see each other",
 }
-"""What a user of the family should know, and a model cannot say by itself."""
+"""What a user of the family should know and no test can find out."""
 
 
 def exact(subject: FamilySubject, formula: str, tokens: str) -> bool:
     """Whether every row of a padded batch equals the float64 reference."""
     inputs = subject.small.inputs(subject.small.questions_about(tokens))
-    setting = Steering(subject.layers, formula=formula, tokens=tokens)
+    steering = Steering(subject.layers, formula=formula, tokens=tokens)
     call = {**inputs, **subject.layout.positions(inputs)}
-    with torch.no_grad(), mata(setting)(subject.small.model):
+    with torch.no_grad(), mata(steering)(subject.small.model):
         found = subject.model(**call).logits
     real = inputs["attention_mask"].bool()
-    return bool((found[real] - subject.expected(inputs, setting)[real]).abs().max() < TOLERANCE)
+    return bool((found[real] - subject.expected(inputs, steering)[real]).abs().max() < TOLERANCE)
 
 
 def decodes_on(subject: FamilySubject, tokens: str, scaled: set[int]) -> str:
-    """How ``multiply`` decodes, as seen while it does."""
+    """How ``multiply`` decodes, observed while it runs."""
     scaled.clear()
     inputs = subject.small.inputs(subject.small.questions_about(tokens))
     with mata(Steering(subject.layers, tokens=tokens))(subject.small.model):
@@ -78,8 +78,8 @@ def decodes_on(subject: FamilySubject, tokens: str, scaled: set[int]) -> str:
     return "scaled keys or rows, by layer" if scaled else "rows"
 
 
-def whose_inputs(model_type: str) -> str:
-    """Whose inputs the tests give it."""
+def inputs_from(model_type: str) -> str:
+    """Where the tests get its inputs."""
     if model_type not in FOLDERS:
         return "tokens and features made here"
     needs = NEEDS.get(model_type)
@@ -99,7 +99,7 @@ def row(family: Family, scaled: set[int]) -> str:
         ", ".join(family.tokens),
         ", ".join(formulas),
         decodes_on(subject, next(iter(family.tokens)), scaled),
-        whose_inputs(family.model_type),
+        inputs_from(family.model_type),
         NOTES.get(family.model_type, ""),
     ]
     return f"| {' | '.join(cells)} |".replace("|  |", "| |")

@@ -1,4 +1,4 @@
-"""Tokens that a family has not, or that a prompt has not: refused with what there is."""
+"""Tokens that a family or a prompt lacks are refused, and the error names those there are."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_prompts_without_what_was_named(
 
 
 def test_a_mask_stands_for_tokens_of_any_kind() -> None:
-    """As documented: a mask says where the keys are, and ``tokens`` what to call them."""
+    """As documented: a mask marks the keys, and ``tokens`` only names them."""
     subject = subject_of("llava")
     inputs = subject.small.inputs(subject.small.questions[:1])
     mask = inputs["input_ids"] == 103

@@ -1,4 +1,4 @@
-"""Images and videos: the same exactness as for audio, for every family that sees."""
+"""Images and videos are steered as exactly as audio, in every family that sees them."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ SIGHTS = [
 ]
 
 each_sight = pytest.mark.parametrize(("model_type", "tokens"), SIGHTS)
-each_formula = pytest.mark.parametrize("formula", ["multiply", "absolute"])
+two_formulas = pytest.mark.parametrize("formula", ["multiply", "absolute"])
 
 
-def test_the_small_models_are_shown_all_that_a_family_sees() -> None:
+def test_the_small_models_get_every_kind_of_token_of_their_family() -> None:
     for row in FAMILIES:
         assert subject_of(row.model_type).small.tokens == tuple(row.tokens)
 
@@ -52,12 +52,12 @@ def shown(model_type: str, tokens: str, side: str = "left") -> tuple[FamilySubje
 
 @pytest.mark.parametrize("rows", ["last", "all"])
 @pytest.mark.parametrize("side", ["left", "right"])
-@each_formula
+@two_formulas
 @each_sight
 def test_reading_a_prompt(model_type: str, tokens: str, formula: str, side: str, rows: str) -> None:
     subject, inputs = shown(model_type, tokens, side)
-    setting = Steering(subject.layers, formula=formula, tokens=tokens, rows=rows)
-    read = read_exactly(subject, inputs, setting)
+    steering = Steering(subject.layers, formula=formula, tokens=tokens, rows=rows)
+    read = read_exactly(subject, inputs, steering)
     untouched = read.real & (~read.last if rows == "last" else (torch.arange(3) == 2)[:, None])
     steered, baseline = read.steered[untouched], read.baseline[untouched]
     if rows == "all" and "moe" in model_type:  # experts multiply the tokens of all samples at once
@@ -68,22 +68,22 @@ def test_reading_a_prompt(model_type: str, tokens: str, formula: str, side: str,
     assert f"{tokens} tokens" in str(read.receipt)
 
 
-@each_formula
+@two_formulas
 @each_sight
 def test_cached_generation(model_type: str, tokens: str, formula: str) -> None:
     subject, inputs = shown(model_type, tokens)
-    setting = Steering(subject.layers, formula=formula, tokens=tokens)
-    assert_generated_exactly(subject, inputs, setting)
+    steering = Steering(subject.layers, formula=formula, tokens=tokens)
+    assert_generated_exactly(subject, inputs, steering)
 
 
 @each_sight
 def test_a_sample_is_the_same_alone(model_type: str, tokens: str) -> None:
     subject, inputs = shown(model_type, tokens)
-    setting = Steering(subject.layers, tokens=tokens)
-    with mata(setting)(subject.small.model):
+    steering = Steering(subject.layers, tokens=tokens)
+    with mata(steering)(subject.small.model):
         together = subject.model.generate(**inputs, **greedy())
     for sample, question in enumerate(subject.small.questions_about(tokens)[:2]):
-        with mata(setting)(subject.small.model):
+        with mata(steering)(subject.small.model):
             alone = subject.model.generate(**subject.small.inputs([question]), **greedy())
         for batched, single in zip(together.logits, alone.logits, strict=True):
             assert_close(batched[sample : sample + 1], single)
@@ -101,7 +101,7 @@ def test_multiply_decodes_on_scaled_keys(
 
 @each_sight
 def test_one_prefill_gives_the_answers_of_separate_runs(model_type: str, tokens: str) -> None:
-    """Also where a model keeps how far the positions of a prompt are from its slots."""
+    """Even if a model stores the offset between a prompt's positions and its slots."""
     subject = subject_of(model_type)
     question = subject.small.questions_about(tokens)[1]
     inputs = subject.small.inputs([question, question._replace(seed=9)])
@@ -122,7 +122,7 @@ def test_one_prefill_gives_the_answers_of_separate_runs(model_type: str, tokens:
         new = alone[:, inputs["input_ids"].shape[1] :].tolist()
         assert [list(item[setting.name].tokens) for item in together] == new
         answers.add(str(new))
-    assert len(answers) > 1, "a setting must matter for the test to say so"
+    assert len(answers) > 1, "settings without effect prove nothing"
 
 
 NAMED = ["audio", "image", "video", "audio,image", "audio,image,video"]
@@ -140,7 +140,7 @@ NAMED = ["audio", "image", "video", "audio,image", "audio,image,video"]
     ],
 )
 def test_only_the_tokens_that_are_named(model_type: str, tokens: str) -> None:
-    """A prompt with a clip and pictures of each kind: all settings differ, each as it should."""
+    """A prompt with a clip and pictures of each kind: every choice of tokens has its own effect."""
     subject = subject_of(model_type)
     small = subject.small
     seen = {
@@ -150,9 +150,9 @@ def test_only_the_tokens_that_are_named(model_type: str, tokens: str) -> None:
     }
     questions = [question._replace(**seen) for question in small.questions_about("audio")[:2]]
     inputs = small.inputs(questions)
-    setting = Steering(subject.layers, tokens=tokens)
-    assert_generated_exactly(subject, inputs, setting)
-    with mata(setting)(small.model) as applied, torch.no_grad():
+    steering = Steering(subject.layers, tokens=tokens)
+    assert_generated_exactly(subject, inputs, steering)
+    with mata(steering)(small.model) as applied, torch.no_grad():
         subject.model(**inputs)
     counts = {"audio": "clips", "image": "images", "video": "videos"}
     assert applied.receipt.audio_tokens == tuple(
@@ -161,34 +161,34 @@ def test_only_the_tokens_that_are_named(model_type: str, tokens: str) -> None:
     )
     others = {"audio", "image"} - set(tokens.split(","))
     for other in others:
-        there = subject.expected(inputs, setting)
+        there = subject.expected(inputs, steering)
         elsewhere = subject.expected(inputs, Steering(subject.layers, tokens=other))
         assert (there - elsewhere).abs().max() > 100 * TOLERANCE
 
 
 @pytest.mark.parametrize("rows", ["last", "all"])
 def test_larger_gemma_4_in_which_images_look_ahead(rows: str) -> None:
-    """In its sliding layers alone, unlike Gemma 3.
+    """Only in its sliding layers, unlike Gemma 3.
 
-    In float64: one image row of this random model loses four digits, whoever computes it.
+    In float64: one image row of this random model loses four digits in any float32 computation.
     """
     small = replace(small_model("gemma4"), types="mm_token_type_ids")
     model: Any = small.model.double()
     model.config.text_config.use_bidirectional_attention = "vision"
     layout = replace(LAYOUTS["gemma4"], mutual=(0, 2, 4))
     subject = FamilySubject(small, model, layout, double(model, layout), [0, 1, 2, 3, 5])
-    setting = Steering(subject.layers, tokens="image", rows=rows)
+    steering = Steering(subject.layers, tokens="image", rows=rows)
     inputs = small.inputs(small.questions_about("image"))
     inputs["pixel_values"] = inputs["pixel_values"].double()
-    with torch.no_grad(), mata(setting)(model):
+    with torch.no_grad(), mata(steering)(model):
         steered = model(**inputs, **layout.positions(inputs)).logits
     real = inputs["attention_mask"].bool()
-    want = subject.expected(inputs, setting)[real]
+    want = subject.expected(inputs, steering)[real]
     assert_close(steered[real], want)
-    ahead = replace(subject, layout=LAYOUTS["gemma4"]).expected(inputs, setting)[real]
+    ahead = replace(subject, layout=LAYOUTS["gemma4"]).expected(inputs, steering)[real]
     assert (want - ahead).abs().max() > 100 * TOLERANCE
     if rows == "last":
-        assert_generated_exactly(subject, inputs, setting)
+        assert_generated_exactly(subject, inputs, steering)
 
 
 def test_the_setting_of_pai() -> None:
@@ -199,10 +199,9 @@ def test_the_setting_of_pai() -> None:
         output = subject.model.generate(**inputs, **greedy())
     width = inputs["input_ids"].shape[1]
     generated = output.sequences[:, width:]
-    setting = Steering([1, 2, 3], alpha=0.2, formula="absolute", tokens="image")
+    steering = Steering([1, 2, 3], alpha=0.2, formula="absolute", tokens="image")
     want, plain = (
-        subject.expected(inputs, each, generated=generated)[:, width - 1 : -1]
-        for each in (setting, Steering([]))
+        subject.expected(inputs, each, generated=generated) for each in (steering, Steering([]))
     )
     assert_close(torch.stack(output.logits, 1), want)
     assert (want - plain)[:2].abs().max() > EFFECT

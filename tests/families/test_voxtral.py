@@ -1,4 +1,4 @@
-"""Voxtral's prompts, which mistral-common writes (asked, examined, evaluated: test_folders.py)."""
+"""Voxtral's prompts, which mistral-common writes (test_folders.py covers the rest of Voxtral)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CLIPS = [[clip(0.9, 1)], [clip(0.4, 2), clip(1.3, 3)], []]
 
 
 def test_it_is_steered_exactly() -> None:
-    """With one clip, with two and without, against the full scores."""
+    """One clip, two clips and none, against the full scores."""
     loaded = load(folder_of("voxtral"), device="cpu")
     inputs = Prompter.of(loaded).inputs(QUESTIONS, CLIPS)
     heard = (inputs["input_ids"] == AUDIO).sum(1).tolist()
@@ -52,7 +52,7 @@ def test_it_is_steered_exactly() -> None:
 
 
 def test_where_the_clips_are(prompter: Prompter) -> None:
-    """Each before the question, a window of tokens for every 30 seconds or part of them."""
+    """Before the question, one window of tokens per 30 seconds or part thereof."""
     inputs = prompter.inputs(["w7 w8"], [[clip(1, 0), clip(31, 1)]])
     tokens = prompter.processor.tokenizer.convert_ids_to_tokens(inputs["input_ids"][0].tolist())
     sound = ["[BEGIN_AUDIO]", *["[AUDIO]"] * WINDOW_TOKENS]
@@ -64,7 +64,7 @@ def test_where_the_clips_are(prompter: Prompter) -> None:
 
 
 def test_nothing_of_a_clip_is_lost(prompter: Prompter) -> None:
-    """Its features are those of the array itself, also where that is beyond full scale."""
+    """Its features are those of the array itself, even beyond full scale."""
     loud = clip(31, 0, loud=3.0)
     assert np.abs(loud).max() > 1
     extractor = prompter.processor.feature_extractor
@@ -129,8 +129,8 @@ def test_questions_that_are_refused(prompter: Prompter, question: str) -> None:
         prompter.inputs([question], [[clip(1, 0)]])
 
 
-def test_what_the_tokenizer_does_not_take_is_said(prompter: Prompter, tmp_path: Path) -> None:
-    """Older tokenizers have no system prompt beside sound."""
+def test_the_error_quotes_what_the_tokenizer_refuses(prompter: Prompter, tmp_path: Path) -> None:
+    """Older tokenizers allow no system prompt next to audio."""
     processor = prompter.processor
     tokenizer = type(processor.tokenizer)(write_tekken(tmp_path, version="v7"))
     older = replace(
@@ -158,7 +158,7 @@ def test_a_tokenizer_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_mistral_common(tmp_path: Path) -> None:
-    """Transformers makes another tokenizer of tekken.json then, without a word."""
+    """Transformers would then silently build a different tokenizer from tekken.json."""
     write_voxtral_folder(tmp_path)
     command = (
         "import sys; sys.modules['mistral_common'] = None\n"

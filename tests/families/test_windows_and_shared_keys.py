@@ -1,4 +1,4 @@
-"""Gemma: layers that see a window of keys, layers that take the keys of others, capped scores."""
+"""Gemma: layers that see a window of keys, layers that share keys, and capped scores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from checks import TOLERANCE, assert_close, each_formula
+from checks import TOLERANCE, assert_close, each_formula, using_backend
 from families.subjects import FamilySubject, subject_of
 from families.test_exactness_of_families import assert_generated_exactly, greedy, mata
 from mata_audio.steering.attention import attend_rows
@@ -23,20 +23,20 @@ def gemma(request: pytest.FixtureRequest) -> FamilySubject:
 
 @pytest.mark.parametrize("layer", range(6))
 def test_each_layer_alone(gemma: FamilySubject, layer: int, scaled_layers: set[int]) -> None:
-    """Layers 2 and 3 hand their keys to 4 and 5: a gain must stay in the layer that it is for."""
+    """Layers 2 and 3 hand their keys to 4 and 5: a gain must stay in its layer."""
     inputs = gemma.small.inputs(gemma.small.questions)
     with mata(Steering([layer]))(gemma.small.model):
         output = gemma.model.generate(**inputs, **greedy())
     width = inputs["input_ids"].shape[1]
     generated = output.sequences[:, width:]
-    steered = gemma.expected(inputs, Steering([layer]), generated=generated)[:, width - 1 : -1]
+    steered = gemma.expected(inputs, Steering([layer]), generated=generated)
     assert_close(torch.stack(output.logits, 1), steered)
-    # Only layer 1 has a whole cache of its own: 0, 2 and 4 slide, and 3 hands its keys to 5.
+    # Only layer 1 has a whole cache to itself: 0, 2 and 4 slide, and 3 hands its keys to 5.
     assert scaled_layers == ({1} if layer == 1 else set())
 
 
 def test_audio_outside_the_window_is_out_of_reach(gemma: FamilySubject) -> None:
-    """A sliding layer in which no audio is left in sight: nothing changes, and nothing breaks."""
+    """If a sliding layer no longer sees any audio, nothing changes and nothing breaks."""
     (question, *_) = gemma.small.questions
     far = question._replace(text=question.text + 12)
     inputs = gemma.small.inputs([far])
@@ -44,24 +44,24 @@ def test_audio_outside_the_window_is_out_of_reach(gemma: FamilySubject) -> None:
     with mata(Steering([0]))(gemma.small.model) as applied:
         steered = gemma.model.generate(**inputs, **greedy())
     assert_close(torch.stack(steered.logits), torch.stack(plain.logits))
-    assert applied.receipt.negative_share is None  # of scores that no row sees there is no share
+    assert applied.receipt.negative_share is None  # no row sees an audio score
 
 
 @pytest.mark.parametrize("cache", ["static", "dynamic"])
 @pytest.mark.parametrize("formula", ["multiply", "add"])
 def test_answers_longer_than_the_window(gemma: FamilySubject, formula: str, cache: str) -> None:
-    setting = Steering(gemma.layers, formula=formula)
+    steering = Steering(gemma.layers, formula=formula)
     inputs = gemma.small.inputs(gemma.small.questions)
-    with mata(setting)(gemma.small.model):
+    with mata(steering)(gemma.small.model):
         options = greedy(max_new_tokens=14, cache_implementation=cache, disable_compile=True)
         output = gemma.model.generate(**inputs, **options)
     width = inputs["input_ids"].shape[1]
     generated = output.sequences[:, width:]
-    steered = gemma.expected(inputs, setting, generated=generated)[:, width - 1 : -1]
+    steered = gemma.expected(inputs, steering, generated=generated)
     assert_close(torch.stack(output.logits, 1), steered)
 
 
-def test_heads_that_share_a_key_head_in_some_layers_alone(scaled_layers: set[int]) -> None:
+def test_heads_that_share_a_key_head_in_only_some_layers(scaled_layers: set[int]) -> None:
     """Gemma 4 has one key head in its full layers and two in the others, as its config says."""
     gemma = subject_of("gemma4")
     heads = [key_heads(layer.self_attn, 4) for layer in gemma.decoder.layers]
@@ -71,15 +71,15 @@ def test_heads_that_share_a_key_head_in_some_layers_alone(scaled_layers: set[int
     assert not scaled_layers
 
 
-def test_a_pass_that_wants_the_last_logits_alone(gemma: FamilySubject) -> None:
-    """Gemma 4 then runs the layers that share keys on the last row alone."""
-    setting = Steering([3, 4, 5])
+def test_a_pass_that_needs_only_the_last_logits(gemma: FamilySubject) -> None:
+    """Gemma 4 then runs the layers that share keys on only the last row."""
+    steering = Steering([3, 4, 5])
     inputs = gemma.small.inputs(gemma.small.questions)
     positions = {"position_ids": (inputs["attention_mask"].cumsum(1) - 1).clamp(min=0)}
     for kept in (1, 2, 0):
-        with torch.no_grad(), mata(setting)(gemma.small.model) as applied:
+        with torch.no_grad(), mata(steering)(gemma.small.model) as applied:
             logits = gemma.model(**inputs, **positions, logits_to_keep=kept).logits
-        want = gemma.expected(inputs, setting)[:, -kept:]
+        want = gemma.expected(inputs, steering)[:, -kept:]
         real = inputs["attention_mask"].bool()[:, -kept:]
         assert_close(logits[real], want[real])
         assert applied.receipt.active_rows == 2
@@ -88,7 +88,7 @@ def test_a_pass_that_wants_the_last_logits_alone(gemma: FamilySubject) -> None:
 @each_formula
 @pytest.mark.parametrize("model_type", ["qwen2_audio", "gemma3n"])
 def test_capped_scores(monkeypatch: pytest.MonkeyPatch, model_type: str, formula: str) -> None:
-    """The gain is for the raw score; the cap comes after it. SDPA knows no caps, eager does."""
+    """The gain applies to the raw score, before the cap. SDPA has no caps, eager has."""
     subject, cap = subject_of(model_type), 0.5
     gemma = subject_of("gemma3n")
     file: Any = __import__(type(gemma.decoder).__module__, fromlist=["eager_attention_forward"])
@@ -101,21 +101,16 @@ def test_capped_scores(monkeypatch: pytest.MonkeyPatch, model_type: str, formula
     def forward(module: Any, *args: Any, **kwargs: Any) -> Any:
         return original(module, *args, **kwargs, softcap=cap)
 
-    setting = Steering([1, 3], formula=formula)
+    steering = Steering([1, 3], formula=formula)
     inputs = subject.small.inputs(subject.small.questions)
-    before = subject.decoder.config._attn_implementation
-    subject.decoder.set_attn_implementation("eager")
-    try:
-        with monkeypatch.context() as patched:
-            patched.setattr(attention, "forward", forward)
-            with mata(setting)(subject.small.model):
-                output = subject.model.generate(**inputs, **greedy())
-    finally:
-        subject.decoder.set_attn_implementation(before)
+    with using_backend(subject.decoder, "eager"), monkeypatch.context() as patched:
+        patched.setattr(attention, "forward", forward)
+        with mata(steering)(subject.small.model):
+            output = subject.model.generate(**inputs, **greedy())
     width = inputs["input_ids"].shape[1]
     generated = output.sequences[:, width:]
     want, uncapped = (
-        subject.expected(inputs, setting, generated=generated, softcap=softcap)[:, width - 1 : -1]
+        subject.expected(inputs, steering, generated=generated, softcap=softcap)
         for softcap in (cap, None)
     )
     assert_close(torch.stack(output.logits, 1), want)

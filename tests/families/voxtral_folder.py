@@ -1,6 +1,6 @@
-"""Voxtral's folder: its real processor around a small tekken.json, and a small model to fit.
+"""Voxtral's folder: its real processor around a small tekken.json, and a small model that fits.
 
-The processor hears in windows of 30 seconds, of 375 audio tokens each, and has one id for them.
+The processor splits audio into windows of 30 s, each 375 audio tokens that share one id.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mata_audio.doctor.small_models.small_model import built
 
 AUDIO, WINDOW_TOKENS = 24, 375
 
-# What mistral-common asks for by name; the processor has the place of [AUDIO] by heart.
+# Tokens that mistral-common looks up by name; the processor hard-codes the place of [AUDIO].
 _MARKS = [
     *("<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]"),
     *("[TOOL_RESULTS]", "[/TOOL_RESULTS]", "[TOOL_CALLS]", "[10]", "<pad>"),
@@ -61,7 +61,7 @@ def write_tekken(folder: Path, version: str = "v11") -> Path:
 
 
 def write_voxtral_folder(folder: Path) -> None:
-    """Write a folder as ``mistralai/Voxtral-Mini-3B-2507`` is; needs no mistral-common."""
+    """Write a folder like ``mistralai/Voxtral-Mini-3B-2507``; needs no mistral-common."""
     write_tekken(folder)
     transformers.WhisperFeatureExtractor(feature_size=MELS).save_pretrained(folder)
     config = copy.deepcopy(small_model("voxtral").model.config)

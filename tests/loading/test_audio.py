@@ -1,4 +1,4 @@
-"""Audio files in, samples out: formats, rates, channels, and all that can be wrong with a file."""
+"""Audio files in, samples out: formats, rates, channels, and everything wrong a file can be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Putting questions: chat templates of several kinds, and what a processor says of clips."""
+"""Writing prompts: several kinds of chat templates, and a processor's limits on clips."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def test_a_template_of_parts() -> None:
     assert asked.text("What?", 1).split() == f"user What? {CLIP} assistant".split()
 
 
-def test_a_template_that_goes_by_keys() -> None:
-    """As that which Qwen2-Audio was published with: ``message['type']`` is nowhere."""
+def test_a_template_that_finds_clips_by_key() -> None:
+    """Like Qwen2-Audio's published one, which tests a ``message['type']`` that does not exist."""
     by_key = PARTS.replace("part['type'] == 'audio'", "'audio_url' in part or message['type'] == 1")
     assert by_key != PARTS
     assert prompter(by_key).text("What?", 1).split() == f"user {CLIP} What? assistant".split()
 
 
-def test_a_template_of_words_alone() -> None:
-    """The clips are written into them; it may be the tokenizer's."""
+def test_a_template_of_plain_text() -> None:
+    """The clips are written into the text; the template may be the tokenizer's."""
     for asked in (prompter(WORDS, system="Be."), prompter(of_the_tokenizer=WORDS, system="Be.")):
         assert asked.text("What?", 2) == "system Be. user <|AUDIO|><|AUDIO|>What? "
     assert prompter(WORDS, audio_first=False).text("Or?", 1) == "user Or?<|AUDIO|> "
@@ -57,8 +57,8 @@ def test_a_template_of_words_alone() -> None:
     assert prompter(prints).text("What?", 0) == "What?"  # not [{'type': 'text', ...
 
 
-def test_what_a_run_is_known_by() -> None:
-    """The template that is used, wherever it lives."""
+def test_the_template_that_identifies_a_run() -> None:
+    """The template in use, whether the processor's or the tokenizer's."""
     assert prompter(PARTS).template == PARTS.replace("CLIP", CLIP)
     assert prompter(of_the_tokenizer=WORDS).template == WORDS
 
@@ -72,7 +72,7 @@ def test_a_question_in_the_turn_of_the_system() -> None:
     "template",
     [
         SYSTEM,  # drops what the user says
-        "{% for message in messages %}{{ message['content'] }}{% endfor %}CLIP",  # a clip too many
+        "{% for message in messages %}{{ message['content'] }}{% endfor %}CLIP",  # an extra clip
         "the same for all",
     ],
 )
@@ -82,7 +82,7 @@ def test_a_template_that_leaves_something_out(template: str) -> None:
 
 
 def test_a_template_that_leaves_the_system_prompt_out() -> None:
-    """As that of VibeVoice-ASR does."""
+    """Like that of VibeVoice-ASR."""
     users = PARTS.replace("in messages", "in messages if message['role'] == 'user'")
     assert "What?" in prompter(users).text("What?", 1)
     with pytest.raises(ModelLoadError, match="does not write the system prompt, the question and"):

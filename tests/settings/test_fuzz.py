@@ -1,4 +1,4 @@
-"""Broken settings files and broken audio: a clear error or a right result, never anything else."""
+"""Broken settings files and broken audio give a clear error or a right result, nothing else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mata_audio import MATA, MataError
 from mata_audio.errors import AudioError
 from mata_audio.models.audio import SilentAudioWarning, decode_audio
 
-# What a callback of libsndfile cannot raise, Python prints: a user would see a traceback.
+# Python prints what a libsndfile callback cannot raise: a user would see a traceback.
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 
 RATE = 16_000
@@ -82,7 +82,7 @@ FILES = {
 
 
 def heard_or_refused(content: bytes) -> None:
-    """What is heard is mono, finite, at the rate asked for, and as long as it says."""
+    """A decoded clip is mono, finite, at the requested rate, and of the stated length."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", SilentAudioWarning)
@@ -132,7 +132,7 @@ def test_any_bytes(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_samples_that_are_no_numbers(value: float) -> None:
+def test_samples_that_are_not_finite(value: float) -> None:
     samples = np.zeros(4000, dtype=np.float32)
     samples[1234] = value
     stream = io.BytesIO()

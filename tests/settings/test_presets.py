@@ -1,4 +1,4 @@
-"""Published settings: whose they are, and that nothing else claims to be one."""
+"""Published settings: their models and sources; everything else is marked as untested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings: what is accepted, what is refused and with which words, and the JSON file."""
+"""Settings: what is accepted, what is refused with which message, and the JSON file."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_a_table_of_gains() -> None:
     assert describe(mata, layers=3, heads=2) == "multiply, 3 x 2 gains from -1 to 2"
 
 
-def test_gains_are_of_one_shape_and_all_there_is_to_say() -> None:
+def test_gains_fit_the_model_and_exclude_layers_and_heads() -> None:
     mata = MATA(gains=[[1.0, 1.0]])
     with pytest.raises(SettingsError, match=r"1 layers and 2 heads; this model has 3 layers"):
         gain_tensor(mata, layers=3, heads=2)
@@ -180,7 +180,7 @@ def test_gains_are_of_one_shape_and_all_there_is_to_say() -> None:
         MATA(gains=[[1.0]], layers="0")
 
 
-def test_gains_are_written_a_layer_a_line(tmp_path: Path) -> None:
+def test_gains_are_written_one_layer_per_line(tmp_path: Path) -> None:
     MATA(gains=[[0.25, -1.0], [0.0, 3.0]]).save(tmp_path / "mata.json")
     lines = (tmp_path / "mata.json").read_text().splitlines()
     assert "    [0.25, -1.0]," in lines

@@ -1,4 +1,4 @@
-"""Attaching and detaching: the model is left exactly as it was, whatever happens."""
+"""Attaching and detaching leave the model exactly as it was, whatever happens."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_handle(subject: Subject) -> None:
     assert handle.receipt.forward_passes == 1
 
     with MATA(**SETTING)(subject.model):
-        handle.detach()  # an old handle has no power over a new attachment
+        handle.detach()  # an old handle does not detach a new attachment
         assert not torch.equal(logits(subject), expected)
 
 
@@ -224,7 +224,7 @@ def test_receipt(subject: Subject) -> None:
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_negative_share(qwen2_audio: Subject, side: str) -> None:
-    """Against scores from the model's own projections, at the first steered layer."""
+    """Compared with scores from the model's own projections at the first steered layer."""
     inputs, model = qwen2_audio.inputs(QUESTIONS, side=side), qwen2_audio.model
     seen: list[torch.Tensor] = []
     with torch.no_grad():
@@ -272,7 +272,7 @@ def test_no_audio_is_not_checked_without_a_pass(subject: Subject) -> None:
 
 def test_an_error_in_the_block_is_not_hidden(subject: Subject) -> None:
     def broken_program() -> None:
-        with MATA()(subject.model):  # no audio either, but that is not what went wrong
+        with MATA()(subject.model):  # no audio either, but that is not the error to report
             subject.model.generate(**subject.inputs(QUESTIONS[2:]), max_new_tokens=1)
             raise ZeroDivisionError
 
@@ -301,7 +301,7 @@ def test_prompt_length_beyond_the_sequence(qwen2_audio: Subject) -> None:
 
 
 def test_legacy_single_audio_token(qwen2_audio: Subject) -> None:
-    """Qwen2-Audio's old prompts: the model would insert the audio itself and shift positions."""
+    """Qwen2-Audio's old prompts: the model would insert the audio tokens and shift positions."""
     inputs = qwen2_audio.inputs(QUESTIONS[:1])
     ids = inputs["input_ids"][0]
     audio = ids == qwen2_audio.audio_token_id
@@ -317,7 +317,7 @@ def test_legacy_single_audio_token(qwen2_audio: Subject) -> None:
 
 
 def test_clips_of_one_audio_token(qwen2_audio: Subject) -> None:
-    """Transformers takes these for legacy prompts as well, and fails without a reason."""
+    """Transformers mistakes these for legacy prompts and fails without a reason."""
     inputs = qwen2_audio.inputs([("Hm?", [0.04])])
     assert (inputs["input_ids"] == qwen2_audio.audio_token_id).sum() == 1
     with pytest.raises(LegacyAudioTokenError, match="long enough"), MATA()(qwen2_audio.model):
@@ -336,7 +336,7 @@ def test_unsupported_models() -> None:
 
 
 def test_the_decoder_alone_is_refused(qwen2_audio: Subject) -> None:
-    """Called past the model's own forward, the decoder does not know where the audio is."""
+    """Called directly, the decoder does not know where the audio is."""
     with (
         pytest.raises(UnsupportedModelError, match="outside the model's own forward"),
         MATA()(qwen2_audio.model),
@@ -347,5 +347,5 @@ def test_the_decoder_alone_is_refused(qwen2_audio: Subject) -> None:
 def test_our_attention_name_alone_is_refused(qwen2_audio: Subject) -> None:
     model = copy.deepcopy(qwen2_audio.model)
     model.model.language_model.config._attn_implementation_internal = "mata_audio"
-    with pytest.raises(UnsupportedModelError, match="MATA's own use"):
+    with pytest.raises(UnsupportedModelError, match="cannot be chosen directly"):
         model(**qwen2_audio.inputs(QUESTIONS[:1]))

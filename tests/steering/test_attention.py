@@ -1,4 +1,4 @@
-"""The mathematics on its own: rows of attention, masks in every form, formulas."""
+"""The mathematics in isolation: rows of attention, masks in every form, formulas."""
 
 from __future__ import annotations
 
@@ -73,13 +73,18 @@ def test_formulas(scores: list[float], alpha: float) -> None:
     for name, formula in FORMULAS.items():
         torch.testing.assert_close(formula(raw, gain), changed(raw, alpha, name))
         assert torch.equal(formula(raw, torch.zeros(())), raw)
-    if alpha >= 0:  # the sign matters: multiply lowers what is below zero, absolute never lowers
+    if alpha >= 0:  # the sign matters: multiply lowers scores below zero, absolute never lowers one
         assert (FORMULAS["absolute"](raw, gain) >= raw).all()
         assert (FORMULAS["multiply"](raw, gain)[raw < 0] <= raw[raw < 0]).all()
 
 
+def test_the_reference_refuses_a_formula_that_it_does_not_know() -> None:
+    with pytest.raises(AssertionError, match=r"write divide in tests/reference\.py"):
+        changed(torch.ones(2), 0.5, "divide")
+
+
 def masks(real: Tensor, past: int, queries: int) -> dict[str, object]:
-    """One causal mask with padding in every form that Transformers hands out."""
+    """One causal mask with padding, in every form that Transformers passes on."""
     batch, keys = real.shape
     slots = torch.arange(keys)
     visible = (slots <= past + torch.arange(queries)[:, None]) & real[:, None, None, :]
@@ -116,10 +121,10 @@ def test_masks_agree(form: str, side: str, past: int) -> None:
                 assert torch.equal(got[sample, 0, row], expected)
 
 
-def test_no_mask_is_causal_by_place() -> None:
+def test_without_a_mask_attention_is_causal() -> None:
     last = Span(4, 5, 1)
     assert rows_mask(None, last, batch=1, keys=8, first=3, device=CPU) is None
-    # A static cache is longer than what it holds.
+    # A static cache has empty slots at its end.
     got = rows_mask(None, last, batch=1, keys=16, first=3, device=CPU)
     assert got is not None
     assert got.flatten().tolist() == [True] * 8 + [False] * 8
@@ -168,7 +173,7 @@ def test_active_rows_follow_the_rule(
         for slot in range(total):
             is_real = slot >= width or bool(real[row, slot])
             seen += is_real
-            # Past the prompt, rows of samples without audio are computed, and come out the same.
+            # After the prompt, rows of samples without audio are computed too, and do not change.
             if clip:
                 assert got[row, slot] == (is_real and seen >= end), (row, slot)
             elif slot < width - 1:

@@ -1,4 +1,4 @@
-"""Where the audio is, told by the user: prompts as embeddings, pieces, beams, and wrong masks."""
+"""Audio positions that the user gives: prompts as embeddings, pieces, beams, and wrong masks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from checks import QUESTIONS, assert_close, expected_logits, greedy
+from checks import QUESTIONS, assert_close, expected_logits, greedy, using_backend
 from mata_audio import MATA, NoAudioError, SettingsError, SettingsTypeError
+from reference import Steering, double, full_score_attention
 from subject import Subject
 
 SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
@@ -53,7 +54,7 @@ def test_beams_of_embeddings(qwen2_audio: Subject) -> None:
     assert_close(found.sequences_scores, expected.sequences_scores)
 
 
-def test_the_same_as_by_the_token(subject: Subject) -> None:
+def test_a_mask_equals_the_audio_token(subject: Subject) -> None:
     inputs = subject.inputs(QUESTIONS)
     audio = inputs["input_ids"] == subject.audio_token_id
     logits = []
@@ -65,7 +66,7 @@ def test_the_same_as_by_the_token(subject: Subject) -> None:
 
 
 def test_some_of_the_audio(subject: Subject) -> None:
-    """Only the first half of the clip is heard more: as by a float64 reference of that mask."""
+    """Only the keys in the first half of the clip are changed."""
     inputs = subject.inputs(QUESTIONS[:1])
     audio = inputs["input_ids"] == subject.audio_token_id
     half = audio & (audio.cumsum(1) <= audio.sum() // 2)
@@ -74,14 +75,18 @@ def test_some_of_the_audio(subject: Subject) -> None:
             found = subject.model(**inputs).logits
         with MATA(**SETTING)(subject.model):
             whole = subject.model(**inputs).logits
-        before = subject.model.config._attn_implementation
-        subject.model.set_attn_implementation("eager")
-        try:
-            with MATA(**SETTING)(subject.model, audio_mask=half):
-                eager = subject.model(**inputs).logits
-        finally:
-            subject.model.set_attn_implementation(before)
+        with (
+            using_backend(subject.model, "eager"),
+            MATA(**SETTING)(subject.model, audio_mask=half),
+        ):
+            eager = subject.model(**inputs).logits
     assert_close(found, eager)
+    active = torch.zeros_like(half)
+    active[:, -1] = True
+    masks = {"active": active, "keys": half, "real": torch.ones_like(half)}
+    twin = double(subject.model, subject.layout)
+    with torch.no_grad(), full_score_attention(twin, Steering(**SETTING), **masks):
+        assert_close(found, twin(**inputs).logits)
     assert (found - whole).abs().max() > 1e-3
 
 
@@ -90,7 +95,7 @@ def test_pieces_with_a_prompt_length(qwen2_audio: Subject) -> None:
     inputs = qwen2_audio.inputs(QUESTIONS[:1])
     prompt, audio = embedded(qwen2_audio, inputs)
     width = audio.shape[1]
-    cut = int(audio[0].nonzero()[-1]) - 2  # amid the audio
+    cut = int(audio[0].nonzero()[-1]) - 2  # in the middle of the audio
     embeds = prompt["inputs_embeds"]
     with torch.no_grad(), MATA(**SETTING)(qwen2_audio.model):
         expected = qwen2_audio.model(**inputs).logits[:, -1]
@@ -107,7 +112,9 @@ def test_wrong_masks(qwen2_audio: Subject) -> None:
     inputs = qwen2_audio.inputs(QUESTIONS[:1])
     audio = inputs["input_ids"] == qwen2_audio.audio_token_id
     with (
-        pytest.raises(SettingsError, match=r"audio_mask has the shape \(1, \d+\), and the prompt"),
+        pytest.raises(
+            SettingsError, match=r"audio_mask has the shape \(1, \d+\), but the batch of prompts"
+        ),
         MATA(**SETTING)(qwen2_audio.model, audio_mask=audio[:, 1:]),
     ):
         qwen2_audio.model(**inputs)
@@ -117,7 +124,7 @@ def test_wrong_masks(qwen2_audio: Subject) -> None:
     ):
         pass
     with (
-        pytest.raises(NoAudioError, match="the mask of its prompts says"),
+        pytest.raises(NoAudioError, match="the mask of its prompts marks no audio"),
         MATA(**SETTING)(qwen2_audio.model, audio_mask=torch.zeros_like(audio)),
     ):
         qwen2_audio.model(**inputs)

@@ -32,7 +32,7 @@ def fresh_compiler() -> Any:
 
 
 def test_forward(subject: Subject) -> None:
-    """Unsteered, steered, another setting, unsteered: each like the model that is not compiled."""
+    """Unsteered, steered, another setting, unsteered: each equals the model without compiling."""
     model, inputs = subject.model, subject.inputs(QUESTIONS)
     compiled = torch.compile(model, backend=BACKEND)
     settings: list[dict[str, Any] | None] = [
@@ -59,7 +59,7 @@ def test_forward(subject: Subject) -> None:
             seen.append(got)
 
 
-def test_a_compiled_model_can_be_given(qwen2_audio: Subject) -> None:
+def test_a_compiled_model_can_be_steered(qwen2_audio: Subject) -> None:
     inputs = qwen2_audio.inputs(QUESTIONS)
     compiled = torch.compile(qwen2_audio.model, backend=BACKEND)
     with MATA(**SETTING)(compiled):
@@ -73,7 +73,7 @@ def test_a_compiled_model_can_be_given(qwen2_audio: Subject) -> None:
 def test_generate_compiles_decoding_with_a_static_cache(
     subject: Subject, setting: dict[str, Any]
 ) -> None:
-    """As generate() does by itself on a GPU; the whole decoding step is one graph."""
+    """As generate() does by default on a GPU; the whole decoding step is one graph."""
     inputs = subject.inputs(QUESTIONS)
     config = CompileConfig(fullgraph=False, backend=BACKEND, mode=None)
     config._compile_all_devices = True
@@ -86,7 +86,7 @@ def test_generate_compiles_decoding_with_a_static_cache(
 
 
 def test_a_step_compiled_earlier_is_not_used(qwen2_audio: Subject) -> None:
-    """generate() keeps its compiled step on the model, and a copied model even another model's."""
+    """generate() keeps its compiled step on the model; a copied model even has another model's."""
     config = CompileConfig(fullgraph=False, backend="eager", mode=None)
     config._compile_all_devices = True
     options = greedy(qwen2_audio, cache_implementation="static", compile_config=config)

@@ -1,4 +1,4 @@
-"""The same exactness on a CUDA device: kernels, half precision, compiled and offloaded caches."""
+"""Exactness on a CUDA device: kernels, half precision, compiled and offloaded caches."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_caches(subject: Subject, implementation: str, setting: dict[str, Any]) 
     ],
 )
 def test_bfloat16(subject: Subject, backend: str, setting: dict[str, Any]) -> None:
-    """No further from the float64 truth than the unmodified backend is, or eager is from SDPA."""
+    """The error is below the unmodified backend's own plus the distance from eager to SDPA."""
     half, inputs = on_device(subject, torch.bfloat16), subject.inputs(QUESTIONS[:2])
     first = {**greedy(subject), "max_new_tokens": 1}
     baselines = {}

@@ -1,4 +1,4 @@
-"""Every active row, and no other, equals the full-score float64 reference."""
+"""Each active row, and no other, is changed, exactly as in the full-score float64 reference."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from checks import (
     expected_logits,
     greedy,
     prompt_tokens,
+    using_backend,
 )
 from mata_audio import MATA
 from reference import Steering
@@ -25,10 +26,8 @@ LAYERS = [1, 2]
 
 @pytest.fixture(params=["sdpa", "eager"])
 def on_backend(request: pytest.FixtureRequest, subject: Subject) -> Subject:
-    before = subject.model.config._attn_implementation
-    subject.model.set_attn_implementation(request.param)
-    yield subject
-    subject.model.set_attn_implementation(before)
+    with using_backend(subject.model, request.param):
+        yield subject
 
 
 @pytest.mark.parametrize("heads", [None, [1, 2]], ids=["all-heads", "some-heads"])
@@ -51,7 +50,7 @@ def test_single_prompt(on_backend: Subject, alpha: float) -> None:
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_plain_forward_changes_the_last_row_alone(on_backend: Subject, side: str) -> None:
+def test_plain_forward_changes_only_the_last_row(on_backend: Subject, side: str) -> None:
     model, inputs = on_backend.model, on_backend.inputs(QUESTIONS, side=side)
     setting: dict[str, Any] = {"alpha": 0.7, "layers": LAYERS}
     positions = on_backend.layout.positions(inputs)
@@ -66,7 +65,7 @@ def test_plain_forward_changes_the_last_row_alone(on_backend: Subject, side: str
     for sample, length in enumerate(prompt_tokens(inputs)):
         slot = real[sample].nonzero().flatten()[length - 1]
         last[sample, slot] = sample != 2  # the third has no audio
-    others = real & ~last  # padding after the last row sees it, and is read by nobody
+    others = real & ~last  # padding after the last row sees it, but nothing reads padding
     assert torch.equal(steered[others], baseline[others])
     assert ((steered - baseline).abs().amax(-1)[last] > 1e-3).all()
     assert applied.receipt.active_rows == 2
@@ -99,7 +98,7 @@ def test_one_prompt_length_for_all(qwen2_audio: Subject) -> None:
     assert one.receipt.active_rows == 4
 
 
-def test_many_active_rows_are_worked_off_in_chunks(
+def test_many_active_rows_are_computed_in_chunks(
     qwen2_audio: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mata_audio.steering.layer.MAX_SCORES", 1)
@@ -119,15 +118,10 @@ def test_alpha_zero_is_bit_identical(on_backend: Subject) -> None:
 
 def test_eager_attention_weights_are_the_steered_ones(subject: Subject) -> None:
     model, inputs = subject.model, subject.inputs(QUESTIONS[:1])
-    before = model.config._attn_implementation
-    model.set_attn_implementation("eager")
-    try:
-        with torch.no_grad():
-            baseline = model(**inputs, output_attentions=True).attentions
-            with MATA(alpha=2.0, layers=LAYERS, formula="add")(model):
-                steered = model(**inputs, output_attentions=True).attentions
-    finally:
-        model.set_attn_implementation(before)
+    with torch.no_grad(), using_backend(model, "eager"):
+        baseline = model(**inputs, output_attentions=True).attentions
+        with MATA(alpha=2.0, layers=LAYERS, formula="add")(model):
+            steered = model(**inputs, output_attentions=True).attentions
     audio = inputs["input_ids"][0] == subject.audio_token_id
     for layer in range(len(steered)):
         same = layer not in LAYERS
@@ -140,7 +134,7 @@ def test_eager_attention_weights_are_the_steered_ones(subject: Subject) -> None:
 
 
 def test_bfloat16_within_the_spread_of_the_backends(subject: Subject) -> None:
-    """MATA in bfloat16 is no further from the truth than eager and SDPA are from each other."""
+    """The error is below the unmodified backend's own plus the distance from eager to SDPA."""
     import copy
 
     setting: dict[str, Any] = {"alpha": 0.7, "layers": LAYERS}

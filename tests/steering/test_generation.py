@@ -48,7 +48,7 @@ def test_sampling_with_a_seed(subject: Subject, setting: dict[str, Any]) -> None
 
 @each_setting
 def test_beam_search(subject: Subject, setting: dict[str, Any]) -> None:
-    # One clip each: Transformers itself mixes up the clips of samples with several in its beams.
+    # One clip each: in beam search, Transformers mixes up the clips of samples with several.
     inputs = subject.inputs([QUESTIONS[0], ("Why?", [0.6])])
     options = greedy(subject, num_beams=4, num_return_sequences=4, length_penalty=0.0)
     options.pop("output_logits")
@@ -59,7 +59,7 @@ def test_beam_search(subject: Subject, setting: dict[str, Any]) -> None:
     steered, baseline = expected_logits(subject, repeated(inputs, 4), generated, **setting)
     chosen = generated[..., None]
     for logits, same in ((steered, True), (baseline, False)):
-        # generate() leaves the suppressed tokens out of the beams, not out of the softmax
+        # generate() keeps suppressed tokens out of the beams, but not out of the softmax
         scores = logits.log_softmax(-1).gather(2, chosen).sum((1, 2))
         assert torch.allclose(output.sequences_scores.double(), scores, atol=1e-4) == same
     assert applied.receipt.audio_tokens == (25, 15)
@@ -126,10 +126,10 @@ in_pieces = pytest.mark.skipif(old, reason="old versions read prompts in pieces 
 @pytest.mark.skipif(old, reason="old versions have no fp8 cache")
 @each_setting
 def test_quantised_cache(qwen2_audio: Subject, setting: dict[str, Any]) -> None:
-    """An fp8 cache is lossy by itself, so the reference reads its keys from one as well.
+    """An fp8 cache is lossy, so the reference uses one too.
 
-    Steered is the last layer, and the others are the same to the last bit: a key that differs by
-    1e-7 may be rounded to another value of 8 bits.
+    Only the last layer is steered, and the others are the same to the last bit: a key that differs
+    by 1e-7 may be rounded to another 8-bit value.
     """
     setting = {**setting, "layers": [models.LAYERS - 1]}
     model: Any = copy.deepcopy(qwen2_audio.model)
@@ -157,7 +157,7 @@ def test_quantised_cache(qwen2_audio: Subject, setting: dict[str, Any]) -> None:
 
 @in_pieces
 def test_prefill_in_chunks_with_raw_audio_is_refused(subject: Subject) -> None:
-    """By Transformers: it cannot split the audio features among the pieces."""
+    """Transformers refuses it: it cannot split the audio features among the pieces."""
     inputs = subject.inputs(QUESTIONS[:1])
     with pytest.raises(ValueError, match="Chunked prefill cannot split"), MATA()(subject.model):
         subject.model.generate(**inputs, **greedy(subject, prefill_chunk_size=7))
@@ -166,7 +166,7 @@ def test_prefill_in_chunks_with_raw_audio_is_refused(subject: Subject) -> None:
 @in_pieces
 @each_setting
 def test_prefill_in_chunks_after_the_audio(subject: Subject, setting: dict[str, Any]) -> None:
-    """In pieces, from a cache that holds the audio: only the last piece ends the prompt."""
+    """In pieces, on a cache that holds the audio: the prompt ends in the last piece."""
     inputs = subject.inputs(QUESTIONS[:1])
     ids = inputs["input_ids"]
     audio_end = int((ids[0] == subject.audio_token_id).nonzero().max()) + 1
@@ -198,7 +198,7 @@ def test_hand_written_decoding_loop(subject: Subject) -> None:
 
 
 def test_hand_written_prefill_in_chunks(qwen2_audio: Subject) -> None:
-    """With prompt_length the last row of each piece is not taken for the end of the prompt."""
+    """With prompt_length, the last row of a piece is not mistaken for the end of the prompt."""
     model, inputs = qwen2_audio.model, qwen2_audio.inputs(QUESTIONS[:1])
     ids, (length,) = inputs["input_ids"], prompt_tokens(inputs)
     audio_end = int((ids[0] == qwen2_audio.audio_token_id).nonzero().max()) + 1
@@ -235,7 +235,7 @@ def test_foreign_cache_is_refused(qwen2_audio: Subject) -> None:
 @pytest.mark.parametrize("cache_class", [DynamicCache, StaticCache])
 @pytest.mark.parametrize("whole", [True, False], ids=["all-ids", "new-ids"])
 def test_second_turn_reuses_the_cache(subject: Subject, cache_class: type, whole: bool) -> None:
-    """Turn two starts from turn one's cache; its rows up to the last prompt token are unsteered."""
+    """Turn two continues turn one's cache; its question is unsteered up to the last token."""
     model, inputs = subject.model, subject.inputs(QUESTIONS[:1])
     config = model.config.get_text_config()
     cache = (
@@ -268,7 +268,7 @@ def _two_turns(
     question: torch.Tensor,
     generated: torch.Tensor,
 ) -> torch.Tensor:
-    """Reference of turn two: answer one was steered when it was made, question two never is."""
+    """Reference for turn two: answer one was steered as it was generated, question two never is."""
     ids = torch.cat([first, question, generated], 1)
     start = inputs["input_ids"].shape[1]
     active = torch.zeros_like(ids, dtype=torch.bool)
@@ -280,7 +280,7 @@ def _two_turns(
 
 
 def test_a_returned_cache_is_not_left_scaled(qwen2_audio: Subject) -> None:
-    """Scaled keys are put back, bit for bit, when generate() returns or fails."""
+    """Scaled keys are restored bit for bit when generate() returns or fails."""
     model, inputs = qwen2_audio.model, qwen2_audio.inputs(QUESTIONS)
     cache = DynamicCache(config=model.config.get_text_config())
     model.generate(**inputs, **greedy(qwen2_audio, past_key_values=cache, max_new_tokens=1))
@@ -309,7 +309,7 @@ def test_a_returned_cache_is_not_left_scaled(qwen2_audio: Subject) -> None:
 def test_decoding_runs_on_stock_kernels(
     qwen2_audio: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With scaled keys no row is rewritten after the prompt; without, every step is."""
+    """With scaled keys, no row is rewritten after the prompt; without, one is in every step."""
     from mata_audio.steering import layer as steered_layer
 
     calls: list[int] = []
@@ -329,7 +329,7 @@ def test_decoding_runs_on_stock_kernels(
 
 
 def test_a_prefilled_cache_without_the_last_token(subject: Subject) -> None:
-    """One prefill for many settings: only the last prompt token is run again for each."""
+    """One prefill for many settings: only the last prompt token runs again for each."""
     inputs = subject.inputs(QUESTIONS[:1])
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
     with torch.no_grad():
@@ -347,7 +347,7 @@ def test_a_prefilled_cache_without_the_last_token(subject: Subject) -> None:
 
 
 def test_an_audio_token_in_the_answer_is_not_audio(omni_thinker: Subject) -> None:
-    """A model may generate the id of the audio token; only the prompt's are audio."""
+    """A model may generate the audio token's id; only the prompt's count as audio."""
     inputs = omni_thinker.inputs(QUESTIONS[:1])
     forced = [[id_, -torch.inf] for id_ in range(300) if id_ != omni_thinker.audio_token_id]
     options = greedy(omni_thinker, suppress_tokens=[i for i, _ in forced if i < 266])
@@ -355,7 +355,7 @@ def test_an_audio_token_in_the_answer_is_not_audio(omni_thinker: Subject) -> Non
         output = omni_thinker.model.generate(**inputs, **options)
     width = inputs["input_ids"].shape[1]
     assert (output.sequences[:, width:] == omni_thinker.audio_token_id).all()
-    # The same logits as when another token of the same embedding had been generated.
+    # The same logits as in a hand-written step with that token.
     steps = torch.stack(output.logits, 1)
     with torch.no_grad(), MATA(**SETTING, formula="multiply", heads=range(4))(omni_thinker.model):
         cache = omni_thinker.model(**inputs, use_cache=True).past_key_values

@@ -16,7 +16,7 @@ LENGTH = 4096
 
 
 class LargestTensor(TorchDispatchMode):
-    """Notes the largest tensor that any operation returns."""
+    """Record the size of the largest tensor that any operation returns."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ def test_generation(model: Any, inputs: dict[str, torch.Tensor], formula: str) -
 
 
 def test_many_active_rows(model: Any, inputs: dict[str, torch.Tensor]) -> None:
-    """Teacher-forced scoring of a long answer: rows x length, in chunks of bounded size."""
+    """Teacher-forced scoring of a long answer: rows x length scores, in chunks of bounded size."""
     with (
         torch.no_grad(),
         MATA(layers=[0, 1])(model, prompt_length=1200) as applied,

@@ -1,4 +1,4 @@
-"""The whole Qwen2.5-Omni: only its thinker is steered; and ways of loading and placing models."""
+"""The whole Qwen2.5-Omni, of which only the thinker is steered; loading and placing models."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_text_answers(omni: Any) -> None:
 
 
 def test_spoken_answers(omni: Any) -> None:
-    """The talker runs on the steered thinker's states, itself unsteered."""
+    """The talker is unsteered and runs on the steered thinker's states."""
     subject = Subject(omni.thinker, models.omni_processor(), locate(omni).audio_token_id)
     inputs = subject.inputs(QUESTIONS[:1])
     options = {"thinker_max_new_tokens": 4, "talker_max_new_tokens": 6, "talker_do_sample": False}
@@ -61,7 +61,7 @@ def test_spoken_answers(omni: Any) -> None:
     assert speech.isfinite().all()
 
 
-def test_model_and_thinker_are_one(omni: Any) -> None:
+def test_model_and_thinker_cannot_both_be_steered(omni: Any) -> None:
     with MATA(**SETTING, on_no_audio="ignore")(omni), pytest.raises(AlreadyAttachedError):
         MATA().attach(omni.thinker)
 

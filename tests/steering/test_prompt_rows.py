@@ -1,4 +1,4 @@
-"""Query rows other than the last: which they are, exactness, memory, and where they are refused."""
+"""Active rows other than the last: which they are, exactness, chunks, and when refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from checks import QUESTIONS, assert_close, greedy, rows_in_pieces
+from checks import QUESTIONS, assert_close, greedy, rows_in_pieces, using_backend
 from mata_audio import MATA, SettingsError, SettingsTypeError
 from mata_audio.families import locate
 from mata_audio.models.one_prefill import prefill
@@ -27,7 +27,7 @@ CPU = torch.device("cpu")
 
 
 def expected_rows(which: PromptRows, audio: list[bool]) -> set[int]:
-    """The changed tokens of one prompt, written out; not for random rows."""
+    """The active tokens of one prompt, written out; not for random rows."""
     n = len(audio)
     if which.kind == "all":
         return set(range(n))
@@ -96,7 +96,7 @@ def test_random_rows_are_spread_evenly_and_follow_the_seed() -> None:
 
 
 def changed_rows(subject: Subject, inputs: dict[str, Tensor], which: PromptRows) -> Tensor:
-    """The changed slots of a padded batch; of random rows, which only the product can draw."""
+    """The active slots of a padded batch; random ones are drawn by the product."""
     ids, real = inputs["input_ids"], inputs["attention_mask"].bool()
     audio = ids == subject.audio_token_id
     if which.kind == "random":
@@ -116,13 +116,11 @@ def changed_rows(subject: Subject, inputs: dict[str, Tensor], which: PromptRows)
 def test_generation_is_exact(subject: Subject, rows: str, formula: str, backend: str) -> None:
     setting: dict[str, Any] = {"alpha": 0.7, "layers": LAYERS, "formula": formula}
     inputs = subject.inputs(QUESTIONS)
-    before = subject.model.config._attn_implementation
-    subject.model.set_attn_implementation(backend)
-    try:
-        with MATA(**setting, rows=rows, seed=4)(subject.model) as applied:
-            output = subject.model.generate(**inputs, **greedy(subject))
-    finally:
-        subject.model.set_attn_implementation(before)
+    with (
+        using_backend(subject.model, backend),
+        MATA(**setting, rows=rows, seed=4)(subject.model) as applied,
+    ):
+        output = subject.model.generate(**inputs, **greedy(subject))
     width = inputs["input_ids"].shape[1]
     of_prompt = changed_rows(subject, inputs, read_rows(rows, 4))
     generated = output.sequences[:, width:]
@@ -130,8 +128,8 @@ def test_generation_is_exact(subject: Subject, rows: str, formula: str, backend:
         subject.expected(inputs, Steering(**setting, rows=active), generated=generated)
         for active in (of_prompt, "last")
     )
-    assert_close(torch.stack(output.logits, 1), expected[:, width - 1 : -1])
-    assert (expected - last)[:2, width - 1 :].abs().amax((1, 2)).min() > 1e-3
+    assert_close(torch.stack(output.logits, 1), expected)
+    assert (expected - last)[:2].abs().amax((1, 2)).min() > 1e-3
     decoded = 2 * (output.sequences.shape[1] - width - 1)  # the third sample has no audio
     assert applied.receipt.active_rows == int(of_prompt.sum()) + decoded
 
@@ -142,7 +140,7 @@ def test_generation_is_exact(subject: Subject, rows: str, formula: str, backend:
 def test_every_row_of_a_plain_pass(
     subject: Subject, rows: str, scores: int, side: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Row by row, in chunks and at once; changed rows of one layer are read by the next."""
+    """Row by row, in chunks and at once; each layer reads the changed rows of the one before."""
     monkeypatch.setattr("mata_audio.steering.layer.MAX_SCORES", scores)
     setting: dict[str, Any] = {"alpha": 0.7, "layers": LAYERS}
     inputs = subject.inputs(QUESTIONS, side=side)
@@ -155,7 +153,7 @@ def test_every_row_of_a_plain_pass(
 
 
 def test_one_prompt_without_padding(subject: Subject) -> None:
-    """Every row active and no mask at all: the stock function must not be left out with them."""
+    """Every row is active and there is no mask: the stock function must still run."""
     inputs = subject.inputs(QUESTIONS[:1])
     with torch.no_grad(), MATA(alpha=0.7, layers=LAYERS, rows="all")(subject.model):
         found = subject.model(**inputs).logits
@@ -164,7 +162,7 @@ def test_one_prompt_without_padding(subject: Subject) -> None:
     assert_close(found, expected)
 
 
-def test_the_last_one_is_the_paper(subject: Subject) -> None:
+def test_the_last_one_row_is_the_default(subject: Subject) -> None:
     inputs = subject.inputs(QUESTIONS)
     logits = []
     for rows in ("last", "last-1"):
@@ -174,7 +172,7 @@ def test_the_last_one_is_the_paper(subject: Subject) -> None:
 
 
 def test_negative_share_counts_what_a_row_can_see(subject: Subject) -> None:
-    """An audio token that comes after a row is no score of that row."""
+    """A row has no score for audio that comes after it."""
     inputs = subject.inputs(QUESTIONS[:1])
     located = locate(subject.model)
     seen: list[Tensor] = []
@@ -200,7 +198,7 @@ def test_negative_share_counts_what_a_row_can_see(subject: Subject) -> None:
     assert attachment.receipt.negative_share == pytest.approx(below, abs=1e-9)
 
 
-def test_a_cache_filled_without_it_is_refused(subject: Subject) -> None:
+def test_a_cache_filled_unsteered_is_refused(subject: Subject) -> None:
     inputs = subject.inputs(QUESTIONS[:1])
     located = locate(subject.model)
     with torch.no_grad():
@@ -215,7 +213,7 @@ def test_a_cache_filled_without_it_is_refused(subject: Subject) -> None:
 
 
 @pytest.mark.parametrize("rows", ["", "first", "last-0", "last-", "random", "random--1", "last 3"])
-def test_other_words_are_refused(rows: str) -> None:
+def test_other_values_are_refused(rows: str) -> None:
     with pytest.raises(SettingsError, match='"after-audio", "last-K", "random-K"'):
         MATA(rows=rows)
 

@@ -1,6 +1,7 @@
-"""Whatever the prompts, the padding and the setting: every row equals the float64 reference.
+"""Every row equals the float64 reference, whatever the prompts, the padding and the setting.
 
-Thousands of cases instead of hundreds: pytest tests/test_properties.py --hypothesis-profile=many
+For thousands of cases instead of hundreds:
+pytest tests/steering/test_properties.py --hypothesis-profile=many
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from test_prompt_rows import changed_rows
 from torch import Tensor
 
-from checks import assert_close, greedy
+from checks import assert_close, greedy, using_backend
 from mata_audio import MATA
 from mata_audio.steering.formulas import FORMULAS
 from reference import Steering
@@ -22,7 +23,7 @@ from subject import Subject
 
 LAYERS, HEADS = 4, 4
 
-# A fixture of the session serves every case.
+# All cases share one session fixture.
 many_cases = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 texts = st.text(alphabet="abcdefgh ?", min_size=1, max_size=40)
@@ -85,17 +86,13 @@ def test_a_plain_pass(
     assume(any(clips for _, clips in batch))
     mata = MATA(**where, formula=formula, rows=rows)
     inputs = subject.inputs(batch, side=side)
-    before = subject.model.config._attn_implementation
-    subject.model.set_attn_implementation(backend)
-    try:
-        with (
-            mock.patch("mata_audio.steering.layer.MAX_SCORES", scores),
-            torch.no_grad(),
-            mata(subject.model),
-        ):
-            found = subject.model(**inputs, **subject.layout.positions(inputs)).logits
-    finally:
-        subject.model.set_attn_implementation(before)
+    with (
+        using_backend(subject.model, backend),
+        mock.patch("mata_audio.steering.layer.MAX_SCORES", scores),
+        torch.no_grad(),
+        mata(subject.model),
+    ):
+        found = subject.model(**inputs, **subject.layout.positions(inputs)).logits
     real = inputs["attention_mask"].bool()
     assert_close(found[real], expected(subject, inputs, mata)[real])
 
@@ -115,15 +112,9 @@ def test_generation(
     assume(any(clips for _, clips in batch))
     mata = MATA(**where, formula=formula, rows=rows)
     inputs = subject.inputs(batch)
-    before = subject.model.config._attn_implementation
-    subject.model.set_attn_implementation(backend)
-    try:
-        with mata(subject.model):
-            output = subject.model.generate(
-                **inputs, **greedy(subject, max_new_tokens=3, use_cache=cached)
-            )
-    finally:
-        subject.model.set_attn_implementation(before)
+    options = greedy(subject, max_new_tokens=3, use_cache=cached)
+    with using_backend(subject.model, backend), mata(subject.model):
+        output = subject.model.generate(**inputs, **options)
     width = inputs["input_ids"].shape[1]
-    whole = expected(subject, inputs, mata, output.sequences[:, width:])
-    assert_close(torch.stack(output.logits, 1), whole[:, width - 1 : -1])
+    wanted = expected(subject, inputs, mata, output.sequences[:, width:])
+    assert_close(torch.stack(output.logits, 1), wanted)

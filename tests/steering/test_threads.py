@@ -1,4 +1,4 @@
-"""Eight threads, four models, different settings: each answer is the one it would be alone."""
+"""Eight threads, four models, different settings: each answer is as it would be on its own."""
 
 from __future__ import annotations
 
