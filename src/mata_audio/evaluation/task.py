@@ -40,7 +40,7 @@ class OfficialScript:
     """A benchmark's own scoring script: same input, same output.
 
     Args:
-        read: reads a prediction file by its path; raises ScoringError where the script would crash.
+        read: reads a prediction file by its path; raises ScoringError if the script would crash.
         output: returns what the script prints for the records, to the byte; raises the same.
     """
 

@@ -24,7 +24,7 @@ _DEPTH = 5
 
 
 @dataclass(frozen=True)
-class Questions:
+class QuestionFiles:
     """A benchmark's question files: a single one, or the shards of a parquet file."""
 
     folder: Path
@@ -74,7 +74,7 @@ def find_questions(
     layouts: Mapping[str, Sequence[str]],
     hub: str,
     only: str | None = None,
-) -> Questions:
+) -> QuestionFiles:
     """Find the question files of a benchmark's split.
 
     Args:
@@ -94,7 +94,7 @@ def find_questions(
         raise DataError(f"no data given: give a folder, a question file or a hub id such as {hub}")
     path = Path(data).expanduser()
     if path.is_file():
-        return Questions(_folder_of(path, layouts[split]), (path,))
+        return QuestionFiles(_folder_of(path, layouts[split]), (path,))
     if not path.exists():
         if not _HUB_ID.fullmatch(str(data)) or str(data).startswith("."):
             raise DataError(f"no such folder or file: {data}; a hub id looks like {hub}")
@@ -105,7 +105,7 @@ def find_questions(
             names = ", ".join(file.name for file in found)
             raise DataError(f"{path} has several question files ({names}): give the one to use")
         if found:
-            return Questions(path, tuple(found))
+            return QuestionFiles(path, tuple(found))
     there = ", ".join(sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir()))
     raise DataError(
         f"no question file in {path}: looked for {', '.join(layouts[split])}; "
@@ -113,7 +113,7 @@ def find_questions(
     )
 
 
-def read_rows(questions: Questions) -> list[QuestionRow]:
+def read_rows(questions: QuestionFiles) -> list[QuestionRow]:
     """Read all records of the question files.
 
     Raises:
@@ -125,7 +125,7 @@ def read_rows(questions: Questions) -> list[QuestionRow]:
     return rows
 
 
-def dataset(task: str, split: str, questions: Questions, items: Sequence[Item]) -> Dataset:
+def dataset(task: str, split: str, questions: QuestionFiles, items: Sequence[Item]) -> Dataset:
     """Return the items as a dataset, with the sha256 of the question files.
 
     Raises:

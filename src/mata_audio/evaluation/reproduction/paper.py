@@ -19,7 +19,7 @@ MATA_NAME: Final = "MATA"
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedAccuracy:
     """The paper's accuracies in percent; None, or no group, if it gives no number."""
 
     average: float | None
@@ -87,8 +87,8 @@ class PaperTable:
     task: str
     split: str
     benchmark: str
-    baseline: Published
-    mata: Published
+    baseline: PublishedAccuracy
+    mata: PublishedAccuracy
     release: str | None = None
     ablations: tuple[Ablation, ...] = ()
     reference: str = ""
@@ -129,8 +129,8 @@ ABLATIONS: Final = (
 MMAU_RELEASE: Final = "MMAU v05.15.25"
 
 
-def _mmau(average: float, sound: float, music: float, speech: float) -> Published:
-    return Published(average, {"sound": sound, "music": music, "speech": speech})
+def _mmau(average: float, sound: float, music: float, speech: float) -> PublishedAccuracy:
+    return PublishedAccuracy(average, {"sound": sound, "music": music, "speech": speech})
 
 
 TABLES: Final = (
@@ -171,14 +171,14 @@ TABLES: Final = (
         mata=_mmau(57.3, sound=64.7, music=53.1, speech=53.9),
         release=MMAU_RELEASE,
     ),
-    PaperTable(QWEN_OMNI, "mmar", "test", "MMAR", Published(56.6), Published(61.2)),
+    PaperTable(QWEN_OMNI, "mmar", "test", "MMAR", PublishedAccuracy(56.6), PublishedAccuracy(61.2)),
     PaperTable(
         KE_OMNI_R,
         "mmar",
         "test",
         "MMAR",
-        Published(64.1),
-        Published(66.8),
+        PublishedAccuracy(64.1),
+        PublishedAccuracy(66.8),
         reference="Gemini 2.0 Flash: 65.6",
     ),
 )

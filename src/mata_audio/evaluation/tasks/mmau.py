@@ -13,8 +13,8 @@ from mata_audio.evaluation.data.audio_sources import MissingAudio
 from mata_audio.evaluation.data.choices import choices_and_answer
 from mata_audio.evaluation.data.question_files import (
     Clips,
+    QuestionFiles,
     QuestionRow,
-    Questions,
     dataset,
     find_questions,
     read_rows,
@@ -67,7 +67,7 @@ class Mmau(Task):
         """Return which predictions are right, by MMAU's own rule."""
         return MMAU.outcomes(records)
 
-    def _items(self, questions: Questions) -> list[Item]:
+    def _items(self, questions: QuestionFiles) -> list[Item]:
         return [self._item(row, questions.clips) for row in read_rows(questions)]
 
     def _item(self, row: QuestionRow, clips: Clips) -> Item:
@@ -88,7 +88,7 @@ class Mmau(Task):
         )
 
 
-def _has_parquet(data: str | Path | None, questions: Questions, split: str) -> bool:
+def _has_parquet(data: str | Path | None, questions: QuestionFiles, split: str) -> bool:
     named = data is not None and Path(data).expanduser().is_file()
     return not named and any(any(questions.folder.glob(layout)) for layout in _PARQUETS[split])
 
