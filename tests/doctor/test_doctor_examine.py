@@ -239,7 +239,7 @@ def test_bounds(trial: TrialSetting) -> None:
     assert trial.judge("x", 1.01 * bound, 0.0, trial.effect, "do") == Check(
         "x",
         "fail",
-        f"difference {1.01 * bound:.1e}, at most {bound:.1e} (effect {trial.effect:.1e})",
+        f"difference {1.01 * bound:.1e}, allowed {bound:.1e} (effect {trial.effect:.1e})",
         "do",
         1.01 * bound,
     )

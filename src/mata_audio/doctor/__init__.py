@@ -7,7 +7,7 @@ Read the files in this order:
 3. ``patient``: what is examined: a model, with prompts.
 4. ``questions``: prompts for a user's model, from synthesised clips or pictures.
 5. ``full_scores``: the reference: MATA written out in full, sharing no code with the method.
-6. ``passes``: run a model on its prompts, as it is or with the full scores.
+6. ``passes``: run a model on its prompts, unmodified or with the full scores.
 7. ``trial_setting``: a setting with a clear effect, and the bound on differences.
 8. The checks: ``facts``, ``equality`` (with the reference), ``ways`` (backends, padding, cache,
    beams), ``restoration``, ``overhead``.

@@ -103,7 +103,7 @@ class TrialSetting:
                 f"the setting moves logits by {self.effect:.1e}, less than this model's own "
                 f"differences ({bound:.1e}): agreement would prove nothing"
             )
-        figure = f"difference {difference:.1e}, at most {bound:.1e} (effect {effect:.1e})"
+        figure = f"difference {difference:.1e}, allowed {bound:.1e} (effect {effect:.1e})"
         outcome: Outcome = "pass"
         if not difference <= bound:
             outcome = "fail"
