@@ -98,8 +98,7 @@ def _judge_mmsu(records: Iterator[Record]) -> Iterator[Judged]:
         # For an empty response, the official script reuses the previous record's letter; so do we.
         if letter is None:
             raise record.error(
-                "response must hold a letter, because no earlier record has one; "
-                f"got {response!a}"
+                f"response must hold a letter, because no earlier record has one; got {response!a}"
             )
         right = fields.get(f"choice_{letter.lower()}", "") == fields.get("answer_gt", "")
         group = tuple(
