@@ -349,7 +349,7 @@ def test_headline_with_several_settings(page: str) -> None:
 
 def test_baseline_alone_and_nothing_scored() -> None:
     alone = parsed(render_report(results(()), {})).text
-    assert "No setting was run beside it." in alone
+    assert "No setting was compared with it." in alone
     empty = Row("", "", "all", {}, {})
     hidden = parsed(render_report(results(overall=empty, groups=()), {})).text
     assert "there is nothing to compare" in hidden

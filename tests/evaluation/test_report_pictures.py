@@ -106,7 +106,7 @@ def test_what_is_no_picture_is_left_out(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "folder.svg").mkdir()
     elements = parsed(render_report(results(), {}, page_pictures({}, tmp_path)))
     assert images(elements) == {}
-    assert "x is left out: it is no SVG picture." in elements.text
+    assert "x is left out: it is not an SVG picture." in elements.text
     assert "folder" not in elements.text
 
 

@@ -242,7 +242,7 @@ def test_silence_that_is_added_to_a_clip_is_named() -> None:
     """The timeline is of a second; the clip of half."""
     for samples, told in ((16_000, False), (8_000, True)):
         figure = listening(timeline(), np.sin(np.arange(samples) / 9), 16_000)
-        said = "silence that its model pads it with" in figure.legends[0].get_title().get_text()
+        said = "silence that the model pads it with" in figure.legends[0].get_title().get_text()
         assert said == told
         assert figure.axes[2].get_xlim() == (0, 1)
 
@@ -363,7 +363,7 @@ def test_nothing_to_draw_is_an_error() -> None:
     empty = Results({}, sweep.results.settings[:1], Row("", "", "all", {}, {}), (), (), ())
     with pytest.raises(DataError, match="no item of this run was scored"):
         accuracy(empty)
-    with pytest.raises(DataError, match="no setting beside the baseline"):
+    with pytest.raises(DataError, match="has only the baseline"):
         gained_and_lost(empty)
     with pytest.raises(DataError, match="no setting 'late'"):
         accuracy(sweep.results, ["late"])

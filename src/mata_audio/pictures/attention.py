@@ -25,8 +25,8 @@ def mass_by_layer(profile: Profile, setting: str | None = None) -> Figure:
     """Draw the share of attention on audio by layer, before and with a setting.
 
     Args:
-        profile: of the model. The setting's layers are shaded.
-        setting: its name; None for the first beside the baseline, if there is one.
+        profile: the model's profile. The layers that the setting steers are shaded.
+        setting: its name; None for the first after the baseline, if there is one.
 
     Raises:
         SettingsError: the profile has no such setting.
@@ -73,8 +73,8 @@ def layer_head_map(profile: Profile, setting: str | None = None) -> Figure:
     """Draw the share of attention on audio by layer and head, and what a setting changes of it.
 
     Args:
-        profile: of the model. The setting's layers are marked beside the change.
-        setting: its name; None for the first beside the baseline, if there is one.
+        profile: the model's profile. The layers that the setting steers are marked.
+        setting: its name; None for the first after the baseline, if there is one.
 
     Raises:
         SettingsError: the profile has no such setting.
@@ -98,19 +98,19 @@ def layer_head_map(profile: Profile, setting: str | None = None) -> Figure:
             figure.colorbar(
                 image, ax=axes[1], location="bottom", label="change (points)", aspect=18
             )
-            axes[1].tick_params(left=False)  # the bar is there
+            axes[1].tick_params(left=False)  # the bar takes their place
             for first, last in _runs(steered_layers(profile, name)):
                 axes[1].plot(
                     [-0.02, -0.02], [first - 0.4, last + 0.4], color=style.MATA_COLOUR, linewidth=3,
                     transform=axes[1].get_yaxis_transform(), clip_on=False, solid_capstyle="butt",
                 )  # fmt: skip
-        note = "" if name is None else "blue bar: the layers that are steered"
+        note = "" if name is None else "blue bar: steered layers"
         style.title(figure, "Attention on audio by layer and head", note)
     return figure
 
 
 def steered_layers(profile: Profile, setting: str) -> tuple[int, ...]:
-    """Return the layers that a setting of the profile steers: those with a gain that is not 0."""
+    """Return the layers that a setting of the profile steers: those with a gain other than 0."""
     from mata_audio.settings.mata import MATA
     from mata_audio.steering.gain_tensor import gain_tensor
 

@@ -24,10 +24,10 @@ class Panel:
 
     Args:
         title: the formula and the heads.
-        rows: the layers of each row.
-        labels: of the rows.
-        alphas: of the columns.
-        cells: setting names by row and column; a combination that was not run is not there.
+        rows: each row's layers.
+        labels: the rows' labels.
+        alphas: the columns' alphas.
+        cells: setting names by row and column, of the combinations that were run.
     """
 
     title: str
@@ -41,7 +41,7 @@ def panels(sweep: Sweep) -> list[Panel]:
     """Return the settings of a sweep as grids of layers and alpha.
 
     Raises:
-        SettingsError: it has no setting with figures.
+        SettingsError: the sweep has no setting with results.
     """
     found: dict[tuple[str, str], list[SettingResult]] = {}
     for setting in sweep.results.settings:
@@ -53,7 +53,7 @@ def panels(sweep: Sweep) -> list[Panel]:
         found.setdefault((str(setting.mata["formula"]), of_heads), []).append(setting)
     if not found:
         raise SettingsError(
-            "the sweep has no setting of one alpha with an answer: there is nothing to draw"
+            "the sweep has no setting with one alpha and an answer: there is nothing to draw"
         )
     return [_panel(f"{formula}, {heads}", own) for (formula, heads), own in found.items()]
 
@@ -67,7 +67,7 @@ def has_grid(sweep: Sweep) -> bool:
 
 
 def _has_place(setting: SettingResult) -> bool:
-    """Whether a setting is of one alpha; one with gains by layer and head is in no grid."""
+    """Whether a setting has one alpha; one with gains by layer and head is in no grid."""
     fields = setting.mata or {}
     return fields.get("alpha") is not None and fields.get("gains") is None
 
@@ -84,7 +84,7 @@ def _panel(title: str, settings: Sequence[SettingResult]) -> Panel:
     for row in rows:
         own = [setting for setting in settings if _layers(setting) == row]
         written = "paper's" if row is None else format_indices(row)
-        # A setting that has the row to itself may have a name that says more than its numbers.
+        # If a row has one setting, the name that its user gave may say more than numbers.
         labels.append(own[0].name if len(own) == 1 and _named(own[0]) else written)
     return Panel(title, tuple(rows), tuple(labels), tuple(alphas), cells)
 
@@ -99,5 +99,5 @@ def _alpha(setting: SettingResult) -> float:
 
 
 def _named(setting: SettingResult) -> bool:
-    """Whether someone gave the setting a name of its own."""
+    """Whether a user named the setting."""
     return setting.mata is not None and setting.name != short_name(MATA(**setting.mata))

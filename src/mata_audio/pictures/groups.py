@@ -35,8 +35,8 @@ def accuracy(results: Results, settings: Sequence[str] | None = None) -> Figure:
     """Draw the accuracy of the baseline and of each setting by group, with Wilson intervals.
 
     Args:
-        results: of a run.
-        settings: which to show beside the baseline; None for all.
+        results: a run's results.
+        settings: names of the settings to show with the baseline; None for all.
 
     Raises:
         DataError: no item was scored, or there is no such setting.
@@ -70,16 +70,16 @@ def gained_and_lost(results: Results, settings: Sequence[str] | None = None) -> 
     """Draw how many answers each setting gained and lost against the baseline, by group.
 
     Args:
-        results: of a run.
-        settings: which to show; None for all.
+        results: a run's results.
+        settings: names of the settings to show; None for all.
 
     Raises:
-        DataError: no item was scored, the run has the baseline alone, or there is no such setting.
+        DataError: no item was scored, the run has only the baseline, or there is no such setting.
         MissingMatplotlibError: Matplotlib is not installed.
     """
     names = [n for n in _compared(results, settings) if n in results.overall.paired]
     if not names:
-        raise DataError("the run has no setting beside the baseline: nothing was gained or lost")
+        raise DataError("the run has only the baseline: nothing was gained or lost")
     rows = [row for row in _rows(results, names) if row.paired]
     tall = 1.15 if all("\n" not in label(row.name, 22) for row in rows) else 1.7
     places = _places(rows, tall)

@@ -1,4 +1,4 @@
-"""Names as a picture can show them: printable, on few lines."""
+"""Names for pictures: printable and on few lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
 def label(name: str, width: int = 24, lines: int = 2) -> str:
     """Return ``name`` on at most ``lines`` lines of about ``width`` letters.
 
-    What no XML file may hold, such as control characters and lone surrogates, is replaced.
+    Replaces what XML cannot hold, such as control characters and lone surrogates.
     """
     text = "".join(map(_printable, " ".join(name.split())))
     if text:
@@ -34,5 +34,5 @@ def _breadth(letter: str) -> float:
 
 
 def _printable(letter: str) -> str:
-    # "Co" are private letters, "Cn" such as U+FFFF; "Cf" would turn the direction of the rest.
+    # "Co" are private letters, "Cn" such as U+FFFF; "Cf" could reverse the rest.
     return UNPRINTABLE if unicodedata.category(letter)[0] == "C" else letter

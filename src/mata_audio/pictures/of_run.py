@@ -1,4 +1,4 @@
-"""Which pictures a finished run leads to; a sweep has two more."""
+"""The pictures of a finished run; a sweep has two more."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FOLDER = "pictures"
-"""Where a run's pictures are, in its folder."""
+"""A run's pictures are in this folder inside its own."""
 
 
 def run_folder(run: Path) -> Path:
@@ -44,7 +44,7 @@ def pictures_of_run(results: Results, folder: Path) -> dict[str, Figure]:
     swept = stored_sweep(results, folder)
     figures = _drawn(swept)
     if swept is not None and swept.ranking:
-        # All settings by group would be too much to look at.
+        # By group, only the best: all settings would be too many.
         compared = list(swept.ranking[:1])
         results = _marked(results, compared)
     figures["accuracy"] = accuracy(results, compared)
@@ -65,12 +65,12 @@ def _drawn(swept: Sweep | None) -> dict[str, Figure]:
     if swept is None or not swept.ranking:
         return {}
     ranked = {"ranking": ranking(swept)}
-    # Settings by layer and head have no place in a grid of layers and alpha.
+    # Settings with gains by layer and head do not fit a grid of layers and alpha.
     return {"heatmap": heatmap(swept), **ranked} if has_grid(swept) else ranked
 
 
 def _marked(results: Results, names: list[str]) -> Results:
-    """Say of settings that they were chosen on these items, which a sweep's results leave out."""
+    """Mark settings as chosen on these items, which a sweep's results do not say."""
     settings = (
         replace(setting, tuned_on_these_items=True) if setting.name in names else setting
         for setting in results.settings

@@ -1,4 +1,4 @@
-"""How all pictures look, and how they are saved: the same drawing is the same file."""
+"""The look of all pictures, and saving them: equal figures become equal files."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ _METADATA: dict[str, dict[str, Any]] = {
 
 
 class MissingMatplotlibError(MataError, ImportError):
-    """Matplotlib, which draws the pictures, is not installed."""
+    """Matplotlib is not installed."""
 
 
 def require_matplotlib() -> None:
-    """Refuse what would fail only once its pictures are drawn.
+    """Fail early if pictures cannot be drawn.
 
     Raises:
         MissingMatplotlibError: Matplotlib is not installed.
@@ -95,7 +95,7 @@ def require_matplotlib() -> None:
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Draw in one style, whatever the user's own is; theirs is there again afterwards.
+    """Draw in our style; the user's own is restored afterwards.
 
     Raises:
         MissingMatplotlibError: Matplotlib is not installed.
@@ -104,13 +104,13 @@ def drawing() -> Iterator[None]:
     import matplotlib.style
 
     with matplotlib.style.context(["default", _RC]), warnings.catch_warnings():
-        # A name may be in a script that the font lacks; the SVG has it as text all the same.
+        # The font may lack a name's script; the SVG still has the name as text.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
         yield
 
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """Return an empty figure, ``height`` inches high, whose parts make room for each other."""
+    """Return an empty figure ``height`` inches high; its parts make room for each other."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -120,7 +120,7 @@ def new_figure(height: float, width: float = WIDTH) -> Figure:
 
 
 def title(figure: Figure, text: str, note: str = "") -> None:
-    """Write what the picture shows above it, and below it how to read it."""
+    """Write what the picture shows above it, and how to read it below."""
     figure.suptitle(text, x=0.015, ha="left", fontsize=10, fontweight="bold")
     if note:
         figure.supxlabel(note, x=0.015, ha="left", fontsize=SMALL, color=QUIET)
@@ -129,7 +129,7 @@ def title(figure: Figure, text: str, note: str = "") -> None:
 def legend_below(
     figure: Figure, entries: Sequence[tuple[Any, str]], columns: int, note: str = ""
 ) -> None:
-    """Write a legend below everything else, under a note; a title's note would lie on it."""
+    """Write a note and a legend below everything else; :func:`title`'s note would overlap."""
     handles, texts = [entry[0] for entry in entries], [entry[1] for entry in entries]
     legend = figure.legend(
         handles, texts, loc="outside lower left", ncols=columns, handlelength=1.6,
@@ -139,12 +139,12 @@ def legend_below(
 
 
 def no_ticks(axes: Axes) -> None:
-    """Take the ticks of both axes away and leave their labels."""
+    """Remove the ticks of both axes but keep their labels."""
     axes.tick_params(length=0)
 
 
 def diverging() -> Colormap:
-    """Return colours from the baseline's orange over nothing to MATA's blue."""
+    """Return colours from the baseline's orange over near-white to MATA's blue."""
     from matplotlib.colors import LinearSegmentedColormap
 
     colours = [BASELINE_COLOUR, "#e2a46a", MIDDLE, "#82add9", MATA_COLOUR]
@@ -152,7 +152,7 @@ def diverging() -> Colormap:
 
 
 def sequential() -> Colormap:
-    """Return colours from white to dark, which stay in order in grey as well."""
+    """Return colours from white to dark, in the same order when printed in grey."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("mass", ["#ffffff", "#f0c99f", "#c9783a", "#6b3206"])
@@ -162,8 +162,8 @@ def save(figure: Figure, path: str | Path) -> list[Path]:
     """Write a figure as SVG, with its text as text, and as PNG; each whole or not at all.
 
     Args:
-        figure: as the functions of :mod:`mata_audio.pictures` return it.
-        path: without a suffix; its folder is made.
+        figure: from a function of :mod:`mata_audio.pictures`.
+        path: without a suffix; its folder is created.
 
     Returns:
         The two files.
@@ -183,7 +183,7 @@ def save(figure: Figure, path: str | Path) -> list[Path]:
 
 
 def content(figure: Figure, form: str = "svg") -> bytes:
-    """Return what a file of a figure holds; ``form`` is ``"svg"`` or ``"png"``."""
+    """Return a figure as a file's content; ``form`` is ``"svg"`` or ``"png"``."""
     stream = io.BytesIO()
     with drawing():
         figure.savefig(stream, format=form, dpi=DPI, metadata=_METADATA[form])

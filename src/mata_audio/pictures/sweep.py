@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from mata_audio.evaluation.sweep.sweep import Sweep
 
 _PALE = 0.45
-"""Of a cell's colour is left where it is not told apart from no change."""
+"""Share of its colour that a cell keeps if the change is not significant."""
 
 
 def heatmap(sweep: Sweep) -> Figure:
     """Draw the difference to the baseline on the tuning part, layers against alpha.
 
     Args:
-        sweep: what was found. Cells whose Holm-adjusted p is 0.05 or more are pale and italic;
+        sweep: the sweep. Cells whose Holm-adjusted p is 0.05 or more are pale and italic;
             the winner is framed.
 
     Raises:
-        SettingsError: the sweep has no setting with figures.
+        SettingsError: the sweep has no setting with results.
         MissingMatplotlibError: Matplotlib is not installed.
     """
     drawn = panels(sweep)
@@ -62,13 +62,13 @@ def heatmap(sweep: Sweep) -> Figure:
 def ranking(sweep: Sweep) -> Figure:
     """Draw each setting's difference to the baseline with its 95 % interval, the best on top.
 
-    The winner is on a band of its own, with its figure on the rest below it.
+    A band marks the winner and, below it, its difference on the rest.
 
     Args:
-        sweep: what was found.
+        sweep: the sweep.
 
     Raises:
-        SettingsError: the sweep has no setting with figures.
+        SettingsError: the sweep has no setting with results.
         MissingMatplotlibError: Matplotlib is not installed.
     """
     if not sweep.ranking:
@@ -164,7 +164,7 @@ def _colour_bar(figure: Figure, axes: Any, norm: Any) -> None:
 
 
 def _note(sweep: Sweep, shown: Collection[str]) -> str:
-    muted = "pale, italic: not told apart from no change (p, Holm-adjusted, ≥ 0.05)"
+    muted = "pale, italic: not significant (Holm-adjusted p ≥ 0.05)"
     if sweep.winner is None:
         return f"no winner: no setting gained more than it lost\n{muted}"
     rest = sweep.held_out.paired.get(sweep.winner)
@@ -182,7 +182,7 @@ def _difference(axes: Axes, y: int, paired: Paired, rest: bool) -> None:
 
 
 def _marker(paired: Paired, rest: bool) -> dict[str, Any]:
-    """Filled where it is told apart from no change: a square, on the rest a diamond."""
+    """Return a square, or a diamond on the rest; filled if the change is significant."""
     colour = style.INK if rest else style.MATA_COLOUR
     shown = (paired.p if rest else paired.p_holm) < SIGNIFICANT
     return {

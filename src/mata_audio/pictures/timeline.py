@@ -1,4 +1,4 @@
-"""A picture of listening: a clip, and where in it the model looks."""
+"""A picture of listening: a clip, and where in it the model attends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _QUIETEST = 60.0  # dB below the loudest; everything softer is white
 _MOST_POINTS = 2000
-_MOST_STEPS = 100  # more hide one another
+_MOST_STEPS = 100  # more would hide one another
 
 
 def listening(
@@ -38,16 +38,16 @@ def listening(
     """Draw a clip's waveform and spectrogram over the attention on it, second by second.
 
     Args:
-        timeline: of a prompt, under the baseline and settings.
+        timeline: attention over a prompt, under the baseline and settings.
         waveform: samples of the clip, one channel.
-        sampling_rate: of them, in Hz.
-        clip: which of the prompt's clips it is, from 0.
-        layers: over which attention is averaged; None for all.
-        of: what is heard, such as the item and its question; written over the clip.
+        sampling_rate: in Hz.
+        clip: index of the clip in the prompt, from 0.
+        layers: layers over which attention is averaged; None for all.
+        of: what the clip is, such as the item and its question; written above it.
 
     Raises:
         AudioError: the waveform is empty, not one channel or not finite.
-        SettingsError: there is no such clip or layer, or a wrong sampling rate.
+        SettingsError: no such clip or layer, or a sampling rate that is not positive.
         MissingMatplotlibError: Matplotlib is not installed.
     """
     samples = np.asarray(waveform, dtype=np.float64)
@@ -89,7 +89,7 @@ def listening(
             f"spectrogram: dark is loud, white {_QUIETEST:.0f} dB below the loudest"
         )
         if edges[-1] > 1.02 * samples.size / sampling_rate:
-            note += "\nbeyond the clip: silence that its model pads it with"
+            note += "\nafter the clip: silence that the model pads it with"
         style.legend_below(figure, entries, columns, note)
     return figure
 
@@ -103,7 +103,7 @@ def _mean(weights: Any, layers: Sequence[int] | None) -> Any:
 
 
 def _together(values: Any, count: int) -> Any:
-    """Return the means of every ``count`` values that follow one another."""
+    """Return the means of every ``count`` consecutive values."""
     starts = np.arange(0, values.size, count)
     return np.add.reduceat(values, starts) / np.diff(np.append(starts, values.size))
 
@@ -116,7 +116,7 @@ def _counted(layers: Sequence[int]) -> str:
 
 
 def _draw_waveform(axes: Axes, samples: Any, rate: int) -> None:
-    """Draw the lowest and highest sample of each short stretch: every one would be a huge file."""
+    """Draw the lowest and highest sample of each stretch; all samples would be a huge file."""
     stretch = max(1, samples.size // _MOST_POINTS)
     starts = np.arange(0, samples.size, stretch)
     low, high = np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)

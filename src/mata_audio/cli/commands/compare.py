@@ -23,13 +23,13 @@ def add_parser(commands: Any) -> None:
         "compare",
         help="compare two runs on the same items",
         description="Pair two runs item by item: gained, lost, exact McNemar p, bootstrap "
-        "interval. Runs on other items or other data are refused. Without :SETTING, every setting "
+        "interval. Runs on different items or data are refused. Without :SETTING, every setting "
         "that both runs have is compared with itself.",
         epilog=EXAMPLE,
     )
     parser.add_argument("first", metavar="RUN[:SETTING]", help="folder of a finished run")
     parser.add_argument(
-        "second", metavar="RUN[:SETTING]", help="the same; figures are second-first"
+        "second", metavar="RUN[:SETTING]", help="another; differences are second minus first"
     )
     parser.set_defaults(run=run)
 
@@ -77,7 +77,7 @@ def _common(first: Results, second: Results) -> list[tuple[str, str]]:
 
 
 def text(comparison: Comparison, first: Path, second: Path) -> str:
-    """Return a comparison as a table."""
+    """Return the comparison as a table, with notes below it."""
     from mata_audio.evaluation.results.number_format import percent
     from mata_audio.evaluation.results.tables import Line, Table, paired_cells, table_text
 

@@ -41,7 +41,9 @@ def add_parser(commands: Any) -> None:
         help="embed all clips in the page, or some (up to 20 MB, changed answers first), or link "
         "to files; auto embeds all up to 20 MB, otherwise links (auto)",
     )
-    parser.add_argument("--data", metavar="PATH", help="where the benchmark is now, if it moved")
+    parser.add_argument(
+        "--data", metavar="PATH", help="the benchmark's present path, if it has moved"
+    )
     parser.set_defaults(run=run)
 
 

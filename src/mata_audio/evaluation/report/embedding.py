@@ -1,4 +1,4 @@
-"""The items as JSON that can stand in a page, whatever a model wrote."""
+"""The page's data as JSON that is safe inside HTML, whatever a model wrote."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ESCAPED = {character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2
 
 
 def embedded_json(value: Any) -> Markup:
-    """Return ``value`` as JSON in which no character can end or open an element."""
+    """Return ``value`` as JSON that can neither open nor end an element."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character, escape in _ESCAPED.items():
         text = text.replace(character, escape)
@@ -36,7 +36,7 @@ def groupings(results: Results) -> dict[str, tuple[str, list[str]]]:
 
 
 def page_data(results: Results, clips: Mapping[str, Sequence[ClipMedia]]) -> dict[str, Any]:
-    """Return what the page's script needs."""
+    """Return the data that the page's script needs."""
     known = groupings(results)
     names = [setting.name for setting in results.settings]
     return {
@@ -68,12 +68,12 @@ def _answer(item: ItemResult, setting: str) -> dict[str, Any] | None:
     answer = item.answers.get(setting)
     if answer is None:
         return None
-    correct = None if answer.correct is None else bool(answer.correct)  # numpy has its own kind
+    correct = None if answer.correct is None else bool(answer.correct)  # it may be NumPy's
     return {"raw": answer.raw, "read": answer.read, "correct": correct}
 
 
 def _clips(item: ItemResult, media: Sequence[ClipMedia]) -> list[dict[str, str | None]]:
-    """The clips that can be played, then those that were heard but are not at hand."""
+    """Return the clips in ``media``, then those that the model heard but ``media`` lacks."""
     heard = list(item.clips)
     shown: list[dict[str, str | None]] = []
     for clip in media:

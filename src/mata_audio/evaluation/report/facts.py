@@ -1,4 +1,4 @@
-"""What ``run.json`` and the settings say, arranged for reading."""
+"""The content of ``run.json`` and the settings, arranged for readers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _PLACES = {
     "version": ("facts", "data_version"),
     "model": ("identity", "model"),
 }
-"""Where ``run.json`` has what stands in the page's title."""
+"""Where ``run.json`` keeps the parts of the page's title."""
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A name with a text, or with facts of its own.
+    """A name with a text, or with nested facts.
 
     Args:
         style: ``"text"``, ``"code"`` for hashes and paths, ``"block"`` for texts of several lines.
@@ -31,7 +31,7 @@ class Fact:
 
 
 def title_facts(run: Mapping[str, Any]) -> dict[str, str]:
-    """Return task, split, version and model; ``""`` for one that ``run`` does not give."""
+    """Return task, split, version and model; ``""`` for what ``run`` lacks."""
     return {key: _text_at(run, path) for key, path in _PLACES.items()}
 
 
@@ -45,7 +45,7 @@ def _text_at(run: Mapping[str, Any], path: tuple[str, ...]) -> str:
 
 
 def run_facts(run: Mapping[str, Any]) -> tuple[Fact, ...]:
-    """Return sections: one of the plain values, then one for each nested one."""
+    """Return sections: one with the plain values, then one for each nested value."""
     plain, sections = [], []
     for key, value in run.items():
         fact = _fact(str(key), value)

@@ -1,4 +1,4 @@
-"""The shape that stands for each setting: a hollow circle for the baseline, filled ones after."""
+"""The marker of each setting: a hollow circle for the baseline, then filled shapes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Marker:
 
     @property
     def svg(self) -> Markup:
-        """The marker as a drawing of its own, for legends and headings."""
+        """The marker as a separate drawing, for headings."""
         return Markup(
             '<svg class="marker" viewBox="-7 -7 14 14" width="14" height="14" aria-hidden="true">'
             '<path class="{}" d="{}"/></svg>'

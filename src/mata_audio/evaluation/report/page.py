@@ -1,4 +1,4 @@
-"""Putting the page together."""
+"""Assembling the page."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def render_report(
     clips: Mapping[str, Sequence[ClipMedia]],
     pictures: Sequence[Picture] = (),
 ) -> str:
-    """Return one HTML page with all results, which loads nothing but the audio it plays.
+    """Return one HTML page with all results. It loads nothing but the audio that it plays.
 
     Args:
-        results: of the run.
+        results: the run's results.
         clips: by item id, from :func:`report_clips`. If some items are missing from them, a note
             on the page says how many clips it has.
         pictures: from :func:`page_pictures`.
@@ -79,7 +79,7 @@ def render_report(
         pictures=pictures,
         **_context(replace(results, notes=(*results.notes, *_left_out(results, clips)))),
     )
-    # A lone surrogate, which broken escapes in a question file leave behind, cannot be written.
+    # Broken escapes in a question file leave lone surrogates, which UTF-8 cannot encode.
     return page.encode("utf-8", errors="replace").decode("utf-8")
 
 
@@ -92,7 +92,7 @@ def _resource(name: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """The content security policy: our script and style by their hashes, audio, pictures."""
+    """Return the content security policy: our script and style by hash, audio and pictures."""
     return "; ".join(
         (
             "default-src 'none'",
@@ -160,7 +160,7 @@ def _axis(rows: Sequence[Row]) -> _Axis:
 
 
 def _sections(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    """Rows that follow one another under the same heading."""
+    """Return consecutive rows with the same heading together."""
     sections: list[tuple[str, list[Row]]] = []
     for row in rows:
         if not sections or sections[-1][0] != row.heading:

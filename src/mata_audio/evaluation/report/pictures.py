@@ -1,4 +1,4 @@
-"""Pictures in the page: which, in what order, under which words; each within the page itself."""
+"""The page's pictures: which ones, in what order, with what captions; all are embedded."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MOST_OF_ONE = 2 * 2**20
-"""Bytes; a picture of ours has a tenth of this."""
+"""Bytes; ours have about a tenth of this."""
 MOST_OF_ALL = 10 * 2**20
 
 _MEBI = 2**20
-# Nothing is tried twice, so that no file keeps it busy; a DOCTYPE with entities is not taken.
+# Possessive, so that no file makes it backtrack; a DOCTYPE with entities does not match.
 _SVG = re.compile(
     rb"(?:\s++|<\?xml[^>]*+>|(?><!--.*?-->)|<!DOCTYPE[^>\[]*+>)*+<svg[\s>]", re.DOTALL
 )
@@ -28,16 +28,16 @@ _CAPTIONS = {
     "layer_head_map": "The same share head by head, and what the setting changes of it.",
     "listening": "Where in one clip the last token looks, under its waveform and spectrogram.",
 }
-"""Of the pictures that are known, in the page's order. What they show is written in them."""
+"""Captions of the known pictures, in the page's order."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as it comes to the page.
+    """A picture for the page.
 
     Args:
-        name: its file's name without the ending.
-        svg: the content; None for one that is left out.
+        name: its file's name without the suffix.
+        svg: the content; None if the picture is left out.
         reason: why it is left out.
     """
 
@@ -47,17 +47,17 @@ class Picture:
 
     @property
     def source(self) -> str:
-        """The picture as a data URI, in which no script runs inside ``<img>``."""
+        """The picture as a data URI; inside ``<img>`` no script in it runs."""
         return "data:image/svg+xml;base64," + base64.b64encode(self.svg or b"").decode()
 
     @property
     def caption(self) -> str:
-        """What it shows; its name for one that is not known."""
+        """What it shows; the name of an unknown picture."""
         return _CAPTIONS.get(self.name) or _numbered(self.name) or self.name
 
     @property
     def alternative(self) -> str:
-        """What is said in place of the picture."""
+        """The alternative text."""
         known = "" if self.caption == self.name else f" {self.caption}"
         return f"Picture {self.name}.{known}"
 
@@ -89,11 +89,11 @@ def _read(path: Path) -> Picture:
 
 
 def _within(name: str, svg: bytes) -> Picture:
-    """Leave out what is too large, and what is no picture, wherever a link led to it."""
+    """Leave out what is too large or not an SVG picture, such as the target of a link."""
     if len(svg) > MOST_OF_ONE:
         return Picture(name, None, _too_large(len(svg), MOST_OF_ONE))
     if not _SVG.match(svg.removeprefix(b"\xef\xbb\xbf")):
-        return Picture(name, None, "it is no SVG picture")
+        return Picture(name, None, "it is not an SVG picture")
     return Picture(name, svg)
 
 

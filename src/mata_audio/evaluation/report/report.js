@@ -95,7 +95,7 @@
     }
     const pages = Math.max(1, Math.ceil(shown.length / state.size));
     where.textContent = `Page ${number.format(state.page + 1)} of ${number.format(pages)}`;
-    // Not "disabled", which would take the focus away from who pages with the keyboard.
+    // Not "disabled", which would take the focus away from someone who pages with the keyboard.
     previous.setAttribute("aria-disabled", state.page === 0);
     next.setAttribute("aria-disabled", state.page >= pages - 1);
   }
@@ -165,7 +165,7 @@
         answer.read === "" ? make("em", {}, "nothing") : isolated(answer.read)));
   }
 
-  // The output as it is; white space at its ends gets a look, but stays what it is.
+  // The output unchanged; white space at its ends is marked.
   function raw(text) {
     if (text === "") return make("pre", { class: "raw empty" }, "empty output");
     const from = text.length - text.trimStart().length;

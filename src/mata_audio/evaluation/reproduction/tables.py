@@ -1,4 +1,4 @@
-"""A reproduction of the paper as text and Markdown: published beside measured."""
+"""A reproduction of the paper as text and Markdown: published and measured side by side."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def as_markdown(reproduction: Reproduction) -> str:
 
 
 def notes(measured: Measured) -> list[str]:
-    """Return what a reader of one measured table must know, a fact a line."""
+    """Return what a reader of one measured table must know, one fact per line."""
     table, results = measured.table, measured.results
     identity, facts = results.run["identity"], results.run["facts"]
     described = {setting.name: setting.description for setting in results.settings}
@@ -102,7 +102,7 @@ def notes(measured: Measured) -> list[str]:
         f"model {identity['model']}{given}, {identity['dtype']}, {identity['attention']}",
         *(f"{name}: {text}" for name, text in described.items() if name != BASELINE),
         f"prompt {identity['template']['name']}, answers read by {facts['reader']}, greedy, at "
-        f"most {identity['max_new_tokens']} new tokens; the paper's may be others",
+        f"most {identity['max_new_tokens']} new tokens; the paper's may differ",
         _data_note(table, facts["data_version"], identity["data"]),
     ]
     paired = results.overall.paired.get(MATA_NAME)
@@ -116,7 +116,7 @@ def notes(measured: Measured) -> list[str]:
     if negative is not None:
         lines.append(f"share of the audio scores below zero: {percent(negative)} %")
     if table.reference:
-        lines.append(f"the paper sets beside it {table.reference}")
+        lines.append(f"the paper compares it with {table.reference}")
     if measured.submissions:
         files = ", ".join(f"{name}: {path}" for name, path in measured.submissions.items())
         lines.append(
@@ -127,7 +127,7 @@ def notes(measured: Measured) -> list[str]:
 
 
 def not_measured(reproduction: Reproduction) -> list[str]:
-    """Return what is missing, why and how to get it, then what failed, a fact a line."""
+    """Return what is missing, why and how to get it; then what failed. One fact per line."""
     needed: dict[tuple[str, str], list[Missing]] = {}
     for missing in reproduction.missing:
         needed.setdefault((missing.what, missing.name), []).append(missing)
@@ -151,7 +151,7 @@ def _with_figures(table: PaperTable) -> str:
 def _data_note(table: PaperTable, version: str | None, files: dict[str, str]) -> str:
     if version is None:
         digests = ", ".join(f"{name} sha256 {digest[:12]}" for name, digest in files.items())
-        known = f"data: a release that is not known ({digests})"
+        known = f"data: an unknown release ({digests})"
         return f"{known}; the paper's is {table.release}" if table.release else known
     if table.release is None or version.startswith(table.release):
         return f"data: {version}"

@@ -1,4 +1,4 @@
-"""Two runs on the same items, paired; or a refusal that says why they cannot be."""
+"""Pairing two runs on the same items, or refusing to, with the reason."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Comparison:
     """Two settings of two runs on the items that both answered.
 
     Args:
-        first: setting of the first run.
-        second: setting of the second run.
+        first: name of the first run's setting.
+        second: name of the second run's setting.
         groups: the benchmark's groups; all items come last.
         left_out: items without a scored answer in one of the runs.
         differences: what else differs between the runs, in words.
@@ -111,7 +111,7 @@ def _check_same_items(first: Results, second: Results) -> None:
 
 
 def _other_differences(first: Results, second: Results) -> list[str]:
-    """Return what differs in how the runs were made, but for the settings themselves."""
+    """Return how the runs differ apart from their settings."""
 
     def made(results: Results) -> dict[str, object]:
         identity = {k: v for k, v in results.run["identity"].items() if k != "settings"}

@@ -1,4 +1,4 @@
-"""The files that a run ends with: results in every form, and predictions for official scorers."""
+"""The files written at the end of a run: its results, and predictions for official scorers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def write_outputs(
 
 
 def prediction_path(folder: Path, setting: str, task: Task) -> Path:
-    """Return where the predictions under a setting are, in the official scorer's form."""
+    """Return the path of a setting's predictions in the official scorer's format."""
     slug = re.sub(r"[^A-Za-z0-9.]+", "-", setting).strip("-.") or "setting"
     return folder / "predictions" / f"{slug}.{task.prediction_format}"
 

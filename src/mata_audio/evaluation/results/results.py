@@ -23,15 +23,15 @@ class Paired:
     """One setting against the baseline on the same items; fractions, not percent.
 
     Args:
-        n: items that both answered and that count.
+        n: items answered and scored under both.
         difference: accuracy of the setting less that of the baseline.
-        low: of the 95 % paired bootstrap interval.
-        high: of the same.
+        low: lower end of the 95 % paired bootstrap interval.
+        high: its upper end.
         gained: wrong without and right with the setting.
         lost: right without and wrong with it.
         p: exact two-sided McNemar p value.
         p_holm: the same, adjusted (Holm) over the run's settings.
-        smallest_difference: what this n and discordance show with 80 % power at the 5 % level.
+        smallest_difference: what this n and discordance can show with 80 % power at the 5 % level.
     """
 
     n: int
@@ -52,8 +52,8 @@ class Row:
     Args:
         grouping: key of the grouping; ``""`` for all items.
         heading: the grouping's heading.
-        name: of the group.
-        accuracy: by setting name, the baseline among them.
+        name: the group's name.
+        accuracy: by setting name, including the baseline.
         paired: by setting name, against the baseline.
     """
 
@@ -69,10 +69,10 @@ class SettingResult:
     """A setting that was run.
 
     Args:
-        name: what tables call it.
+        name: its name in tables.
         description: the setting on this model, in words.
-        mata: its fields; None for the baseline.
-        tuned_on_these_items: whether it was chosen on items of this very data.
+        mata: the fields of its :class:`~mata_audio.MATA`; None for the baseline.
+        tuned_on_these_items: whether it was chosen on items of the same data.
         negative_share: share of the raw audio scores below zero at the last prompt token, over the
             steered layers and heads, averaged over items; ``multiply`` lowers attention to these.
     """
@@ -86,9 +86,9 @@ class SettingResult:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model said under one setting: raw, as read, and whether it is right.
+    """The model's answer under one setting: raw, as read, and whether it is right.
 
-    ``correct`` is None where the item is not scored or does not count.
+    ``correct`` is None if the item is not scored or does not count.
     """
 
     raw: str
@@ -125,11 +125,11 @@ class Results:
 
     Args:
         run: the content of ``run.json``: model, task, data, prompt, versions, sessions.
-        settings: what was run, the baseline first.
+        settings: the settings that were run, the baseline first.
         overall: all items.
         groups: the benchmark's groups, in its order.
         items: in the question file's order.
-        notes: what a reader must know, in sentences.
+        notes: what a reader must know, one sentence each.
     """
 
     run: Mapping[str, Any]

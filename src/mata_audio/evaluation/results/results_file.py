@@ -1,4 +1,4 @@
-"""Results as JSON, and back."""
+"""Writing results as JSON, and reading them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def load_results(run: str | Path) -> Results:
     """Read the results of a run folder, or a ``results.json``.
 
     Raises:
-        RunError: there are none, or they are not in this version's form.
+        RunError: there are none, or they are not in this version's format.
     """
     path = Path(run)
     path = path / NAME if path.is_dir() else path

@@ -15,7 +15,7 @@ class PairedFigures:
     """A baseline and a steered run on the same items; accuracies and interval are fractions.
 
     Args:
-        items: how many.
+        items: number of items.
         baseline: accuracy of the baseline.
         steered: accuracy of the steered run.
         gained: items wrong before and right after.
@@ -53,7 +53,7 @@ def paired_figures(
 
 
 def mcnemar_exact(gained: int, lost: int) -> float:
-    """Two-sided exact McNemar p value of the discordant pairs.
+    """Return the two-sided exact McNemar p value of the discordant pairs.
 
     Args:
         gained: items wrong before and right after.
@@ -82,20 +82,20 @@ def paired_bootstrap(
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """Percentile interval of the accuracy difference (steered - baseline), items drawn in pairs.
+    """Return the percentile interval of the accuracy difference (steered - baseline).
 
     Args:
-        baseline_correct: one bool an item, shape ``(items,)``.
+        baseline_correct: one bool per item, shape ``(items,)``.
         steered_correct: the same items in the same order.
-        draws: bootstrap resamples.
-        seed: of the resampling.
+        draws: number of bootstrap resamples.
+        seed: seed for the resampling.
         level: coverage of the interval.
 
     Returns:
         ``(low, high)`` as fractions, not percent.
 
     Raises:
-        ValueError: the two differ in length, or are empty.
+        ValueError: the sequences differ in length or are empty.
     """
     before = np.asarray(baseline_correct, dtype=bool)
     after = np.asarray(steered_correct, dtype=bool)
@@ -104,7 +104,7 @@ def paired_bootstrap(
             "paired_bootstrap needs two non-empty sequences of the same items, "
             f"got shapes {before.shape} and {after.shape}"
         )
-    # A resample of pairs only matters through how many were gained and lost: a multinomial draw.
+    # Only the numbers gained and lost matter in a resample of pairs: a multinomial draw.
     items = before.size
     gained = int((~before & after).sum())
     lost = int((before & ~after).sum())
@@ -123,13 +123,13 @@ FEWEST_DISCORDANT = 6
 """Fewest pairs, all of one kind, for which the exact McNemar p is below 0.05 (2 / 2**6 = 0.031)."""
 
 
-@lru_cache(4096)  # SciPy takes 3 ms, and a sweep asks for the same counts again and again
+@lru_cache(4096)  # takes 3 ms, and a sweep repeats the same counts
 def wilson_interval(correct: int, n: int) -> tuple[float, float]:
     """Return the 95 % Wilson score interval of an accuracy, as fractions.
 
     Args:
-        correct: right answers.
-        n: answers.
+        correct: number of right answers.
+        n: number of answers.
 
     Raises:
         ValueError: not ``0 <= correct <= n``, or no answers.
@@ -156,12 +156,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def smallest_difference(n: int, discordant: int) -> float:
     """Return the smallest accuracy difference that n pairs show with 80 % power at the 5 % level.
 
-    By the usual approximation for McNemar's test (Connor 1987), with the discordance that was seen;
-    never less than what the exact test needs to reach significance at all.
+    Uses Connor's approximation (1987) for McNemar's test with the observed discordance. Never less
+    than what the exact test needs to reach significance at all.
 
     Args:
-        n: pairs.
-        discordant: pairs in which one answer is right and the other wrong.
+        n: number of pairs.
+        discordant: number of pairs in which one answer is right and the other wrong.
 
     Raises:
         ValueError: not ``0 <= discordant <= n``, or no pairs.

@@ -14,7 +14,7 @@ from mata_audio.settings.named import BASELINE
 
 @dataclass(frozen=True)
 class Line:
-    """One group under one setting, as a table shows it; an empty cell is a figure there is not."""
+    """One group under one setting, as a table shows it; a missing figure is an empty cell."""
 
     heading: str
     name: str
@@ -31,7 +31,7 @@ class Table:
 
 
 def tables(results: Results) -> list[Table]:
-    """Return a table for each setting; of the baseline where it is alone."""
+    """Return a table for each setting, or for the baseline if the run has no other."""
     settings = [s for s in results.settings if s.name != BASELINE] or list(results.settings)
     adjusted = len(settings) > 1
     return [_table(results, setting, adjusted) for setting in settings]
@@ -162,7 +162,7 @@ def _latex(text: str) -> str:
 
 
 def as_csv(results: Results) -> str:
-    """Return every group under every setting, one a line, with fractions unrounded."""
+    """Return every group under every setting, one per line, with unrounded fractions."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     accuracy = ("n", "correct", "accuracy", "low", "high")

@@ -53,7 +53,7 @@ def _line(row: Row, name: str, adjusted: bool) -> Line:
 
 
 def _verdict(sweep: Sweep) -> str:
-    """Say in words what came out."""
+    """Return the outcome as a sentence."""
     if sweep.winner is None:
         return "No setting gained more answers than it lost on the tuning part: none is chosen."
     paired = sweep.held_out.paired[sweep.winner]
@@ -64,7 +64,7 @@ def _verdict(sweep: Sweep) -> str:
     if paired.p < SIGNIFICANT:
         return f"{change}{'.' if paired.difference > 0 else ': it does harm there.'}"
     return (
-        f"{change}. That is not told apart from no change: with so many items, "
+        f"{change}. This could be chance: with this many items, "
         f"{percent(paired.smallest_difference)} points is the smallest difference that would "
         "have shown."
     )
