@@ -18,7 +18,7 @@ One layer in one forward pass:
 
 7. ``backends``: how a layer's attention is rerouted, and how the stock function is called.
 8. ``scaled_keys``: decoding at no cost, by scaling the cached audio keys once.
-9. ``negative_share``: counting the raw audio scores below zero, which ``multiply`` lowers.
+9. ``negative_scores``: counting the raw audio scores below zero, which ``multiply`` lowers.
 10. ``forward_pass``: one forward pass, as the layers see it.
 11. ``observation``: what an observer is shown of it.
 12. ``layer``: one steered layer. The stock function computes every row, ours the active ones.

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from mata_audio.errors import UnsupportedModelError
 from mata_audio.steering.active_rows import Rows
-from mata_audio.steering.negative_share import NegativeShare
+from mata_audio.steering.negative_scores import NegativeScores
 from mata_audio.steering.prompt import Prompt
 from mata_audio.steering.scaled_keys import ScaledKeys
 
@@ -35,7 +35,7 @@ class ForwardPass:
     queries: int
     ends_prompt: bool
     scaled: ScaledKeys | None
-    negatives: NegativeShare
+    negatives: NegativeScores
     _audio_keys: Tensor | None = field(default=None, init=False, repr=False)
     _last_rows: ForwardPass | None = field(default=None, init=False, repr=False)
 

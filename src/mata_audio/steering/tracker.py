@@ -12,7 +12,7 @@ from torch import Tensor
 from mata_audio.errors import PromptLengthError, SettingsError, UnsupportedModelError
 from mata_audio.notation.rows import LAST, PromptRows
 from mata_audio.steering.forward_pass import ForwardPass
-from mata_audio.steering.negative_share import NegativeShare
+from mata_audio.steering.negative_scores import NegativeScores
 from mata_audio.steering.prompt import Prompt
 from mata_audio.steering.scaled_keys import ScaledKeys
 
@@ -58,7 +58,7 @@ class PassTracker:
         self._latest: _Tracked | None = None
         self._prompt_is_read = False
         self._scaled: ScaledKeys | None = None
-        self.negatives = NegativeShare()
+        self.negatives = NegativeScores()
         self.audio_tokens: list[tuple[int, ...]] = []
 
     def start_generation(self, ids: Tensor | None, mask: Tensor | None, cache: Any) -> bool:

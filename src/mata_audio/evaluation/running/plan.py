@@ -68,7 +68,9 @@ class Options:
         for name, bound in least.items():
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < bound):
-                raise SettingsError(f"{name} must be a whole number of at least {bound}; got {value!r}")
+                raise SettingsError(
+                    f"{name} must be a whole number of at least {bound}; got {value!r}"
+                )
         size = self.batch_size
         if size != AUTO and (isinstance(size, str) or size < 1):
             raise SettingsError(f'batch_size must be 1 or more, or "auto"; got {size!r}')

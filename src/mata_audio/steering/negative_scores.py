@@ -11,7 +11,7 @@ MAX_PENDING = 2**23
 """Most scores kept to be counted together; bounds the memory."""
 
 
-class NegativeShare:
+class NegativeScores:
     """Counts raw scores, and those below zero, where the gain is not zero."""
 
     def __init__(self) -> None:
