@@ -99,7 +99,7 @@ def test_the_winner_is_chosen_on_one_part_and_reported_on_the_other() -> None:
     assert found.winner == "lucky"
     assert found.tuning.paired["lucky"].gained == 10
     assert found.held_out.paired["lucky"].gained == 0
-    assert "This could be chance" in as_text(found)
+    assert "That is not significant" in as_text(found)
     assert found.tuning.paired["lucky"].p_holm == pytest.approx(2 * found.tuning.paired["lucky"].p)
 
 

@@ -70,7 +70,7 @@ def mass_by_layer(profile: Profile, setting: str | None = None) -> Figure:
 
 
 def layer_head_map(profile: Profile, setting: str | None = None) -> Figure:
-    """Draw the share of attention on audio by layer and head, and what a setting changes of it.
+    """Draw the share of attention on audio by layer and head, and how a setting changes it.
 
     Args:
         profile: the model's profile. The layers that the setting steers are marked.

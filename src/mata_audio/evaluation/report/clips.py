@@ -71,8 +71,8 @@ def report_clips(
         page: where the report will be.
         how: ``"embed"`` all clips, ``"link"`` to them, or ``"none"``; ``"auto"`` embeds them if
             they are at most :data:`MOST_EMBEDDED` bytes and links to them otherwise; ``"some"``
-            embeds as many as that allows, first those of items whose answer the baseline and a
-            setting do not both get right or wrong, and leaves the other items out.
+            embeds as many as fit in that, those of items that a setting gained or lost first, and
+            leaves the other items out.
     """
     shown = {result.id: result for result in results.items}
     items = [item for item in dataset.items if item.id in shown]
@@ -133,7 +133,7 @@ def _linked(item: Item, page: Path, folder: Path) -> list[ClipMedia]:
 
 
 def _content(source: AudioSource) -> bytes:
-    """Return a clip's bytes; nothing for one that cannot be read, as its item's error says."""
+    """Return a clip's bytes, or none if it cannot be read; its item's error says so."""
     try:
         return source.read()
     except AudioError:

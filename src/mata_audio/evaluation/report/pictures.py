@@ -25,7 +25,7 @@ _CAPTIONS = {
     "heatmap": "Layers against alpha: the difference to the baseline on the sweep's tuning part.",
     "ranking": "The sweep's settings, ranked on the tuning part, and the winner on the rest.",
     "mass_by_layer": "How much of the last token's attention goes to audio, layer by layer.",
-    "layer_head_map": "The same share head by head, and what the setting changes of it.",
+    "layer_head_map": "The same share head by head, and how the setting changes it.",
     "listening": "Where in one clip the last token looks, under its waveform and spectrogram.",
 }
 """Captions of the known pictures, in the page's order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-ABSENT = "–"  # noqa: RUF001 - the dash that stands for a figure that does not exist
+ABSENT = "–"  # noqa: RUF001 - a figure that does not exist
 SMALLEST_P = 0.0001
 
 
@@ -39,7 +39,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def seconds(length: float, heard: float) -> str:
-    """Return a clip's length, and how much of it was heard if that is less."""
+    """Return a clip's length, or how much of it the model heard if that is less."""
     if not (math.isfinite(length) and math.isfinite(heard)):
         return ""
     if heard < length - 0.05:

@@ -23,7 +23,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """One setting against the baseline, or the baseline alone."""
+    """One setting against the baseline, or only the baseline."""
 
     title: str
     columns: tuple[str, ...]

@@ -64,7 +64,7 @@ def _verdict(sweep: Sweep) -> str:
     if paired.p < SIGNIFICANT:
         return f"{change}{'.' if paired.difference > 0 else ': it does harm there.'}"
     return (
-        f"{change}. This could be chance: with this many items, "
+        f"{change}. That is not significant: with this many items, "
         f"{percent(paired.smallest_difference)} points is the smallest difference that would "
         "have shown."
     )
