@@ -6,6 +6,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,10 @@ from mata_audio.pictures import (
     ranking,
     save,
 )
+from mata_audio.pictures import of_run as of_run_module
 from mata_audio.pictures.grid import has_grid
 from mata_audio.pictures.labels import label
+from mata_audio.pictures.of_run import DrawnRun
 from mata_audio.profiling import Attention, Profile, Timeline
 from mata_audio.settings.in_words import short_name
 from mata_audio.settings.named import NamedSetting
@@ -113,11 +116,13 @@ def timeline() -> Timeline:
     )
 
 
+def of_run(name: str) -> Any:
+    sweep = hand_made()
+    return of_run_module.PICTURES[name](DrawnRun(sweep.results, list(sweep.ranking), sweep))
+
+
 PICTURES: dict[str, Callable[[], Any]] = {
-    "heatmap": lambda: heatmap(hand_made()),
-    "ranking": lambda: ranking(hand_made()),
-    "accuracy": lambda: accuracy(hand_made().results),
-    "gained_and_lost": lambda: gained_and_lost(hand_made().results),
+    **{name: partial(of_run, name) for name in of_run_module.PICTURES},
     "mass_by_layer": lambda: mass_by_layer(profile()),
     "layer_head_map": lambda: layer_head_map(profile()),
     "listening": lambda: listening(timeline(), np.sin(np.arange(16_000) / 9), 16_000),

@@ -5,12 +5,13 @@ Matplotlib is imported when the first picture is drawn: ``pip install 'mata-audi
 
 from mata_audio.pictures.attention import layer_head_map, mass_by_layer
 from mata_audio.pictures.groups import accuracy, gained_and_lost
-from mata_audio.pictures.of_run import pictures_of_run, pictures_of_sweep
+from mata_audio.pictures.of_run import PICTURES, pictures_of_run
 from mata_audio.pictures.style import MissingMatplotlibError, content, require_matplotlib, save
 from mata_audio.pictures.sweep import heatmap, ranking
 from mata_audio.pictures.timeline import listening
 
 __all__ = [
+    "PICTURES",
     "MissingMatplotlibError",
     "accuracy",
     "content",
@@ -20,7 +21,6 @@ __all__ = [
     "listening",
     "mass_by_layer",
     "pictures_of_run",
-    "pictures_of_sweep",
     "ranking",
     "require_matplotlib",
     "save",

@@ -1,8 +1,9 @@
-"""The pictures of a finished run; a sweep has two more."""
+"""The pictures of a finished run. To add one, write its function and a row of ``PICTURES``."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,59 +21,85 @@ FOLDER = "pictures"
 """A run's pictures are in this folder inside its own."""
 
 
+@dataclass(frozen=True)
+class DrawnRun:
+    """A run as its pictures show it.
+
+    Args:
+        results: the run's results.
+        compared: settings to show by group besides the baseline; of a sweep only the best, because
+            all of them would be too many.
+        sweep: the run's sweep, if it is one and ranks any setting.
+    """
+
+    results: Results
+    compared: list[str]
+    sweep: Sweep | None
+
+
+def _heatmap(run: DrawnRun) -> Figure | None:
+    # Settings with gains by layer and head do not fit a grid of layers and alpha.
+    return heatmap(run.sweep) if run.sweep is not None and has_grid(run.sweep) else None
+
+
+def _ranking(run: DrawnRun) -> Figure | None:
+    return None if run.sweep is None else ranking(run.sweep)
+
+
+def _accuracy(run: DrawnRun) -> Figure | None:
+    return accuracy(run.results, run.compared)
+
+
+def _gained_and_lost(run: DrawnRun) -> Figure | None:
+    paired = any(name in run.results.overall.paired for name in run.compared)
+    return gained_and_lost(run.results, run.compared) if paired else None
+
+
+PICTURES: dict[str, Callable[[DrawnRun], Figure | None]] = {
+    "heatmap": _heatmap,
+    "ranking": _ranking,
+    "accuracy": _accuracy,
+    "gained_and_lost": _gained_and_lost,
+}
+"""By file name: draws a run, or returns None if the run has nothing of the kind."""
+
+
 def run_folder(run: Path) -> Path:
     """Return the folder of a run that may be given by its ``results.json``."""
     return run if run.is_dir() else run.parent
 
 
-def pictures_of_run(results: Results, folder: Path) -> dict[str, Figure]:
-    """Draw a run: those of its sweep, if it is one, then accuracy, and answers gained and lost.
+def pictures_of_run(
+    results: Results, folder: Path, without: Collection[str] = ()
+) -> dict[str, Figure]:
+    """Draw a run.
 
     Args:
         results: the run's results.
         folder: the run's folder, which holds ``sweep.json`` if it is a sweep.
+        without: keys of :data:`PICTURES` that are not drawn.
 
     Returns:
-        The figures by file name.
+        The figures by file name, in the order of :data:`PICTURES`.
 
     Raises:
         RunError: what is stored of its sweep does not fit it.
         DataError: none of its items was scored.
         MissingMatplotlibError: Matplotlib is not installed.
     """
-    compared = [setting.name for setting in results.settings if setting.name != BASELINE]
-    swept = stored_sweep(results, folder)
-    figures = _drawn(swept)
-    if swept is not None and swept.ranking:
-        # By group, only the best: all settings would be too many.
-        compared = list(swept.ranking[:1])
-        results = _marked(results, compared)
-    figures["accuracy"] = accuracy(results, compared)
-    if any(name in results.overall.paired for name in compared):
-        figures["gained_and_lost"] = gained_and_lost(results, compared)
-    return figures
+    run = _drawn_run(results, stored_sweep(results, folder))
+    drawn = {name: draw(run) for name, draw in PICTURES.items() if name not in without}
+    return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
-def pictures_of_sweep(results: Results, folder: Path) -> dict[str, Figure]:
-    """Draw heatmap and ranking of a run that is a sweep; nothing of any other.
-
-    Arguments and errors are those of :func:`pictures_of_run`.
-    """
-    return _drawn(stored_sweep(results, folder))
-
-
-def _drawn(swept: Sweep | None) -> dict[str, Figure]:
-    if swept is None or not swept.ranking:
-        return {}
-    ranked = {"ranking": ranking(swept)}
-    # Settings with gains by layer and head do not fit a grid of layers and alpha.
-    return {"heatmap": heatmap(swept), **ranked} if has_grid(swept) else ranked
-
-
-def _marked(results: Results, names: list[str]) -> Results:
-    """Mark settings as chosen on these items, which a sweep's results do not say."""
+def _drawn_run(results: Results, sweep: Sweep | None) -> DrawnRun:
+    if sweep is None or not sweep.ranking:
+        names = [setting.name for setting in results.settings if setting.name != BASELINE]
+        return DrawnRun(results, names, None)
+    best = sweep.ranking[0]
+    # A sweep's results do not say that its settings were chosen on these items.
     settings = (
-        replace(setting, tuned_on_these_items=True) if setting.name in names else setting
+        replace(setting, tuned_on_these_items=True) if setting.name == best else setting
         for setting in results.settings
     )
-    return replace(results, settings=tuple(settings))
+    return DrawnRun(replace(results, settings=tuple(settings)), [best], sweep)

@@ -77,15 +77,16 @@ def run(args: argparse.Namespace) -> int:
 def _pictures(results: Results, run: Path) -> list[Picture]:
     """Return the pictures of a sweep, if they can be drawn, and those in the run's folder."""
     from mata_audio.errors import MataError
-    from mata_audio.evaluation.report import page_pictures
-    from mata_audio.pictures import MissingMatplotlibError, content, pictures_of_sweep
+    from mata_audio.evaluation.report import REPEATED, page_pictures
+    from mata_audio.pictures import MissingMatplotlibError, content, pictures_of_run
     from mata_audio.pictures.of_run import FOLDER, run_folder
 
     folder = run_folder(run)
     drawn: dict[str, bytes] = {}
     missing = ""
     try:
-        drawn = {name: content(own) for name, own in pictures_of_sweep(results, folder).items()}
+        figures = pictures_of_run(results, folder, without=REPEATED)
+        drawn = {name: content(figure) for name, figure in figures.items()}
     except MissingMatplotlibError as error:
         missing = str(error)
     except MataError as error:

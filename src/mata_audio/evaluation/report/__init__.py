@@ -2,6 +2,6 @@
 
 from mata_audio.evaluation.report.clips import ClipMedia, report_clips
 from mata_audio.evaluation.report.page import render_report
-from mata_audio.evaluation.report.pictures import Picture, page_pictures
+from mata_audio.evaluation.report.pictures import REPEATED, Picture, page_pictures
 
-__all__ = ["ClipMedia", "Picture", "page_pictures", "render_report", "report_clips"]
+__all__ = ["REPEATED", "ClipMedia", "Picture", "page_pictures", "render_report", "report_clips"]

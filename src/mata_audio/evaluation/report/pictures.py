@@ -18,7 +18,7 @@ _SVG = re.compile(
     rb"(?:\s++|<\?xml[^>]*+>|(?><!--.*?-->)|<!DOCTYPE[^>\[]*+>)*+<svg[\s>]", re.DOTALL
 )
 
-_REPEATED = ("accuracy", "gained_and_lost")
+REPEATED = ("accuracy", "gained_and_lost")
 """Pictures that show what the page's tables show, so it leaves them out."""
 
 _CAPTIONS = {
@@ -69,9 +69,9 @@ def page_pictures(drawn: Mapping[str, bytes], folder: Path | None = None) -> lis
         drawn: SVG content by name.
         folder: its ``*.svg`` files are added, except those whose names are in ``drawn``.
     """
-    found = [_within(name, svg) for name, svg in drawn.items() if name not in _REPEATED]
+    found = [_within(name, svg) for name, svg in drawn.items() if name not in REPEATED]
     for path in sorted(folder.glob("*.svg")) if folder is not None and folder.is_dir() else ():
-        if path.stem not in (*drawn, *_REPEATED) and path.is_file():
+        if path.stem not in (*drawn, *REPEATED) and path.is_file():
             found.append(_read(path))
     known = list(_CAPTIONS)
     found.sort(key=lambda own: known.index(_base(own.name)) if _base(own.name) in known else 99)
