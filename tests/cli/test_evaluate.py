@@ -11,7 +11,7 @@ from running import Mata, Outcome, error_line
 
 from mata_audio.cli.options.setting import parse_setting
 from mata_audio.errors import SettingsError
-from mata_audio.evaluation.scoring.prediction_files import official_output
+from mata_audio.evaluation.tasks import official_output
 from mata_audio.settings.mata import MATA
 from paper_data import write_mmau
 

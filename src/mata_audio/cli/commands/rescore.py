@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from mata_audio.cli.options.run import READERS
+from mata_audio.cli.options.run import READERS_HELP
 
 EXAMPLE = """\
 examples:
@@ -24,7 +24,7 @@ def add_parser(commands: Any) -> None:
         epilog=EXAMPLE,
     )
     parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a run")
-    parser.add_argument("--reader", required=True, metavar="NAME", help=READERS)
+    parser.add_argument("--reader", required=True, metavar="NAME", help=READERS_HELP)
     parser.add_argument("--data", metavar="PATH", help="where the benchmark is now, if it moved")
     parser.set_defaults(run=run)
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-BENCHMARKS = ("mmau", "mmar", "mmsu", "air-bench")
+from mata_audio.evaluation.tasks import WITH_OFFICIAL_SCRIPT, official_output
 
 EXAMPLE = """\
 examples:
@@ -25,7 +25,10 @@ def add_parser(commands: Any) -> None:
         epilog=EXAMPLE,
     )
     parser.add_argument(
-        "benchmark", metavar="BENCHMARK", choices=BENCHMARKS, help=f"one of {', '.join(BENCHMARKS)}"
+        "benchmark",
+        metavar="BENCHMARK",
+        choices=WITH_OFFICIAL_SCRIPT,
+        help=f"one of {', '.join(WITH_OFFICIAL_SCRIPT)}",
     )
     parser.add_argument("file", metavar="FILE", help="predictions, in the official script's format")
     parser.set_defaults(run=run)
@@ -37,7 +40,5 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ScoringError: the official script would crash on the file or on one of its records.
     """
-    from mata_audio.evaluation.scoring.prediction_files import official_output
-
     sys.stdout.write(official_output(args.benchmark, args.file))
     return 0

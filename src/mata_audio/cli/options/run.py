@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mata_audio.cli.options.model import MODEL_HELP, add_loading_options, loading_options
+from mata_audio.evaluation.scoring.readers import READERS
+from mata_audio.evaluation.tasks import TASKS
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.running.plan import Options
 
-TASKS = "mmau, mmar, mmsu, mmau-pro, air-bench, tiny, or jsonl for your own questions"
-READERS = "answer readers, chained with +: answer-tag, letter, final-line, whole"
+READERS_HELP = f"answer readers, chained with +: {', '.join(READERS)}"
 AUTO = "auto"
 
 
@@ -27,7 +28,12 @@ def add_benchmark_options(parser: argparse.ArgumentParser) -> None:
 
 def add_task_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--task``, ``--data`` and ``--split``."""
-    parser.add_argument("--task", required=True, metavar="NAME", help=f"benchmark: {TASKS}")
+    parser.add_argument(
+        "--task",
+        required=True,
+        metavar="NAME",
+        help=f"benchmark: {', '.join(TASKS)} (jsonl: your own questions)",
+    )
     parser.add_argument(
         "--data", metavar="PATH", help="the benchmark's folder, question file or hub id"
     )
@@ -114,7 +120,7 @@ def _add_prompt_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="prompt template, by name or as a file (default: by model and task)",
     )
-    group.add_argument("--reader", metavar="NAME", help=f"{READERS} (default: the task's)")
+    group.add_argument("--reader", metavar="NAME", help=f"{READERS_HELP} (default: the task's)")
     group.add_argument(
         "--max-new-tokens",
         type=int,

@@ -73,11 +73,3 @@ def _parse(text: str, place: str) -> Any:
         raise ScoringError(f"{place} is not JSON: {error}") from error
     except RecursionError as error:
         raise ScoringError(f"{place} is nested too deeply to be read as JSON") from error
-
-
-def __getattr__(name: str) -> Any:  # until the command line imports it from tasks
-    if name == "official_output":
-        from importlib import import_module
-
-        return import_module("mata_audio.evaluation.tasks").official_output
-    raise AttributeError(name)
