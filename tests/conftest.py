@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -23,27 +24,27 @@ hypothesis.settings.load_profile("ci")
 transformers.logging.set_verbosity_error()
 
 
+@pytest.fixture
+def without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if matplotlib were not installed."""
+    for module in [own for own in sys.modules if own.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+
+
 @pytest.fixture(scope="session")
 def qwen2_audio_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A saved random Qwen2-Audio with its processor."""
-    model = models.seeded(
-        transformers.Qwen2AudioForConditionalGeneration, models.qwen2_audio_config()
-    )
     folder = tmp_path_factory.mktemp("qwen2-audio")
-    return models.save(model, models.qwen2_audio_processor(), folder)
+    return models.save(models.qwen2_audio(), models.qwen2_audio_processor(), folder)
 
 
 @pytest.fixture(scope="session")
 def omni_thinker_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A saved random Qwen2.5-Omni thinker; with its processor if torchvision is installed."""
-    model = models.seeded(
-        transformers.Qwen2_5OmniThinkerForConditionalGeneration, models.omni_thinker_config()
-    )
     folder = tmp_path_factory.mktemp("omni-thinker")
-    if is_torchvision_available():
-        return models.save(model, models.omni_processor(), folder)
-    model.save_pretrained(folder)
-    return folder
+    processor = models.omni_processor() if is_torchvision_available() else None
+    return models.save(models.omni_thinker(), processor, folder)
 
 
 @pytest.fixture(scope="session")

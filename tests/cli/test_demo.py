@@ -5,14 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
-from running import Mata, error_line
+from running import Mata
 
 from mata_audio.evaluation.results.significance import mcnemar_exact
-from mata_audio.pictures import MissingMatplotlibError
 from mata_audio.tiny import make_items
 
 ON_PAGE = ("mass_by_layer", "layer_head_map", "listening")
@@ -90,12 +88,8 @@ def test_a_second_demo_replaces_the_first_ones_files(mata: Mata, tmp_path: Path)
     assert (out / "pictures" / "mine.svg").is_file()
 
 
-def test_without_matplotlib_there_is_a_page_without_pictures(
-    mata: Mata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in [own for own in sys.modules if own.partition(".")[0] == "matplotlib"]:
-        monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+@pytest.mark.usefixtures("without_matplotlib")
+def test_without_matplotlib_there_is_a_page_without_pictures(mata: Mata, tmp_path: Path) -> None:
     outcome = mata("demo", "--items", "6", "--out", tmp_path / "out")
     assert outcome.code == 0
     lines = [line for line in outcome.out.splitlines() if "mata-audio[pictures]" in line]
@@ -107,11 +101,11 @@ def test_without_matplotlib_there_is_a_page_without_pictures(
     assert "tiny-test-0-000000" in page
 
 
+@pytest.mark.usefixtures("without_matplotlib")
 def test_clips_are_embedded_up_to_the_limit_changed_answers_first(
     mata: Mata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mata_audio.evaluation.report.clips.MOST_EMBEDDED", 200_000)
-    monkeypatch.setattr("mata_audio.pictures.require_matplotlib", _missing)
     mata("demo", "--items", "36", "--out", tmp_path)
     page, _ = page_of(tmp_path)
     items = json.loads(page.split('id="data">')[1].split("</script>")[0])["items"]
@@ -122,10 +116,6 @@ def test_clips_are_embedded_up_to_the_limit_changed_answers_first(
     assert any(changed)
     assert all(plays for plays, differs in zip(playable, changed, strict=True) if differs)
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
-
-
-def _missing() -> None:
-    raise MissingMatplotlibError("not here")
 
 
 def test_alpha_zero_changes_nothing_and_leaves_no_files(
@@ -147,30 +137,3 @@ def test_more_items_change_no_answer(mata: Mata, tmp_path: Path) -> None:
         mata("demo", "--items", str(items), "--json", tmp_path / "demo.json", "--out", tmp_path)
         answers.append(json.loads((tmp_path / "demo.json").read_text())["items"][:6])
     assert answers[0] == answers[1]
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["--items", "0"], "--items must be 1 to 2412"),
-        (["--items", "2413"], "--items must be 1 to 2412"),
-        (["--alpha", "nan"], "finite"),
-        (["--layers", "90-99"], "out of range"),
-        (["--formula", "divide"], "'multiply'"),
-        (["--out", __file__], "give another folder"),
-        (["--json", "nowhere/at/all.json"], "not a file in a folder that exists"),
-    ],
-)
-def test_wrong_options_are_exit_code_2(
-    mata: Mata, options: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    outcome = mata("demo", *options)
-    assert outcome.code == 2
-    assert words in error_line(outcome)
-
-
-def test_a_folder_with_files_in_it_is_not_written_to(mata: Mata, clip: Path) -> None:
-    outcome = mata("demo", "--keep", clip.parent)
-    assert outcome.code == 2
-    assert "new or empty folder" in error_line(outcome)

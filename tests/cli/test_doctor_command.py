@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Mata, error_line
+from running import Mata
 
 from mata_audio.doctor import all_families
 from mata_audio.doctor.check import Check, DoctorReport
@@ -53,39 +53,13 @@ def test_a_failure_is_exit_code_1(
     assert data["ok"] is data["reports"][0]["ok"] is False
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ([], "give either a MODEL or --all-families"),
-        (["tiny", "--all-families"], "give either a MODEL or --all-families"),
-        (["--all-families", "--attention", "eager"], "need a MODEL"),
-        (["--all-families", "--trust-remote-code"], "need a MODEL"),
-        (["tiny", "--json", "/no/such/folder/x.json"], "there is no folder /no/such/folder"),
-        (["tiny", "--dtype", "int8"], "dtype must be one of"),
-    ],
-)
-def test_wrong_use(mata: Mata, arguments: list[str], words: str) -> None:
-    outcome = mata("doctor", *arguments)
-    assert outcome.code == 2
-    assert words in error_line(outcome)
-
-
-def test_a_model_that_cannot_be_loaded(mata: Mata, tmp_path: Path) -> None:
-    outcome = mata("doctor", tmp_path / "nothing")
-    assert outcome.code == 1
-    assert "no such model folder" in error_line(outcome)
-
-
 def test_all_families(mata: Mata, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One line a family; what failed, in full."""
+    fine = (Check("beams", "pass", "fine", "", 1e-6),)
+    faulty = (Check("beams", "fail", "far off", "do this", 0.5), Check("x", "skip", "why"))
     reports = {
-        "good": DoctorReport("good", "Good", (Check("beams", "pass", "fine", "", 1e-6),), 1.0),
-        "bad": DoctorReport(
-            "bad",
-            "Bad",
-            (Check("beams", "fail", "far off", "do this", 0.5), Check("x", "skip", "why")),
-            1.0,
-        ),
+        "good": DoctorReport("good", "Good", fine, 1.0),
+        "bad": DoctorReport("bad", "Bad", faulty, 1.0),
     }
 
     def examined(names: Any, *_: Any) -> Any:

@@ -33,10 +33,8 @@ def test_what_it_says(mata: Mata, qwen2_audio_folder: Path) -> None:
 def test_it_reads_no_weights(mata: Mata, qwen2_audio_folder: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(qwen2_audio_folder, tmp_path / "model"))
     (folder / "model.safetensors").unlink()
-    assert (
-        mata("info", folder).out.splitlines()[1:]
-        == (mata("info", qwen2_audio_folder).out.splitlines()[1:])
-    )
+    with_weights = mata("info", qwen2_audio_folder).out.splitlines()
+    assert mata("info", folder).out.splitlines()[1:] == with_weights[1:]
 
 
 def test_a_folder_with_a_setting_of_its_own(
@@ -49,14 +47,11 @@ def test_a_folder_with_a_setting_of_its_own(
     assert "untested" not in out
 
 
-def test_errors(mata: Mata, tmp_path: Path) -> None:
+def test_a_model_without_audio(mata: Mata, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "qwen2"}))
     outcome = mata("info", tmp_path)
     assert outcome.code == 1
     assert "without audio" in error_line(outcome)
-    outcome = mata("info", tmp_path / "nothing")
-    assert outcome.code == 1
-    assert "no such model folder" in error_line(outcome)
 
 
 def test_key_heads_that_differ_by_layer() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pkgutil
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import pytest
-from running import Mata, error_line
+from running import Mata
 
 from mata_audio import __version__
 from mata_audio.cli import commands
@@ -50,29 +51,6 @@ def test_version(mata: Mata) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ([], "COMMAND"),
-        (["nonsense"], "nonsense"),
-        (["ask", "tiny"], "QUESTION, --audio"),
-        (["ask", "tiny", "What?", "--audio", "a.wav", "--alpha", "much"], "invalid float value"),
-        (["demo", "--items", "some"], "invalid int value"),
-    ],
-)
-def test_wrong_use_is_exit_code_2(mata: Mata, arguments: list[str], words: str) -> None:
-    outcome = mata(*arguments)
-    assert outcome.code == 2
-    assert words in error_line(outcome)
-
-
-def failing(error: BaseException) -> object:
-    def run(args: object) -> int:
-        raise error
-
-    return run
-
-
-@pytest.mark.parametrize(
     ("error", "code", "words"),
     [
         (RuntimeError("some\nthing"), 1, "RuntimeError: some thing (unexpected; run again with"),
@@ -81,13 +59,9 @@ def failing(error: BaseException) -> object:
     ],
 )
 def test_other_errors(
-    mata: Mata,
-    monkeypatch: pytest.MonkeyPatch,
-    error: BaseException,
-    code: int,
-    words: str,
+    mata: Mata, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, words: str
 ) -> None:
-    monkeypatch.setattr(info, "run", failing(error))
+    monkeypatch.setattr(info, "run", Mock(side_effect=error))
     outcome = mata("info", "tiny")
     assert outcome.code == code
     assert len(outcome.err.splitlines()) == 1
@@ -98,7 +72,7 @@ def test_other_errors(
 def test_debug_shows_the_traceback(
     mata: Mata, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
-    monkeypatch.setattr(info, "run", failing(RuntimeError("thing")))
+    monkeypatch.setattr(info, "run", Mock(side_effect=RuntimeError("thing")))
     outcome = mata(*arguments)
     assert outcome.code == 1
     assert "Traceback" in outcome.err

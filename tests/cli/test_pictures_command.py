@@ -6,7 +6,6 @@ import argparse
 import base64
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -41,18 +40,21 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
+def files(*pictures: str) -> set[str]:
+    return {f"{name}.{form}" for name in pictures for form in ("svg", "png")}
+
+
 def test_a_sweep_has_four_pictures(
     swept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert draw(swept, tmp_path / "figures") == 0
-    expected = {f"{name}.{form}" for name in (*SWEEP, *RUN) for form in ("svg", "png")}
+    expected = files(*SWEEP, *RUN)
     assert names(tmp_path / "figures") == expected
     printed = [Path(line) for line in capsys.readouterr().out.splitlines()]
     assert {path.name for path in printed} == expected
     assert all(path.is_file() for path in printed)
-    assert "tuning part (12\N{NO-BREAK SPACE}items)" in (
-        tmp_path / "figures" / "heatmap.svg"
-    ).read_text("utf-8")
+    heatmap = (tmp_path / "figures" / "heatmap.svg").read_text("utf-8")
+    assert "tuning part (12\N{NO-BREAK SPACE}items)" in heatmap
     assert "used to choose" in (tmp_path / "figures" / "accuracy.svg").read_text()
 
 
@@ -60,21 +62,19 @@ def test_a_run_has_two_pictures_and_the_baseline_alone_one(tmp_path: Path) -> No
     run = tmp_path / "run"
     evaluate("tiny", "tiny", run, settings=grid(alphas=(1.0,)), limit=4)
     draw(run)
-    assert names(run / "pictures") == {f"{name}.{form}" for name in RUN for form in ("svg", "png")}
+    assert names(run / "pictures") == files(*RUN)
     alone = tmp_path / "alone"
     evaluate("tiny", "tiny", alone, settings=[], limit=4)
     draw(alone)
-    assert names(alone / "pictures") == {"accuracy.svg", "accuracy.png"}
+    assert names(alone / "pictures") == files("accuracy")
 
 
 def report(folder: Path, page: Path) -> dict[str, bytes]:
     """Make a page; return its pictures by the name in their alternative text."""
     args = argparse.Namespace(folder=folder, html=page, audio="none", data=None)
     assert report_command.run(args) == 0
-    found = re.findall(
-        r'<img src="data:image/svg\+xml;base64,([^"]+)" alt="Picture (\w+)\.',
-        page.read_text("utf-8"),
-    )
+    image = r'<img src="data:image/svg\+xml;base64,([^"]+)" alt="Picture (\w+)\.'
+    found = re.findall(image, page.read_text("utf-8"))
     return {name: base64.b64decode(content) for content, name in found}
 
 
@@ -102,15 +102,13 @@ def test_the_report_shows_saved_pictures_too(tmp_path: Path) -> None:
 def test_the_report_without_matplotlib(
     swept: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     draw(swept, tmp_path / "figures")
     for name in ("results.json", "sweep.json"):
         shutil.copy(swept / name, tmp_path)
-    for module in [own for own in sys.modules if own.partition(".")[0] == "matplotlib"]:
-        monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    request.getfixturevalue("without_matplotlib")
     capsys.readouterr()
     page = tmp_path / "report.html"
     assert report(tmp_path, page) == {}

@@ -6,27 +6,36 @@ import sys
 
 import pytest
 
-from mata_audio.cli.progress import RunProgress, StageProgress, line
+from mata_audio.cli.progress import RunProgress, line
 from mata_audio.evaluation import Progress
 
 
 def test_progress_in_a_log_file(capsys: pytest.CaptureFixture[str]) -> None:
-    with StageProgress("reading", 1000) as progress:
-        for _ in range(1000):
-            progress.advance(1)
+    with RunProgress() as shown:
+        for title, total in (("reading", 1000), ("profiling", 20)):
+            for done in range(1, total + 1):
+                shown.show(Progress(total, done), title)
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 10
-    assert lines[-1].startswith("mata: reading: 1,000 of 1,000 (100%)  ")
-    assert lines[-1].endswith(" a second, 0 s left")
+    assert lines[0] == "mata: reading: 1,000 items"
+    assert len(lines) == 1 + 11 + 1 + 11  # of each stage the first item and every tenth
+    assert lines[11].startswith("mata: 1,000 of 1,000 (100%)  ")
+    assert lines[11].endswith(" a second, 0 s left")
+    assert lines[12] == "mata: profiling: 20 items"
+    assert lines[-1].startswith("mata: 20 of 20 (100%)  ")
 
 
 def test_progress_on_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    with StageProgress("reading", 10) as progress:
-        progress.advance(10)
-    assert "10/10" in capsys.readouterr().err
+    with RunProgress() as shown:
+        shown.show(Progress(10, done=10), "reading")
+        shown.show(Progress(10, done=10), "profiling")
+    reading, profiling = capsys.readouterr().err.split("mata: profiling: 10 items\n")
+    assert reading.startswith("mata: reading: 10 items\n\r\x1b[Kmata: 10 of 10 (100%)")
+    assert profiling.startswith("\r\x1b[Kmata: 10 of 10 (100%)")
+    assert reading.endswith(" left\n")
+    assert profiling.endswith(" left\n")
 
 
 def test_progress_lines(

@@ -1,4 +1,4 @@
-"""``mata reproduce``: small models in the place of the paper's, and every wrong use."""
+"""``mata reproduce``: small models in the place of the paper's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from running import Mata, error_line
+from running import Mata
 
 from mata_audio.cli.commands.reproduce import data_from
 from mata_audio.evaluation.tasks.mmar import Mmar
@@ -86,34 +86,3 @@ def test_data_by_key_and_by_folder(benchmarks: Path) -> None:
     assert data_from([str(benchmarks)]) == by_folder
     assert data_from([f"{key}={path}" for key, path in by_folder.items()]) == by_folder
     assert data_from(["mmar=BoJack/MMAR"]) == {"mmar": "BoJack/MMAR"}
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--data", "nowhere"], "cannot read --data 'nowhere': write --data KEY=PATH"),
-        (["--data", "."], "has no subfolder named mmau, mmar"),
-        (["--data", "mmar=a", "--data", "mmar=b"], "--data mmar= is given twice"),
-        (["--data", "mmsu=a"], "no such data: 'mmsu'; allowed are mmau, mmar"),
-        (["--model", "tiny"], "cannot read --model 'tiny': write --model KEY=PATH"),
-        (["--model", "gpt=tiny"], "no such model: 'gpt'"),
-        (["--only", "gpt"], "no such model: 'gpt'"),
-        (["--batch-size", "lots"], "--batch-size: must be a number or auto; got 'lots'"),
-        (["--dtype", "int1"], "dtype must be one of"),
-    ],
-)
-def test_wrong_use(
-    words: list[str], said: str, mata: Mata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    outcome = mata("reproduce", "paper", "--out", tmp_path / "out", *words)
-    assert outcome.code == 2
-    assert said in error_line(outcome)
-    assert not (tmp_path / "out").exists()
-
-
-def test_another_paper(mata: Mata, tmp_path: Path) -> None:
-    outcome = mata("reproduce", "thesis", "--out", tmp_path)
-    assert outcome.code == 2
-    assert "invalid choice: 'thesis'" in error_line(outcome)

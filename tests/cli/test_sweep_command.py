@@ -1,11 +1,10 @@
-"""``mata sweep``: the ranking, the winner, and every wrong use."""
+"""``mata sweep``: the ranking, the winner, and its use."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-from running import Mata, error_line
+from running import Mata
 
 SWEEP = ("sweep", "--model", "tiny", "--task", "tiny", "--split", "tune")
 
@@ -33,24 +32,3 @@ def test_a_preset(mata: Mata, tmp_path: Path) -> None:
     outcome = mata(*SWEEP, "--out", tmp_path / "s", "--limit", "20", "--preset", "formulas")
     assert outcome.code == 0
     assert "3 settings" in outcome.err
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ([], "the grid is empty"),
-        (["--alphas", ""], "the grid is empty"),
-        (["--alphas", "a,b"], "numbers separated by commas"),
-        (["--preset", "magic"], "paper-layers"),
-        (["--preset", "paper-alpha", "--alphas", "1"], "leave out --alphas"),
-        (["--layers", "90-99"], "out of range"),
-        (["--formulas", "divide"], "'multiply'"),
-        (["--alphas", "1", "--limit", "5"], "at least 20"),
-        (["--alphas", "1", "--tuning-share", "2"], "tuning_share"),
-    ],
-)
-def test_wrong_use(mata: Mata, tmp_path: Path, options: list[str], words: str) -> None:
-    outcome = mata(*SWEEP, "--out", tmp_path / "run", *options)
-    assert outcome.code == 2
-    assert words in error_line(outcome)
-    assert not (tmp_path / "run").exists()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import tarfile
-import zipfile
+import re
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from data_files import write_parquet, write_tar, write_zip
 
 from mata_audio.errors import AudioError, DataError, SettingsError
 from mata_audio.evaluation.data import audio_sources
@@ -45,23 +45,6 @@ def load(content: str | bytes | list[Any], folder: Path, name: str = "questions.
         content = json.dumps(content)
     file.write_bytes(content.encode() if isinstance(content, str) else content)
     return TASKS["jsonl"].load(file, "test")
-
-
-def refusal(content: str | bytes | list[Any], folder: Path) -> str:
-    """Return the message that refuses such a file."""
-    with pytest.raises(DataError) as caught:
-        load(content, folder)
-    return str(caught.value)
-
-
-def write_tar(path: Path, members: dict[str, bytes], mode: str = "w:gz") -> Path:
-    """Write a tar archive."""
-    with tarfile.open(path, mode) as tar:  # type: ignore[call-overload]
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return path
 
 
 def test_json_list_and_json_lines_are_read_alike(tmp_path: Path) -> None:
@@ -100,17 +83,16 @@ def test_sha256_of_the_question_file_is_kept(tmp_path: Path) -> None:
 def test_damaged_question_files_are_refused(
     content: str | bytes | list[Any], said: str, tmp_path: Path
 ) -> None:
-    message = refusal(content, tmp_path)
-    assert said in message
-    assert "questions.jsonl" in message
+    with pytest.raises(DataError, match=re.escape(said)) as caught:
+        load(content, tmp_path)
+    assert "questions.jsonl" in str(caught.value)
 
 
 def test_missing_files_are_named_with_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     (tmp_path / "audio").mkdir()
-    with pytest.raises(
-        DataError, match=r"looked for MMAR-meta.jsonl, MMAR-meta.json; found audio/"
-    ):
+    looked_for = r"looked for MMAR-meta.jsonl, MMAR-meta.json; found audio/"
+    with pytest.raises(DataError, match=looked_for):
         TASKS["mmar"].load(tmp_path, "test")
     with pytest.raises(DataError, match=r"no such folder or file: \./nowhere"):
         TASKS["mmar"].load("./nowhere", "test")
@@ -134,22 +116,16 @@ def test_unknown_tasks_and_splits_are_refused() -> None:
 
 def test_hub_ids_are_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load([RECORD], tmp_path / "snapshot")
-    asked = []
-
-    def download(repo_id: str, **options: Any) -> str:
-        asked.append((repo_id, options["repo_type"]))
-        return str(tmp_path / "snapshot")
-
+    download = Mock(return_value=str(tmp_path / "snapshot"))
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)
     assert TASKS["jsonl"].load("owner/name", "test").items[0].id == "a"
-    assert asked == [("owner/name", "dataset")]
+    (call,) = download.call_args_list
+    assert (*call.args, call.kwargs["repo_type"]) == ("owner/name", "dataset")
 
 
 def test_failed_downloads_say_how_to_do_it_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any, **__: Any) -> str:
-        raise ConnectionError("no route to host\nmore")
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    download = Mock(side_effect=ConnectionError("no route to host\nmore"))
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
     with pytest.raises(DataError) as caught:
         TASKS["mmar"].load("BoJack/MMAR", "test")
     assert "(no route to host)" in str(caught.value)
@@ -209,8 +185,7 @@ def test_unsafe_tar_archives_are_refused(name: str, tmp_path: Path, cache: Path)
 
 
 def test_clips_in_zip_archives(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
-        archive.writestr("data/a.wav", b"A")
+    write_zip(tmp_path / "data.zip", {"data/a.wav": b"A"})
     (clip, missing) = (Clips(tmp_path).find(name) for name in ("data/a.wav", "data/b.wav"))
     assert clip == ZipAudio(tmp_path / "data.zip", "data/a.wav")
     assert clip.read() == b"A"
@@ -222,8 +197,7 @@ def test_clips_in_zip_archives(tmp_path: Path) -> None:
 def test_an_unpacked_clip_is_preferred_to_its_archive(tmp_path: Path) -> None:
     (tmp_path / "x/data").mkdir(parents=True)
     (tmp_path / "x/data/a.wav").write_bytes(b"unpacked")
-    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
-        archive.writestr("data/a.wav", b"packed")
+    write_zip(tmp_path / "data.zip", {"data/a.wav": b"packed"})
     assert Clips(tmp_path).find("data/a.wav").read() == b"unpacked"
 
 
@@ -244,10 +218,8 @@ def test_audio_on_disk(tmp_path: Path) -> None:
 
 
 def test_parquet_rows_are_read_in_any_order(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
-    table = pyarrow.table({"clip": [b"%d" % row for row in range(100)] + [None]})
-    parquet.write_table(table, tmp_path / "a.parquet", row_group_size=90)
+    contents = [*(b"%d" % row for row in range(100)), None]
+    write_parquet(tmp_path / "a.parquet", [{"clip": content} for content in contents], 90)
     rows = [0, 1, 80, 60, 3, 89, *range(90, 100)]
     clips = [ParquetAudio(tmp_path / "a.parquet", r // 90, r % 90, "clip", str(r)) for r in rows]
     assert [clip.read() for clip in clips] == [b"%d" % row for row in rows]

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
+from data_files import published
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mata_audio import errors
 from mata_audio.evaluation.scoring.readers import READERS, check_reader, read_answer
-
-BENCHMARKS = Path(__file__).parents[3] / "shared" / "benchmarks"
-FILES = ("mmau-test-mini.json", "MMAR-meta.jsonl")
 
 WHO = ("A child", "A woman", "An adult man", "A teenager")
 FORMS = (
@@ -223,18 +218,9 @@ def test_a_choice_is_read_as_itself(choices: list[str]) -> None:
         assert read_answer("letter", choice, choices) == choice
 
 
-@pytest.fixture(params=FILES)
+@pytest.fixture(params=["mmau-test-mini.json", "MMAR-meta.jsonl"])
 def real_choices(request: pytest.FixtureRequest) -> list[list[str]]:
-    path = BENCHMARKS / request.param
-    if not path.exists():
-        pytest.skip(f"no {request.param} beside the checkout, in shared/benchmarks")
-    content = path.read_text(encoding="utf-8")
-    records = (
-        [json.loads(line) for line in content.splitlines()]
-        if path.suffix == ".jsonl"
-        else json.loads(content)
-    )
-    return [record["choices"] for record in records]
+    return [record["choices"] for record in published(request.param)]
 
 
 def test_real_choices(real_choices: list[list[str]]) -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import Any
 
 import pytest
-from test_report import Elements, browser, parsed, results
+from hostile_results import results
+from pages import Open, ParsedPage
 
 from mata_audio.evaluation.report import page_pictures, render_report
 from mata_audio.evaluation.report import pictures as module
-
-__all__ = ["browser"]  # a fixture
 
 SVG = (
     '<?xml version="1.0"?>\n<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "x.dtd">\n<!-- a -->'
@@ -32,7 +30,7 @@ def svg(text: str) -> bytes:
     return SVG.format(text).encode()
 
 
-def images(elements: Elements) -> dict[str, bytes]:
+def images(elements: ParsedPage) -> dict[str, bytes]:
     """Return the contents of the page's pictures, by alternative text."""
     found = {}
     for tag, attributes in elements.tags:
@@ -50,7 +48,7 @@ def test_pictures_are_in_the_page_byte_for_byte_in_order(tmp_path: Path) -> None
     (tmp_path / "heatmap.png").write_bytes(b"no picture for a page")
     repeating = {name: svg(f"drawn {name}") for name in ("accuracy", "gained_and_lost")}
     drawn = {"ranking": svg("drawn ranking"), "heatmap": svg("drawn heatmap"), **repeating}
-    elements = parsed(render_report(results(), {}, page_pictures(drawn, tmp_path)))
+    elements = ParsedPage(render_report(results(), {}, page_pictures(drawn, tmp_path)))
     shown = images(elements)
     assert list(shown.values()) == [
         drawn["heatmap"],
@@ -77,7 +75,7 @@ def test_what_is_too_large_is_named_and_left_out(
 ) -> None:
     (tmp_path / "vast.svg").write_bytes(svg("w" * module.MOST_OF_ONE))
     (tmp_path / "small.svg").write_bytes(svg("small"))
-    elements = parsed(render_report(results(), {}, page_pictures({}, tmp_path)))
+    elements = ParsedPage(render_report(results(), {}, page_pictures({}, tmp_path)))
     assert list(images(elements).values()) == [svg("small")]
     assert "vast is left out: its 2.0 MB are more than 2 MB." in elements.text
     drawn = page_pictures({"heatmap": svg("w" * module.MOST_OF_ONE)})
@@ -104,50 +102,36 @@ def test_what_is_too_large_is_named_and_left_out(
 def test_what_is_no_picture_is_left_out(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.svg").write_bytes(content)
     (tmp_path / "folder.svg").mkdir()
-    elements = parsed(render_report(results(), {}, page_pictures({}, tmp_path)))
+    elements = ParsedPage(render_report(results(), {}, page_pictures({}, tmp_path)))
     assert images(elements) == {}
     assert "x is left out: it is not an SVG picture." in elements.text
     assert "folder" not in elements.text
 
 
-def test_hostile_names_and_pictures_are_harmless(browser: Any, tmp_path: Path) -> None:
+def test_hostile_names_and_pictures_are_harmless(open_page: Open, tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
     (folder / f"{NAME}.svg").write_text(HOSTILE)
     (folder / "bad.svg").write_bytes(HOSTILE.replace("</svg>", "").encode())
     content = render_report(results(), {}, page_pictures({"heatmap": svg("fine")}, folder))
-    elements = parsed(content)
+    elements = ParsedPage(content)
     assert [tag for tag, _ in elements.tags].count("script") == 2
     assert NAME in elements.text
     assert images(elements)[f"Picture {NAME}."] == HOSTILE.encode()
 
-    (tmp_path / "report.html").write_text(content, "utf-8")
-    view = browser.new_page(viewport={"width": 400, "height": 800})
-    trouble: list[str] = []
-    requests: list[str] = []
-    view.on("console", lambda message: trouble.append(message.text))
-    view.on("request", lambda request: requests.append(request.url))
-    view.on("dialog", lambda dialog: (trouble.append(dialog.message), dialog.dismiss()))
-    view.goto((tmp_path / "report.html").as_uri())
-    view.wait_for_selector(".item")
+    opened = open_page(content, viewport={"width": 400, "height": 800})
+    view = opened.view
     view.wait_for_timeout(300)
     widths = "[...document.images].map((own) => own.naturalWidth)"
     assert view.evaluate(widths) == [40, 40, 0]  # heatmap, the hostile one, one that ends early
-    assert view.evaluate("window.acted") is None
-    assert trouble == []
-    assert [url for url in requests if not url.startswith("data:")] == [view.url]
-    root = "document.documentElement"
-    assert view.evaluate(f"{root}.scrollWidth <= {root}.clientWidth")
+    opened.assert_harmless()
+    opened.assert_no_wider_than_the_window()
     assert view.evaluate("[...document.images].every((own) => own.height <= 1200)")
-    view.close()
 
 
-def test_pictures_stay_white_in_the_dark(browser: Any, tmp_path: Path) -> None:
+def test_pictures_stay_white_in_the_dark(open_page: Open) -> None:
     page = render_report(results(), {}, page_pictures({"heatmap": svg("dark")}))
-    (tmp_path / "report.html").write_text(page, "utf-8")
-    view = browser.new_page(color_scheme="dark")
-    view.goto((tmp_path / "report.html").as_uri())
+    view = open_page(page, color_scheme="dark").view
     colour = "getComputedStyle(document.querySelector('{}')).backgroundColor"
     assert view.evaluate(colour.format("#pictures img")) == "rgb(255, 255, 255)"
     assert view.evaluate(colour.format("body")) != "rgb(255, 255, 255)"
-    view.close()

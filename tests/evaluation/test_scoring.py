@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-import types
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from data_files import PUBLISHED, published
 
 from mata_audio.cli.commands import score
 from mata_audio.cli.parser import Parser
@@ -24,7 +25,6 @@ from mata_audio.evaluation.task import Predictions
 from mata_audio.evaluation.tasks import TASKS, WITH_OFFICIAL_SCRIPT, official_output
 
 OFFICIAL = Path(__file__).parent / "official"
-SHARED = Path(__file__).parents[2].parent / "shared"
 SCORERS = {"mmau": MMAU, "mmar": MMAR, "mmsu": MMSU, "air-bench": AIR_BENCH}
 
 
@@ -51,10 +51,6 @@ def write(case: dict[str, Any], folder: Path) -> Path:
     path = folder / case["file"]
     path.write_text(text, encoding="utf-8", newline="")
     return path
-
-
-def lines_of(path: Path) -> list[Any]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def read(name: str, path: Path) -> Predictions:
@@ -99,18 +95,14 @@ def test_where_the_official_script_fails(name: str, case: dict[str, Any], tmp_pa
     [("mmau", "mmau-test-mini.json"), ("mmar", "MMAR-meta.jsonl"), ("mmsu", None)],
 )
 def test_golden_files(name: str, file: str | None, tmp_path: Path) -> None:
-    golden_path = SHARED / "golden" / f"{name}.json"
+    golden_path = PUBLISHED.parent / "golden" / f"{name}.json"
     if not golden_path.exists():
         pytest.skip(f"there is no {golden_path}")
     golden = json.loads(golden_path.read_text(encoding="utf-8"))
     if file is None:
         records = golden["records"]
     else:
-        questions = SHARED / "benchmarks" / file
-        if questions.suffix == ".json":
-            records = json.loads(questions.read_text(encoding="utf-8"))
-        else:
-            records = lines_of(questions)
+        records = published(file)
         for record in records:
             if record["id"] in golden["predictions"]:
                 record[golden["prediction_key"]] = golden["predictions"][record["id"]]
@@ -119,9 +111,8 @@ def test_golden_files(name: str, file: str | None, tmp_path: Path) -> None:
     if "match" in golden:
         outcomes = zip((record["id"] for record in records), scorer.outcomes(records), strict=True)
         assert {id_: right for id_, right in outcomes if right is not None} == golden["match"]
-    written = write(
-        {"file": "p.json" if name == "mmau" else "p.jsonl", "records": records}, tmp_path
-    )
+    format = "json" if name == "mmau" else "jsonl"
+    written = write({"file": f"p.{format}", "records": records}, tmp_path)
     assert official_output(name, written) == golden["stdout"]
 
 
@@ -214,49 +205,37 @@ def test_instructions_of_records() -> None:
         {**asked, "category": "sound", "model_output": "a"},
     ]
     assert instructions.outcomes(records) == [False, True, None, None]
-    bad = {
-        **asked,
-        "id": "q9",
-        "task_identifier": "Postscript",
-        "kwargs": {"postscript_marker": None},
-    }
-    with pytest.raises(
-        ScoringError,
-        match=r"record 2 \(id q9\): kwargs\.postscript_marker must be text; got null",
-    ):
-        instructions.outcomes([asked, {**bad, "model_output": "a"}])
+    wrong = {"task_identifier": "Postscript", "kwargs": {"postscript_marker": None}}
+    bad = {**asked, **wrong, "id": "q9", "model_output": "a"}
+    said = r"record 2 \(id q9\): kwargs\.postscript_marker must be text; got null"
+    with pytest.raises(ScoringError, match=said):
+        instructions.outcomes([asked, bad])
 
 
 def test_counting_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
     def at_full_stops(text: str) -> list[str]:
         return [part for part in text.split(".") if part]
 
-    fake = types.SimpleNamespace(sent_tokenize=at_full_stops)
-    monkeypatch.setitem(sys.modules, "nltk", types.ModuleType("nltk"))
-    monkeypatch.setitem(sys.modules, "nltk.tokenize", fake)
+    monkeypatch.setitem(sys.modules, "nltk", Mock())
+    monkeypatch.setitem(sys.modules, "nltk.tokenize", Mock(sent_tokenize=at_full_stops))
     for response, count in [("", 0), ("a.", 1), ("a.b.", 2), ("a.b.c.", 3)]:
         for kind, wanted in [("at least", count >= 2), ("at most", count <= 2)]:
             name = f"Number Sentences ({kind})"
             assert instructions.follows(response, name, {"N": 2}) is wanted
-        limits = {"N1": 1, "N2": 2}
-        assert instructions.follows(response, "Number Sentences (range)", limits) is (
-            count in (1, 2)
-        )
+        in_range = instructions.follows(response, "Number Sentences (range)", {"N1": 1, "N2": 2})
+        assert in_range is (count in (1, 2))
 
 
 def test_counting_sentences_without_nltk_or_its_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_data(text: str) -> list[str]:
-        raise LookupError("Resource punkt_tab not found.")
-
     record = {
         "category": "instruction following",
         "task_identifier": "Number Sentences (at least)",
         "kwargs": {"N": 1},
         "model_output": "One.",
     }
-    monkeypatch.setitem(sys.modules, "nltk", types.ModuleType("nltk"))
-    fake = types.SimpleNamespace(sent_tokenize=no_data)
-    monkeypatch.setitem(sys.modules, "nltk.tokenize", fake)
+    no_data = Mock(side_effect=LookupError("Resource punkt_tab not found."))
+    monkeypatch.setitem(sys.modules, "nltk", Mock())
+    monkeypatch.setitem(sys.modules, "nltk.tokenize", Mock(sent_tokenize=no_data))
     with pytest.raises(ScoringError, match=r"record 1: .*python -m nltk\.downloader punkt_tab"):
         instructions.outcomes([record])
     monkeypatch.setitem(sys.modules, "nltk.tokenize", None)

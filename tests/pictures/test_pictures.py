@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from dataclasses import replace
@@ -382,12 +381,8 @@ def test_nothing_to_draw_is_an_error() -> None:
         listening(timeline(), np.zeros(160), 16_000, layers=[9])
 
 
+@pytest.mark.usefixtures("without_matplotlib")
 @pytest.mark.parametrize("name", PICTURES)
-def test_without_matplotlib_the_error_says_what_to_install(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in [own for own in sys.modules if own.partition(".")[0] == "matplotlib"]:
-        monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+def test_without_matplotlib_the_error_says_what_to_install(name: str) -> None:
     with pytest.raises(MataError, match=r"pip install 'mata-audio\[pictures\]'"):
         PICTURES[name]()

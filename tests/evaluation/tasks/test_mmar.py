@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from data_files import PUBLISHED, published, write_tar
 
 from mata_audio.evaluation.tasks import task_named
 
 MMAR = task_named("mmar")
-SHARED = Path(__file__).parents[4] / "shared" / "benchmarks" / "MMAR-meta.jsonl"
 
 
 def record(id: str = "f0V_00", **changes: Any) -> dict[str, Any]:
@@ -37,10 +35,7 @@ def test_both_layouts(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     content = json.dumps([record()]) if name.endswith("json") else json.dumps(record()) + "\n"
     (tmp_path / name).write_text(content)
-    with tarfile.open(tmp_path / "mmar-audio.tar.gz", "w:gz") as tar:
-        member = tarfile.TarInfo("audio/f0V_00.wav")
-        member.size = 4
-        tar.addfile(member, io.BytesIO(b"RIFF"))
+    write_tar(tmp_path / "mmar-audio.tar.gz", {"audio/f0V_00.wav": b"RIFF"})
     (item,) = MMAR.load(tmp_path, "test").items
     assert (item.id, item.choices, item.answer) == ("f0V_00", ("Owl", "Parrot"), "Parrot")
     assert item.audio[0].read() == b"RIFF"
@@ -61,12 +56,11 @@ def test_scoring(tmp_path: Path) -> None:
     assert "mix-sound-speech : 100.00% over 1 samples" in MMAR.official_script.output(records)
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason=f"no published question file at {SHARED}")
 def test_published_file() -> None:
-    dataset = MMAR.load(SHARED, "test")
+    records = published("MMAR-meta.jsonl")
+    dataset = MMAR.load(PUBLISHED / "MMAR-meta.jsonl", "test")
     assert len(dataset.items) == 1000
     assert dataset.version == "MMAR with rubrics (2026-02-16)"
-    records = [json.loads(line) for line in SHARED.read_text().splitlines()]
     assert [item.record for item in dataset.items] == records
     assert all(len(item.choices) >= 2 and item.answer for item in dataset.items)
     assert not any(choice.startswith("(A)") for item in dataset.items for choice in item.choices)

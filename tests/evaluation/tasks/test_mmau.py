@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from data_files import PUBLISHED, published, write_parquet, write_tar
 
 from mata_audio.errors import DataError
 from mata_audio.evaluation.tasks import task_named
 
 MMAU = task_named("mmau")
-SHARED = Path(__file__).parents[4] / "shared" / "benchmarks" / "mmau-test-mini.json"
 
 
 def record(id: str = "3fe6", **changes: Any) -> dict[str, Any]:
@@ -50,17 +49,8 @@ def hub_row(id: str = "3fe6", **changes: Any) -> dict[str, Any]:
 
 
 def write_json(folder: Path, records: list[dict[str, Any]], split: str = "test-mini") -> Path:
-    """Write a question file."""
+    """Write a question file; return its folder."""
     (folder / f"mmau-{split}.json").write_text(json.dumps(records))
-    return folder
-
-
-def write_parquet(folder: Path, rows: list[dict[str, Any]], name: str) -> Path:
-    """Write a parquet file with two rows per group."""
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
-    (folder / name).parent.mkdir(exist_ok=True)
-    parquet.write_table(pyarrow.Table.from_pylist(rows), folder / name, row_group_size=2)
     return folder
 
 
@@ -69,11 +59,8 @@ def test_json_beside_its_audio(tmp_path: Path) -> None:
     (tmp_path / "test-mini-audios/3fe6.wav").write_bytes(b"RIFF")
     dataset = MMAU.load(write_json(tmp_path, [record()]), "test-mini")
     (item,) = dataset.items
-    assert (dataset.task, dataset.split, list(dataset.files)) == (
-        "mmau",
-        "test-mini",
-        ["mmau-test-mini.json"],
-    )
+    assert (dataset.task, dataset.split) == ("mmau", "test-mini")
+    assert list(dataset.files) == ["mmau-test-mini.json"]
     assert (item.id, item.question, item.answer) == ("3fe6", "Who speaks?", "Woman")
     assert item.choices == ("Man", "Woman", "Man")
     assert [clip.read() for clip in item.audio] == [b"RIFF"]
@@ -87,23 +74,17 @@ def test_json_beside_its_audio(tmp_path: Path) -> None:
 
 def test_audio_in_a_tar_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    with tarfile.open(tmp_path / "test-audios.tar.gz", "w:gz") as tar:
-        member = tarfile.TarInfo("test-mini-audios/3fe6.wav")
-        member.size = 4
-        tar.addfile(member, io.BytesIO(b"RIFF"))
+    write_tar(tmp_path / "test-audios.tar.gz", {"test-mini-audios/3fe6.wav": b"RIFF"})
     (item,) = MMAU.load(write_json(tmp_path, [record()]), "test-mini").items
     assert item.audio[0].read() == b"RIFF"
 
 
 def test_parquet_of_the_hub(tmp_path: Path) -> None:
-    rows = [hub_row(id) for id in ("3fe6", "72fb", "6aee")]
-    dataset = MMAU.load(write_parquet(tmp_path, rows, "test_mini.parquet"), "test-mini")
-    assert [item.id for item in dataset.items] == ["3fe6", "72fb", "6aee"]
-    assert [item.audio[0].read() for item in dataset.items] == [
-        b"RIFF3fe6",
-        b"RIFF72fb",
-        b"RIFF6aee",
-    ]
+    ids = ["3fe6", "72fb", "6aee"]
+    write_parquet(tmp_path / "test_mini.parquet", [hub_row(id) for id in ids])
+    dataset = MMAU.load(tmp_path, "test-mini")
+    assert [item.id for item in dataset.items] == ids
+    assert [item.audio[0].read() for item in dataset.items] == [b"RIFF" + i.encode() for i in ids]
     assert dataset.items[0].record == record(audio_id="3fe6.wav")
     assert dataset.items[0].choices == ("Man", "Woman", "Man")
     assert list(dataset.files) == ["test_mini.parquet"]
@@ -114,7 +95,7 @@ def test_other_layouts_of_parquet(tmp_path: Path) -> None:
     for shard, id in enumerate("ab"):
         row = record(id, choices=json.dumps(["Man", "Woman"]), audio={"bytes": b"RIFF"})
         row.pop("audio_id")
-        write_parquet(tmp_path, [row], f"data/test_mini-0000{shard}-of-00002.parquet")
+        write_parquet(tmp_path / f"data/test_mini-0000{shard}-of-00002.parquet", [row])
     dataset = MMAU.load(tmp_path, "test-mini")
     assert [item.id for item in dataset.items] == ["a", "b"]
     assert dataset.items[0].choices == ("Man", "Woman")
@@ -123,7 +104,8 @@ def test_other_layouts_of_parquet(tmp_path: Path) -> None:
 
 
 def test_parquet_serves_where_the_json_has_no_audio(tmp_path: Path) -> None:
-    write_parquet(write_json(tmp_path, [record()]), [hub_row()], "test_mini.parquet")
+    write_json(tmp_path, [record()])
+    write_parquet(tmp_path / "test_mini.parquet", [hub_row()])
     dataset = MMAU.load(tmp_path, "test-mini")
     assert list(dataset.files) == ["test_mini.parquet"]
     assert dataset.items[0].audio[0].read() == b"RIFF3fe6"
@@ -163,9 +145,8 @@ def test_first_release_has_no_ids(tmp_path: Path) -> None:
     ],
 )
 def test_incomplete_records_are_refused(changes: dict[str, Any], said: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match=re.escape(said)):
         MMAU.load(write_json(tmp_path, [record(**changes)]), "test-mini")
-    assert said in str(caught.value)
 
 
 def test_scoring(tmp_path: Path) -> None:
@@ -177,12 +158,12 @@ def test_scoring(tmp_path: Path) -> None:
     assert "Total Accuracy: 50.00% over 2 samples" in MMAU.official_script.output(records)
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason=f"no published question file at {SHARED}")
 def test_published_file() -> None:
-    dataset = MMAU.load(SHARED, "test-mini")
+    records = published("mmau-test-mini.json")
+    dataset = MMAU.load(PUBLISHED / "mmau-test-mini.json", "test-mini")
     assert len(dataset.items) == 1000
     assert dataset.version == "MMAU v05.15.25 (2025-08-09)"
-    assert [item.record for item in dataset.items] == json.loads(SHARED.read_text())
+    assert [item.record for item in dataset.items] == records
     assert all(len(item.choices) >= 2 and item.answer in item.choices for item in dataset.items)
     assert not any(choice.startswith("(A)") for item in dataset.items for choice in item.choices)
     assert all(set(item.groups) == {g.key for g in MMAU.groupings} for item in dataset.items)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import zipfile
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from data_files import write_parquet, write_zip
 
 from mata_audio.errors import DataError
 from mata_audio.evaluation.tasks import task_named
@@ -43,12 +44,8 @@ INSTRUCTION = record(
 
 def load(folder: Path, *records: dict[str, Any]) -> Any:
     """Write the parquet and the zip archive, and load them."""
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
-    parquet.write_table(pyarrow.Table.from_pylist(list(records)), folder / "test.parquet")
-    with zipfile.ZipFile(folder / "data.zip", "w") as archive:
-        for number in "12":
-            archive.writestr(f"data/{number}.wav", number)
+    write_parquet(folder / "test.parquet", list(records))
+    write_zip(folder / "data.zip", {"data/1.wav": "1", "data/2.wav": "2"})
     return PRO.load(folder, "test")
 
 
@@ -63,9 +60,8 @@ def test_parquet_with_zip(tmp_path: Path) -> None:
 
 def test_open_questions_are_not_scored(tmp_path: Path) -> None:
     few = record("p4", choices=["one"])
-    reasons = [
-        PRO.unscored_reason(i) for i in load(tmp_path, record(), OPEN, INSTRUCTION, few).items
-    ]
+    items = load(tmp_path, record(), OPEN, INSTRUCTION, few).items
+    reasons = [PRO.unscored_reason(item) for item in items]
     assert reasons[0] is reasons[2] is None
     assert "Qwen2.5-7B-Instruct" in (reasons[1] or "")
     assert reasons[3] == reasons[1]
@@ -98,6 +94,5 @@ def test_json_with_paths_and_parameters_as_text(tmp_path: Path) -> None:
 )
 def test_incomplete_records_are_refused(changes: dict[str, Any], said: str, tmp_path: Path) -> None:
     (tmp_path / "mmau-pro.json").write_text(json.dumps([record(**changes)]))
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match=re.escape(said)):
         PRO.load(tmp_path, "test")
-    assert said in str(caught.value)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from data_files import write_parquet
 
 from mata_audio.errors import DataError
 from mata_audio.evaluation.tasks import task_named
@@ -59,12 +60,8 @@ def test_json_lines(by_file: bool, tmp_path: Path) -> None:
 
 
 def test_parquet(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
     row = {**record(), "audio": {"bytes": b"RIFF", "path": "s1.wav"}}
-    (tmp_path / "data").mkdir()
-    table = pyarrow.Table.from_pylist([row])
-    parquet.write_table(table, tmp_path / "data/train-00000-of-00001.parquet")
+    write_parquet(tmp_path / "data/train-00000-of-00001.parquet", [row])
     (item,) = MMSU.load(tmp_path, "test").items
     assert item.audio[0].read() == b"RIFF"
     assert item.audio[0].name == "s1.wav"
