@@ -70,9 +70,7 @@ class MissingAudio:
 
 
 @dataclass(frozen=True)
-class ZipAudio:
-    """A member of a zip archive."""
-
+class _ArchiveAudio:
     archive: Path
     member: str
 
@@ -80,6 +78,13 @@ class ZipAudio:
     def name(self) -> str:
         """The member's name."""
         return self.member
+
+    def _missing(self) -> AudioError:
+        return AudioError(f"{self.archive} has no member {self.member}; download it again")
+
+
+class ZipAudio(_ArchiveAudio):
+    """A member of a zip archive."""
 
     def read(self) -> bytes:
         """Return the member's content.
@@ -91,26 +96,15 @@ class ZipAudio:
             with zipfile.ZipFile(self.archive) as archive:
                 return archive.read(self.member)
         except KeyError as error:
-            raise AudioError(
-                f"{self.archive} has no member {self.member}; download it again"
-            ) from error
+            raise self._missing() from error
         except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
             raise AudioError(
                 f"{self.member} cannot be read from {self.archive} ({error}); download it again"
             ) from error
 
 
-@dataclass(frozen=True)
-class TarAudio:
+class TarAudio(_ArchiveAudio):
     """A member of a tar archive; compressed archives are unpacked once, into the user's cache."""
-
-    archive: Path
-    member: str
-
-    @property
-    def name(self) -> str:
-        """The member's name."""
-        return self.member
 
     def read(self) -> bytes:
         """Return the member's content.
@@ -120,7 +114,7 @@ class TarAudio:
         """
         place = tar_members(self.archive).get(self.member)
         if place is None:
-            raise AudioError(f"{self.archive} has no member {self.member}; download it again")
+            raise self._missing()
         file, offset, size = place
         try:
             with file.open("rb") as stream:

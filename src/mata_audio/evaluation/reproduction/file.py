@@ -17,15 +17,10 @@ FORMAT = 1
 
 def as_data(reproduction: Reproduction) -> dict[str, Any]:
     """Return everything as JSON data; the paper's figures in percent, measured ones fractions."""
-    by_key = {measured.table.key: measured for measured in reproduction.measured}
-    reasons: dict[str, list[dict[str, Any]]] = {}
-    for missing in reproduction.missing:
-        own = {k: getattr(missing, k) for k in ("what", "name", "reason", "advice")}
-        reasons.setdefault(missing.table.key, []).append(own)
-    failures = {f.table.key: f.reason for f in reproduction.failed}
-    tables = []
-    for table in reproduction.tables:
-        data: dict[str, Any] = {
+    measured = {each.table.key: _measured_data(each) for each in reproduction.measured}
+    failures = {failed.table.key: failed.reason for failed in reproduction.failed}
+    tables = [
+        {
             "key": table.key,
             "model": table.model.title,
             "hub": table.model.hub,
@@ -37,24 +32,26 @@ def as_data(reproduction: Reproduction) -> dict[str, Any]:
                 "release": table.release,
                 "reference": table.reference,
             },
-            "missing": reasons.get(table.key, []),
+            "missing": [
+                {key: getattr(own, key) for key in ("what", "name", "reason", "advice")}
+                for own in reproduction.missing
+                if own.table.key == table.key
+            ],
             "failed": failures.get(table.key),
-            "measured": None,
+            "measured": measured.get(table.key),
         }
-        if table.key in by_key:
-            data["measured"] = _measured_data(by_key[table.key])
-        tables.append(data)
+        for table in reproduction.tables
+    ]
     return {"format": FORMAT, "paper": f"arXiv {ARXIV}", "tables": tables}
 
 
 def write_reproduction(reproduction: Reproduction, out: Path) -> tuple[Path, Path]:
     """Write ``reproduction.json`` and ``reproduction.md`` to ``out``; return their paths."""
     out.mkdir(parents=True, exist_ok=True)
-    paths = out / "reproduction.json", out / "reproduction.md"
     text = json.dumps(as_data(reproduction), indent=1, ensure_ascii=False)
-    write_atomically(paths[0], text + "\n")
-    write_atomically(paths[1], as_markdown(reproduction))
-    return paths
+    write_atomically(out / "reproduction.json", text + "\n")
+    write_atomically(out / "reproduction.md", as_markdown(reproduction))
+    return out / "reproduction.json", out / "reproduction.md"
 
 
 def _measured_data(measured: Measured) -> dict[str, Any]:

@@ -5,7 +5,7 @@ All figures are the paper's own, in percent, as published; none was measured by 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -129,73 +129,40 @@ ABLATIONS: Final = (
 MMAU_RELEASE: Final = "MMAU v05.15.25"
 
 
-def _mmau(average: float, sound: float, music: float, speech: float) -> PublishedAccuracy:
-    return PublishedAccuracy(average, {"sound": sound, "music": music, "speech": speech})
+def _mmau(
+    model: PaperModel,
+    split: str,
+    baseline: Sequence[float],
+    mata: Sequence[float],
+    ablations: tuple[Ablation, ...] = (),
+) -> PaperTable:
+    """Return a table on MMAU; its accuracies are the average, then those by group."""
+    before, after = [
+        PublishedAccuracy(average, dict(zip(("sound", "music", "speech"), groups, strict=True)))
+        for average, *groups in (baseline, mata)
+    ]
+    return PaperTable(model, "mmau", split, f"MMAU {split}", before, after, MMAU_RELEASE, ablations)
+
+
+def _mmar(model: PaperModel, baseline: float, mata: float, reference: str = "") -> PaperTable:
+    published = PublishedAccuracy(baseline), PublishedAccuracy(mata)
+    return PaperTable(model, "mmar", "test", "MMAR", *published, reference=reference)
 
 
 TABLES: Final = (
-    PaperTable(
-        QWEN_OMNI,
-        "mmau",
-        "test-mini",
-        "MMAU test-mini",
-        baseline=_mmau(71.1, sound=77.8, music=64.7, speech=70.9),
-        mata=_mmau(73.6, sound=79.9, music=68.3, speech=72.7),
-        release=MMAU_RELEASE,
-        ablations=ABLATIONS,
-    ),
-    PaperTable(
-        QWEN2_AUDIO,
-        "mmau",
-        "test-mini",
-        "MMAU test-mini",
-        baseline=_mmau(59.4, sound=67.1, music=55.8, speech=55.4),
-        mata=_mmau(64.8, sound=71.2, music=61.4, speech=61.8),
-        release=MMAU_RELEASE,
-    ),
-    PaperTable(
-        QWEN_OMNI,
-        "mmau",
-        "test",
-        "MMAU test",
-        baseline=_mmau(71.0, sound=76.8, music=67.3, speech=68.9),
-        mata=_mmau(73.7, sound=76.6, music=67.5, speech=77.3),
-        release=MMAU_RELEASE,
-    ),
-    PaperTable(
-        QWEN2_AUDIO,
-        "mmau",
-        "test",
-        "MMAU test",
-        baseline=_mmau(57.3, sound=64.7, music=53.9, speech=53.1),
-        mata=_mmau(57.3, sound=64.7, music=53.1, speech=53.9),
-        release=MMAU_RELEASE,
-    ),
-    PaperTable(QWEN_OMNI, "mmar", "test", "MMAR", PublishedAccuracy(56.6), PublishedAccuracy(61.2)),
-    PaperTable(
-        KE_OMNI_R,
-        "mmar",
-        "test",
-        "MMAR",
-        PublishedAccuracy(64.1),
-        PublishedAccuracy(66.8),
-        reference="Gemini 2.0 Flash: 65.6",
-    ),
+    _mmau(QWEN_OMNI, "test-mini", (71.1, 77.8, 64.7, 70.9), (73.6, 79.9, 68.3, 72.7), ABLATIONS),
+    _mmau(QWEN2_AUDIO, "test-mini", (59.4, 67.1, 55.8, 55.4), (64.8, 71.2, 61.4, 61.8)),
+    _mmau(QWEN_OMNI, "test", (71.0, 76.8, 67.3, 68.9), (73.7, 76.6, 67.5, 77.3)),
+    _mmau(QWEN2_AUDIO, "test", (57.3, 64.7, 53.9, 53.1), (57.3, 64.7, 53.1, 53.9)),
+    _mmar(QWEN_OMNI, 56.6, 61.2),
+    _mmar(KE_OMNI_R, 64.1, 66.8, reference="Gemini 2.0 Flash: 65.6"),
 )
 
+_MMAU: Final = "questions and audio of v05.15.25 from https://github.com/Sakshi113/MMAU, or "
+_DOWNLOAD: Final = "hf download {} --repo-type dataset --local-dir FOLDER; then --data {}=FOLDER"
 DATA_ADVICE: Final = {
-    "mmau-test-mini": (
-        "questions and audio of v05.15.25 from https://github.com/Sakshi113/MMAU, or "
-        "hf download gamma-lab-umd/MMAU-test-mini --repo-type dataset --local-dir FOLDER; then "
-        "--data mmau=FOLDER"
-    ),
-    "mmau-test": (
-        "questions and audio of v05.15.25 from https://github.com/Sakshi113/MMAU, or "
-        "hf download gamma-lab-umd/MMAU-test --repo-type dataset --local-dir FOLDER; then "
-        "--data mmau-test=FOLDER"
-    ),
-    "mmar-test": (
-        "hf download BoJack/MMAR --repo-type dataset --local-dir FOLDER; then --data mmar=FOLDER"
-    ),
+    "mmau-test-mini": _MMAU + _DOWNLOAD.format("gamma-lab-umd/MMAU-test-mini", "mmau"),
+    "mmau-test": _MMAU + _DOWNLOAD.format("gamma-lab-umd/MMAU-test", "mmau-test"),
+    "mmar-test": _DOWNLOAD.format("BoJack/MMAR", "mmar"),
 }
 """How to get the data of each task and split."""

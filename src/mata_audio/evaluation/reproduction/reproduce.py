@@ -138,7 +138,8 @@ def reproduce(
     plans: list[tuple[PaperTable, Plan]] = []
     missing: list[Missing] = []
     for table in tables:
-        depth, where = depths[table.model.key], _data_of(table, data)
+        depth = depths[table.model.key]
+        where = data.get(f"{table.task}-{table.split}", data.get(table.task))
         if isinstance(depth, str):
             missing.append(_missing_model(table, depth))
         if where is None:
@@ -212,10 +213,6 @@ def _depth(source: str | Path, options: Options) -> int | str:
         return locate(skeleton(found, options.attn_implementation)).depth
     except (ModelLoadError, UnsupportedModelError) as error:
         return str(error)
-
-
-def _data_of(table: PaperTable, data: Mapping[str, str | Path]) -> str | Path | None:
-    return data.get(f"{table.task}-{table.split}", data.get(table.task))
 
 
 def _missing_model(table: PaperTable, reason: str) -> Missing:

@@ -60,13 +60,11 @@ def compared(measured: Measured) -> list[Compared]:
     for name in table.baseline.groups:
         rows.setdefault(name, Row(main, "", name, {}, {}))
     before, after = table.baseline, table.mata
-    return [
-        *(
-            Compared(name, before.groups.get(name), after.groups.get(name), row)
-            for name, row in rows.items()
-        ),
-        Compared("average", before.average, after.average, results.overall),
+    groups = [
+        Compared(name, before.groups.get(name), after.groups.get(name), row)
+        for name, row in rows.items()
     ]
+    return [*groups, Compared("average", before.average, after.average, results.overall)]
 
 
 def as_text(reproduction: Reproduction) -> str:
@@ -206,9 +204,9 @@ def _ablation_table(measured: Measured) -> Table:
 
 
 def _said(average: float | None, finding: str) -> str:
-    if average is None:
-        return finding or NONE
-    return f"{average:.1f} ({finding})" if finding else f"{average:.1f}"
+    if average is None and finding:
+        return finding
+    return _figure(average) + (f" ({finding})" if finding else "")
 
 
 def _accuracy(accuracy: Accuracy | None) -> tuple[str, str]:

@@ -16,6 +16,8 @@ from mata_audio.evaluation.scoring.record import Record, kind, numbered
 from mata_audio.evaluation.task import Grouping
 
 RULER = "*" * 30
+SUB_CATEGORY = Grouping("sub-category", "Sub-category")
+"""The last grouping of all; its groups are printed in the order they appear."""
 
 
 def words(text: str) -> frozenset[str]:
@@ -34,24 +36,6 @@ def matches(prediction: str, answer: str, choices: Iterable[str]) -> bool:
     return all(said.isdisjoint(words(choice) - wanted) for choice in choices)
 
 
-@dataclass
-class Count:
-    """Right answers, and all answers, of a group."""
-
-    correct: int = 0
-    total: int = 0
-
-    def add(self, correct: bool) -> None:
-        """Count one more answer."""
-        self.correct += correct
-        self.total += 1
-
-    @property
-    def percent(self) -> float:
-        """Percentage of right answers; 0 for an empty group."""
-        return self.correct / self.total * 100 if self.total else 0.0
-
-
 @dataclass(frozen=True)
 class StringMatchFormat:
     """Where benchmarks that share this rule differ.
@@ -59,14 +43,15 @@ class StringMatchFormat:
     Args:
         prediction_key: field that holds the prediction; a record without it is skipped.
         fixed: groupings with known groups, in printed order; empty groups are printed too.
-        open_key: field of the last grouping; its groups are printed in the order they appear.
-        open_heading: its printed heading.
     """
 
     prediction_key: str
     fixed: tuple[Grouping, ...]
-    open_key: str = "sub-category"
-    open_heading: str = "Sub-category"
+
+    @property
+    def groupings(self) -> tuple[Grouping, ...]:
+        """All groupings, in printed order."""
+        return (*self.fixed, SUB_CATEGORY)
 
     def outcomes(self, records: Iterable[Any]) -> list[bool | None]:
         """Return whether each record's prediction is right; None if it has none.
@@ -82,24 +67,24 @@ class StringMatchFormat:
         Raises:
             ScoringError: a record that the official script would crash on, or nothing to score.
         """
-        total = Count()
-        fixed = [{name: Count() for name in groups.names} for groups in self.fixed]
-        found: dict[Any, Count] = {}
+        total: list[bool] = []
+        counts: list[dict[Any, list[bool]]] = [
+            {name: [] for name in g.names} for g in self.groupings
+        ]
         for scored in filter(None, self._scored(records)):
-            total.add(scored.correct)
-            for counts, name in zip(fixed, scored.fixed, strict=True):
-                counts[name].add(scored.correct)
-            if scored.open is not None:
-                found.setdefault(scored.open, Count()).add(scored.correct)
-        if not total.total:
+            total.append(scored.correct)
+            for groups, name in zip(counts, scored.groups, strict=True):
+                if name is not None:
+                    groups.setdefault(name, []).append(scored.correct)
+        if not total:
             raise ScoringError(
                 f"no record has the field {self.prediction_key}, so there is nothing to score"
             )
         lines: list[str] = []
-        for groups, counts in zip(self.fixed, fixed, strict=True):
-            lines += _section(groups.heading, counts)
-        lines += _section(self.open_heading, found)
-        lines += [RULER, f"Total Accuracy: {total.percent:.2f}% over {total.total} samples"]
+        for grouping, groups in zip(self.groupings, counts, strict=True):
+            lines += [RULER, f"{grouping.heading}-wise Accuracy:"]
+            lines += [f"{name} : {_accuracy(outcomes)}" for name, outcomes in groups.items()]
+        lines += [RULER, f"Total Accuracy: {_accuracy(total)}"]
         # The official scripts skip a record without a prediction before counting it.
         lines += [RULER, "No prediction count: 0", ""]
         return "\n".join(lines)
@@ -111,11 +96,10 @@ class StringMatchFormat:
         if self._has_no_prediction(record):
             return None
         prediction, answer = record.text(self.prediction_key), record.text("answer")
-        return _Scored(
-            matches(prediction, answer, self._choices(record)),
-            tuple(_group_of(record, grouping) for grouping in self.fixed),
-            record.group(self.open_key, record.fields().get(self.open_key)),
-        )
+        correct = matches(prediction, answer, self._choices(record))
+        fixed = [_group_of(record, grouping) for grouping in self.fixed]
+        last = record.group(SUB_CATEGORY.key, record.fields().get(SUB_CATEGORY.key))
+        return _Scored(correct, (*fixed, last))
 
     def _has_no_prediction(self, record: Record) -> bool:
         if isinstance(record.content, (str, list, tuple)):
@@ -138,8 +122,7 @@ class StringMatchFormat:
 @dataclass(frozen=True)
 class _Scored:
     correct: bool
-    fixed: tuple[str, ...]
-    open: Any
+    groups: tuple[Any, ...]
 
 
 def _group_of(record: Record, grouping: Grouping) -> str:
@@ -150,12 +133,10 @@ def _group_of(record: Record, grouping: Grouping) -> str:
     raise record.error(f"{grouping.key} must be one of {', '.join(grouping.names)}; got {got}")
 
 
-def _section(heading: str, counts: Mapping[Any, Count]) -> list[str]:
-    rows = [
-        f"{name} : {count.percent:.2f}% over {count.total} samples"
-        for name, count in counts.items()
-    ]
-    return [RULER, f"{heading}-wise Accuracy:", *rows]
+def _accuracy(outcomes: Sequence[bool]) -> str:
+    """Return the share of right answers as printed; 0 for an empty group."""
+    share = sum(outcomes) / len(outcomes) if outcomes else 0.0
+    return f"{share * 100:.2f}% over {len(outcomes)} samples"
 
 
 MMAU = StringMatchFormat(

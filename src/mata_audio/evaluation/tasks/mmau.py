@@ -10,41 +10,40 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from mata_audio.evaluation.data.audio_sources import MissingAudio
-from mata_audio.evaluation.data.choices import choices_and_answer
 from mata_audio.evaluation.data.question_files import (
     Clips,
     QuestionFiles,
     QuestionRow,
     dataset,
     find_questions,
-    read_rows,
 )
 from mata_audio.evaluation.item import Dataset, Item
 from mata_audio.evaluation.scoring.prediction_files import json_list
-from mata_audio.evaluation.scoring.string_match import MMAU
-from mata_audio.evaluation.task import Grouping, OfficialScript, Task
+from mata_audio.evaluation.scoring.string_match import MMAU, StringMatchFormat
+from mata_audio.evaluation.task import Grouping, OfficialScript
+from mata_audio.evaluation.tasks.question_task import QuestionTask
 
-_HUBS = {"test-mini": "gamma-lab-umd/MMAU-test-mini", "test": "gamma-lab-umd/MMAU-test"}
 _PARQUETS = {
     "test-mini": ("test?mini*.parquet", "data/test?mini*.parquet"),
     "test": ("test.parquet", "test-0*.parquet", "data/test-0*.parquet"),
 }
-_LAYOUTS = {
-    split: (f"mmau-{split}.json", f"mmau-{split}.jsonl", *_PARQUETS[split]) for split in _HUBS
-}
 _FIELDS = ("id", "audio_id", "question", "choices", "answer", "dataset", "task", "split")
 
 
-class Mmau(Task):
+class Mmau(QuestionTask):
     """MMAU as published: its JSON with audio, or the hub's parquet."""
 
     name: ClassVar[str] = "mmau"
     title: ClassVar[str] = "MMAU"
-    splits: ClassVar[tuple[str, ...]] = ("test-mini", "test")
-    groupings: ClassVar[tuple[Grouping, ...]] = (
-        *MMAU.fixed,
-        Grouping("sub-category", "Sub-category"),
-    )
+    splits: ClassVar[tuple[str, ...]] = tuple(_PARQUETS)
+    layouts: ClassVar[Mapping[str, Sequence[str]]] = {
+        split: (f"mmau-{split}.json", f"mmau-{split}.jsonl", *parquets)
+        for split, parquets in _PARQUETS.items()
+    }
+    hub: ClassVar[str] = "gamma-lab-umd/MMAU-{split}"
+    audio_key: ClassVar[str] = "audio_id"
+    rules: ClassVar[StringMatchFormat] = MMAU
+    groupings: ClassVar[tuple[Grouping, ...]] = MMAU.groupings
     prediction_key: ClassVar[str] = MMAU.prediction_key
     official_script: ClassVar[OfficialScript] = OfficialScript(json_list, MMAU.official_output)
 
@@ -55,37 +54,16 @@ class Mmau(Task):
             DataError: files are missing or damaged, or a record is incomplete.
             SettingsError: the split does not exist.
         """
-        questions = find_questions(data, split, _LAYOUTS, _HUBS.get(split, ""))
+        questions = self._questions(data, split)
         items = self._items(questions)
         if isinstance(items[0].audio[0], MissingAudio) and _has_parquet(data, questions, split):
             # The folder has the JSON but not its audio files; the parquet holds the audio.
-            questions = find_questions(questions.folder, split, _PARQUETS, _HUBS[split])
+            questions = find_questions(questions.folder, split, _PARQUETS, self.hub)
             items = self._items(questions)
         return dataset(self.name, split, questions, items)
 
-    def outcomes(self, records: Sequence[Mapping[str, Any]]) -> list[bool | None]:
-        """Return which predictions are right, by MMAU's own rule."""
-        return MMAU.outcomes(records)
-
-    def _items(self, questions: QuestionFiles) -> list[Item]:
-        return [self._item(row, questions.clips) for row in read_rows(questions)]
-
     def _item(self, row: QuestionRow, clips: Clips) -> Item:
-        row = _json_layout(row)
-        choices, answer = choices_and_answer(row)
-        if not choices:
-            raise row.error("it has no choices")
-        record = {**row.record, "choices": list(choices), "answer": answer or ""}
-        embedded = next(iter(row.audio.values()), None)
-        return Item(
-            id=row.text("id"),
-            audio=(embedded or clips.find(row.text("audio_id")),),
-            question=row.text("question"),
-            choices=choices,
-            answer=answer,
-            groups=row.groups([grouping.key for grouping in self.groupings]),
-            record=record,
-        )
+        return super()._item(_json_layout(row), clips)
 
 
 def _has_parquet(data: str | Path | None, questions: QuestionFiles, split: str) -> bool:

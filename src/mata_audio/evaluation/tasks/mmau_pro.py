@@ -7,49 +7,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, ClassVar
 
-from mata_audio.evaluation.data.audio_sources import ParquetAudio
-from mata_audio.evaluation.data.choices import choices_and_answer, parse_choices
-from mata_audio.evaluation.data.question_files import (
-    Clips,
-    QuestionRow,
-    dataset,
-    find_questions,
-    read_rows,
-)
-from mata_audio.evaluation.item import AudioSource, Dataset, Item
+from mata_audio.evaluation.data.choices import parse_choices
+from mata_audio.evaluation.data.question_files import Clips, QuestionRow
+from mata_audio.evaluation.item import AudioSource, Item
 from mata_audio.evaluation.scoring import exact_text, instructions
-from mata_audio.evaluation.task import Grouping, Task
+from mata_audio.evaluation.task import Grouping
+from mata_audio.evaluation.tasks.question_task import QuestionTask
 
 _JSON = ("mmau-pro.json", "mmau-pro.jsonl", "test.json", "test.jsonl")
-_LAYOUTS = {"test": ("test.parquet", "test-0*.parquet", "data/test-0*.parquet", *_JSON)}
 OPEN_REASON = (
     "open questions are scored by an LLM judge (Qwen2.5-7B-Instruct in the official script), "
     "which this evaluation does not run"
 )
 
 
-class MmauPro(Task):
+class MmauPro(QuestionTask):
     """MMAU-Pro as published: ``test.parquet`` with ``data.zip``, or unpacked."""
 
     name: ClassVar[str] = "mmau-pro"
     title: ClassVar[str] = "MMAU-Pro"
-    splits: ClassVar[tuple[str, ...]] = ("test",)
+    layouts: ClassVar[Mapping[str, Sequence[str]]] = {
+        "test": ("test.parquet", "test-0*.parquet", "data/test-0*.parquet", *_JSON)
+    }
+    hub: ClassVar[str] = "gamma-lab-umd/MMAU-Pro"
+    has_open_questions: ClassVar[bool] = True
     groupings: ClassVar[tuple[Grouping, ...]] = (Grouping("category", "Category"),)
     prediction_key: ClassVar[str] = "model_output"
-
-    def load(self, data: str | Path | None, split: str) -> Dataset:
-        """Read the questions.
-
-        Raises:
-            DataError: files are missing or damaged, or a record is incomplete.
-            SettingsError: the split does not exist.
-        """
-        questions = find_questions(data, split, _LAYOUTS, "gamma-lab-umd/MMAU-Pro")
-        items = [self._item(row, questions.clips) for row in read_rows(questions)]
-        return dataset(self.name, split, questions, items)
 
     def outcomes(self, records: Sequence[Mapping[str, Any]]) -> list[bool | None]:
         """Return which predictions are right: by exact text, or for instructions by their rules."""
@@ -67,26 +53,19 @@ class MmauPro(Task):
         return super().unscored_reason(item)
 
     def _item(self, row: QuestionRow, clips: Clips) -> Item:
-        choices, answer = choices_and_answer(row)
-        record = {**row.record, "choices": list(choices), "answer": answer or ""}
-        if "kwargs" in record:
-            record["kwargs"] = _without_nulls(row, record["kwargs"])
-        return Item(
-            id=row.text("id"),
-            audio=_audio(row, clips),
-            # The question may be only in the audio.
-            question="" if row.record.get("question") == "" else row.text("question"),
-            choices=choices,
-            answer=answer,
-            groups={"category": row.text("category")},
-            record=record,
-        )
+        if "kwargs" in row.record:
+            row = replace(row, record={**row.record, "kwargs": _without_nulls(row)})
+        return replace(super()._item(row, clips), groups={"category": row.text("category")})
+
+    def _question(self, row: QuestionRow) -> str:
+        # The question may be only in the audio.
+        return "" if row.record.get("question") == "" else super()._question(row)
+
+    def _audio(self, row: QuestionRow, clips: Clips) -> tuple[AudioSource, ...]:
+        return tuple(row.audio.values()) or _named(row, clips)
 
 
-def _audio(row: QuestionRow, clips: Clips) -> tuple[AudioSource, ...]:
-    embedded: tuple[ParquetAudio, ...] = tuple(row.audio.values())
-    if embedded:
-        return embedded
+def _named(row: QuestionRow, clips: Clips) -> tuple[AudioSource, ...]:
     paths = row.record.get("audio_path")
     if isinstance(paths, str) and not paths.lstrip().startswith("["):
         paths = [paths]
@@ -99,8 +78,9 @@ def _audio(row: QuestionRow, clips: Clips) -> tuple[AudioSource, ...]:
     return tuple(clips.find(name) for name in names)
 
 
-def _without_nulls(row: QuestionRow, kwargs: Any) -> Any:
+def _without_nulls(row: QuestionRow) -> Any:
     """Return an instruction's parameters; parquet gives each row those of all others as null."""
+    kwargs = row.record["kwargs"]
     if isinstance(kwargs, str) and kwargs:
         try:
             kwargs = json.loads(kwargs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 
 class TemplateRow(TypedDict):
@@ -10,15 +10,15 @@ class TemplateRow(TypedDict):
 
     Args:
         text: contains ``{question}`` and ``{choices}``.
-        system: system prompt; None for the model's own.
-        audio_first: whether clips precede the text; None for the model's own order.
+        system: system prompt; left out for the model's own.
+        audio_first: whether clips precede the text; left out for the model's own order.
         choices: how the choices are written.
         source: where the text was published, and what could not be confirmed.
     """
 
     text: str
-    system: str | None
-    audio_first: bool | None
+    system: NotRequired[str]
+    audio_first: NotRequired[bool]
     choices: str
     source: str
 
@@ -33,7 +33,6 @@ ROWS: Final[dict[str, TemplateRow]] = {
             "{question} Please choose the answer from the following options: {choices}. "
             "Output the final answer in <answer> </answer>."
         ),
-        "system": None,
         "audio_first": True,
         "choices": "python-list",
         "source": "https://github.com/xiaomi-research/r1-aqa, src/test_mmau.py",
@@ -43,7 +42,6 @@ ROWS: Final[dict[str, TemplateRow]] = {
             "{question} Please choose the answer from the following options: {choices}. "
             "Directly output the final answer in <answer> </answer>."
         ),
-        "system": None,
         "audio_first": True,
         "choices": "python-list",
         "source": "https://github.com/shuaijiang/Ke-Omni-R, src/test.py without --think",
@@ -55,7 +53,6 @@ ROWS: Final[dict[str, TemplateRow]] = {
             "Output the thinking process(less than 50 words) in <think> </think> "
             "and final answer in <answer> </answer>."
         ),
-        "system": None,
         "audio_first": True,
         "choices": "python-list",
         "source": (
@@ -78,8 +75,6 @@ ROWS: Final[dict[str, TemplateRow]] = {
     },
     "mmar": {
         "text": "{question}\nSelect one option from the provided choices:\n{choices}",
-        "system": None,
-        "audio_first": None,
         "choices": "lines",
         "source": (
             "the owner of MMAR's repository on Qwen2.5-Omni, its issue 3 (ddlBoJack/MMAR). Not "
@@ -88,7 +83,6 @@ ROWS: Final[dict[str, TemplateRow]] = {
     },
     "af3": {
         "text": "{question} Choose the correct option from the following options:\n{choices}",
-        "system": None,
         "audio_first": True,
         "choices": "letters-paren-lines",
         "source": (
@@ -99,8 +93,6 @@ ROWS: Final[dict[str, TemplateRow]] = {
     },
     "plain": {
         "text": _LMMS_EVAL,
-        "system": None,
-        "audio_first": None,
         "choices": "letters-lines",
         "source": "https://github.com/EvolvingLMMs-Lab/lmms-eval, lmms_eval/tasks/mmau",
     },
@@ -110,8 +102,6 @@ ROWS: Final[dict[str, TemplateRow]] = {
             "in next line, **you should only choose A or B or C or D.** Do not provide any "
             "additional explanations or content.\n\nQuestion: {question}\n\n{choices}"
         ),
-        "system": None,
-        "audio_first": None,
         "choices": "four-letters-lines",
         "source": (
             "https://github.com/dingdongwang/MMSU_Bench, mmsu_inference.py; system prompt and "
@@ -123,8 +113,6 @@ ROWS: Final[dict[str, TemplateRow]] = {
             "Choose the most suitable answer from options A, B, C, and D to respond the question "
             "in next line, you may only choose A or B or C or D.\n{question}\n{choices}"
         ),
-        "system": None,
-        "audio_first": None,
         "choices": "four-letters-lines",
         "source": (
             "https://github.com/OFA-Sys/AIR-Bench, Inference_Foundation.py; system prompt and "
@@ -133,8 +121,6 @@ ROWS: Final[dict[str, TemplateRow]] = {
     },
     "question": {
         "text": "{question}",
-        "system": None,
-        "audio_first": None,
         "choices": "lines",
         "source": "just the question; this project's own",
     },

@@ -111,8 +111,13 @@ class Template:
         return _PLACEHOLDER.sub(lambda found: values[found[0]], self.text)
 
 
+def _template(fields: Mapping[str, Any]) -> Template:
+    """Return a template; without ``system`` and ``audio_first``, both are left to the model."""
+    return Template(**{"system": None, "audio_first": None, **fields})
+
+
 TEMPLATES: Final[Mapping[str, Template]] = {
-    name: Template(name=name, **row) for name, row in ROWS.items()
+    name: _template({"name": name, **row}) for name, row in ROWS.items()
 }
 
 
@@ -192,14 +197,8 @@ def load_template(name_or_path: str | Path) -> Template:
     except (OSError, UnicodeDecodeError) as error:
         raise TemplateError(f"template file {path} cannot be read: {error}") from error
     fields = _json_fields(path, content) if path.suffix.lower() == ".json" else {}
-    return Template(
-        name=fields.get("name", path.stem),
-        text=fields.get("text", content.removesuffix("\n")),
-        system=fields.get("system"),
-        audio_first=fields.get("audio_first"),
-        choices=fields.get("choices", "letters-lines"),
-        source=f"the user's file {path.name}",
-    )
+    defaults = {"name": path.stem, "text": content.removesuffix("\n"), "choices": "letters-lines"}
+    return _template({**defaults, **fields, "source": f"the user's file {path.name}"})
 
 
 def _json_fields(path: Path, content: str) -> dict[str, Any]:
