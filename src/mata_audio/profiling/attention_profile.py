@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mata_audio.errors import SettingsError
 from mata_audio.families import locate
-from mata_audio.profiling.gathering import BatchMasses, Gathered, Speaking, counted
+from mata_audio.profiling.gathering import Gathered, counted
 from mata_audio.profiling.kinds import KINDS, token_kinds, vocabulary
 from mata_audio.profiling.moments import Moments
 from mata_audio.profiling.prompt_reader import PromptBatch, PromptReader, check_settings, generation
@@ -59,7 +59,7 @@ def profile(
     located = locate(model)
     named = with_baseline(settings or ())
     check_settings(located, named)
-    config, ends = generation(located, tokenizer, new_tokens)
+    how = generation(located, tokenizer, new_tokens)
     listener: Any = located.listener
     known = vocabulary(listener.config, located.audio_token_id, tokenizer)
     gathered = {setting.name: Gathered() for setting in named}
@@ -69,12 +69,9 @@ def profile(
         kinds = token_kinds(prompts.ids, prompts.mask, known)
         counts = counted(kinds, prompts.audio)
         tokens.add(counts[:, : len(KINDS)])
-        reader = PromptReader(located, prompts, config, len(named))
+        reader = PromptReader(located, prompts, how, len(named))
         for setting in named:
-            speaking = Speaking(prompts.width, ends)
-            masses = BatchMasses(kinds, located.depth, speaking)
-            reader.read(setting, masses, speaking)
-            gathered[setting.name].add(*masses.result(), counts)
+            gathered[setting.name].add(*reader.masses(setting, kinds), counts)
     if not tokens.count:
         raise SettingsError("there is nothing to profile: give at least one batch of prompts")
     return Profile(

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import StoppingCriteria
 
-from mata_audio.profiling.kinds import AUDIO, GENERATED, INSTRUCTION, KINDS, SYSTEM
+from mata_audio.profiling.kinds import AUDIO, GENERATED, KINDS, TEXT
 from mata_audio.profiling.moments import Moments
 from mata_audio.profiling.result import Attention
 from mata_audio.steering.observation import Observation
@@ -52,9 +52,9 @@ class BatchMasses:
         self._kinds = kinds
         self._speaking = speaking
         self._by_kind: Tensor | None = None
-        self._masses: list[Tensor | None] = [None] * layers
-        self._below: list[Tensor | None] = [None] * layers
-        self._rows: Tensor | None = None
+        self._masses: list[Tensor | float] = [0.0] * layers
+        self._below: list[Tensor | float] = [0.0] * layers
+        self._rows: Tensor | float = 0.0
         # All layers of one pass have the same active rows.
         self._latest: tuple[object, ...] | None = None
         self._shown: Observation | None = None
@@ -71,10 +71,10 @@ class BatchMasses:
             batch, heads, rows, -1
         )
         below = ((raw < 0) * observation.audio).sum(dim=3, keepdim=True)
-        self._masses[layer] = _plus(self._masses[layer], (masses * counted).sum(dim=2))
-        self._below[layer] = _plus(self._below[layer], (below * counted).sum(dim=(2, 3)))
+        self._masses[layer] += (masses * counted).sum(dim=2)
+        self._below[layer] += (below * counted).sum(dim=(2, 3))
         if layer == 0:
-            self._rows = _plus(self._rows, active.sum(dim=1))
+            self._rows += active.sum(dim=1)
 
     def _active(self, observation: Observation) -> Tensor:
         """Return 1.0 at rows that count and 0.0 at others, shape ``(batch, rows)``."""
@@ -103,7 +103,7 @@ class BatchMasses:
 
         Shapes: ``(batch, layers, heads, kinds)``, ``(batch, layers, heads)``, ``(batch,)``.
         """
-        assert self._rows is not None, "nothing was observed"
+        assert isinstance(self._rows, Tensor), "nothing was observed"
         return _stacked(self._masses), _stacked(self._below), _array(self._rows)
 
 
@@ -113,7 +113,7 @@ class Gathered:
     def __init__(self) -> None:
         self._masses = Moments()
         self._density = Moments()
-        self._below: Floats | None = None
+        self._below: Floats = np.zeros(())
         self._scores = 0.0
         self._rows = 0
 
@@ -129,27 +129,15 @@ class Gathered:
         """
         of_item = masses / rows[:, None, None, None]
         self._masses.add(of_item)
-        text = [SYSTEM, INSTRUCTION]
-        audio_tokens, text_tokens = tokens[:, AUDIO], tokens[:, text].sum(axis=1)
-        both = (audio_tokens > 0) & (text_tokens > 0)
-        by_layer = of_item[both].mean(axis=2)
-        self._density.add(
-            np.stack(
-                [
-                    by_layer[:, :, AUDIO] / audio_tokens[both, None],
-                    by_layer[:, :, text].sum(axis=2) / text_tokens[both, None],
-                ],
-                axis=2,
-            )
-        )
-        negative = below.sum(axis=0)
-        self._below = negative if self._below is None else self._below + negative
+        both = (tokens[:, AUDIO] > 0) & (tokens[:, TEXT].sum(axis=1) > 0)
+        density = per_token(of_item[both].mean(axis=2), tokens[both])
+        self._density.add(np.stack(density, axis=2))
+        self._below = self._below + below.sum(axis=0)
         self._scores += float((rows * tokens[:, -1]).sum())
         self._rows += int(rows.sum())
 
     def attention(self, setting: dict[str, object] | None) -> Attention:
         """Return the averages over all items added."""
-        assert self._below is not None, "nothing was added"
         layers = self._masses.mean.shape[0]
         imbalance = np.full(layers, np.nan)
         if self._density.count:
@@ -179,12 +167,20 @@ def counted(kinds: Tensor, audio: Tensor) -> Floats:
     return _array(torch.cat([by_kind, audio.sum(dim=1, keepdim=True)], dim=1))
 
 
-def _plus(total: Tensor | None, new: Tensor) -> Tensor:
-    return new if total is None else total + new
+def per_token(masses: Floats, tokens: Floats) -> tuple[Floats, Floats]:
+    """Return the attention per audio token and per text token, each ``(batch, layers)``.
+
+    Args:
+        masses: mean over heads, shape ``(batch, layers, kinds)``.
+        tokens: from :func:`counted`.
+    """
+    to_audio = masses[:, :, AUDIO] / tokens[:, AUDIO, None]
+    to_text = masses[:, :, TEXT].sum(axis=2) / tokens[:, TEXT].sum(axis=1)[:, None]
+    return to_audio, to_text
 
 
-def _stacked(parts: Sequence[Tensor | None]) -> Floats:
-    return np.stack([_array(part) for part in parts if part is not None], axis=1)
+def _stacked(parts: Sequence[Tensor | float]) -> Floats:
+    return np.stack([_array(part) for part in parts if isinstance(part, Tensor)], axis=1)
 
 
 def _array(values: Tensor) -> Floats:

@@ -24,6 +24,9 @@ PADDING = -1
 
 AUDIO, IMAGE, SYSTEM, INSTRUCTION, GENERATED, SPECIAL, SINK = range(len(KINDS))
 
+TEXT = [SYSTEM, INSTRUCTION]
+"""The kinds that the imbalance compares audio with."""
+
 _KIND_OF_ROLE = {"system": SYSTEM, "user": INSTRUCTION, "assistant": GENERATED}
 
 

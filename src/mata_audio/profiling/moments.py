@@ -13,8 +13,8 @@ class Moments:
 
     def __init__(self) -> None:
         self.count = 0
-        self._mean: Floats | None = None
-        self._squares: Floats | None = None
+        self._mean: Floats = np.zeros(())
+        self._squares: Floats = np.zeros(())
 
     def add(self, values: Floats) -> None:
         """Add a batch, shape ``(items, ...)``."""
@@ -23,9 +23,6 @@ class Moments:
             return
         mean = values.mean(axis=0)
         squares = ((values - mean) ** 2).sum(axis=0)
-        if self._mean is None or self._squares is None:
-            self.count, self._mean, self._squares = new, mean, squares
-            return
         total = self.count + new
         apart = mean - self._mean
         self._mean = self._mean + apart * (new / total)
@@ -35,13 +32,13 @@ class Moments:
     @property
     def mean(self) -> Floats:
         """Mean over the items, shape ``(...)``."""
-        assert self._mean is not None, "nothing was added"
+        assert self.count, "nothing was added"
         return self._mean
 
     @property
     def spread(self) -> Floats:
         """Standard deviation over the items (n - 1), shape ``(...)``; NaN for a single item."""
-        assert self._squares is not None, "nothing was added"
+        assert self.count, "nothing was added"
         if self.count < 2:
             return np.full_like(self._squares, np.nan)
         return np.sqrt(self._squares / (self.count - 1))

@@ -15,13 +15,15 @@ from mata_audio.families import Located
 from mata_audio.models.caches import forgets
 from mata_audio.models.one_prefill import greedy, prefill
 from mata_audio.notation.rows import read_rows
-from mata_audio.profiling.gathering import Speaking
+from mata_audio.profiling.gathering import BatchMasses, Floats, Speaking
 from mata_audio.settings.named import NamedSetting
 from mata_audio.steering.attachment import Attachment
 from mata_audio.steering.gain_tensor import gains_on
 from mata_audio.steering.observation import Observer
 
 Inputs = Mapping[str, Tensor]
+Generation = tuple[Any, frozenset[int]]
+"""The config for ``generate``, and the ids of tokens that end an answer."""
 
 
 class PromptBatch:
@@ -78,13 +80,16 @@ class PromptReader:
     Args:
         located: the model's parts.
         prompts: the batch.
-        config: from :func:`generation`.
+        how: from :func:`generation`.
         settings: number of settings to come; for a single one nothing is shared.
     """
 
-    def __init__(self, located: Located, prompts: PromptBatch, config: Any, settings: int) -> None:
+    def __init__(
+        self, located: Located, prompts: PromptBatch, how: Generation, settings: int
+    ) -> None:
         self._located = located
-        self._config = config
+        self._config, ends = how
+        self._speaking = Speaking(prompts.width, ends)
         self._kept = prompts.width - 1
         self._inputs: dict[str, Any] = prompts.inputs
         self._cache: Any = None
@@ -97,7 +102,16 @@ class PromptReader:
                 "past_key_values": self._cache,
             }
 
-    def read(self, setting: NamedSetting, observer: Observer, speaking: Speaking) -> None:
+    def masses(self, setting: NamedSetting, kinds: Tensor) -> tuple[Floats, Floats, Floats]:
+        """Read the prompts under ``setting`` and return their attention by kind of token.
+
+        Arguments, result and errors as for :class:`BatchMasses` and :meth:`read`.
+        """
+        observer = BatchMasses(kinds, self._located.depth, self._speaking)
+        self.read(setting, observer)
+        return observer.result()
+
+    def read(self, setting: NamedSetting, observer: Observer) -> None:
         """Read the prompts under ``setting`` and generate as configured.
 
         Raises:
@@ -105,23 +119,22 @@ class PromptReader:
             SettingsError: a layer or head that the model does not have.
         """
         located = self._located
-        gains = torch.zeros(located.depth, 1, located.heads)
-        formula = "multiply"
+        self._speaking.samples = None
+        gains, formula = torch.zeros(located.depth, 1, located.heads), "multiply"
         if setting.mata is not None:
-            gains = gains_on(setting.mata, located)
-            formula = setting.mata.formula
+            gains, formula = gains_on(setting.mata, located), setting.mata.formula
         listener: Any = located.listener
         with Attachment(located, gains, formula, observer=observer), torch.inference_mode():
             listener.generate(
                 **self._inputs,
                 generation_config=self._config,
-                stopping_criteria=StoppingCriteriaList([speaking]),
+                stopping_criteria=StoppingCriteriaList([self._speaking]),
             )
             if self._cache is not None:
                 self._cache.crop(self._kept - self._cache.get_seq_length())
 
 
-def generation(located: Located, tokenizer: Any, new_tokens: int) -> tuple[Any, frozenset[int]]:
+def generation(located: Located, tokenizer: Any, new_tokens: int) -> Generation:
     """Return the config for a greedy ``generate``, and the ids of tokens that end an answer.
 
     Args:

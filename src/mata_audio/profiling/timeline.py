@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from mata_audio.errors import SettingsError
 from mata_audio.families import locate
-from mata_audio.profiling.gathering import Speaking
 from mata_audio.profiling.prompt_reader import PromptBatch, PromptReader, check_settings, generation
 from mata_audio.settings.mata import MATA
 from mata_audio.settings.named import NamedSetting, with_baseline
@@ -88,8 +87,8 @@ def timeline(
     if hearing.clips != 1:  # a single clip's tokens may have others between them (MOSS: times)
         clips[1:] = np.cumsum(np.diff(places) > 1)
     starts, ends = _times(clips, seconds, hearing.padded)
-    config, stops = generation(located, None, new_tokens=0)
-    reader = PromptReader(located, prompts, config, len(named))
+    how = generation(located, None, new_tokens=0)
+    reader = PromptReader(located, prompts, how, len(named))
     weights: dict[str, Floats] = {}
     for setting in named:
         heard = np.zeros((located.depth, len(places)))
@@ -98,7 +97,7 @@ def timeline(
             row = observation.weights[0, :, -1].float().mean(dim=0)
             heard[observation.layer] = row[observation.audio[0, 0, 0] > 0].double().cpu().numpy()
 
-        reader.read(setting, note, Speaking(prompts.width, stops))
+        reader.read(setting, note)
         weights[setting.name] = heard
     return Timeline(clips, starts, ends, weights)
 

@@ -74,14 +74,15 @@ def bootstrap(per_item: Floats) -> tuple[Floats, Floats, Floats]:
     The draws are always the same.
 
     Args:
-        per_item: shape ``(items, values)``.
+        per_item: shape ``(items, ...)``.
 
     Returns:
-        Mean, lower end and upper end, each of shape ``(values,)``.
+        Mean, lower end and upper end, each of shape ``(...)``.
     """
     items = len(per_item)
     counts = np.random.default_rng(0).multinomial(items, np.full(items, 1 / items), size=DRAWS)
-    low, high = np.quantile(counts @ per_item / items, [0.025, 0.975], axis=0)
+    means = np.tensordot(counts, per_item, axes=1) / items
+    low, high = np.quantile(means, [0.025, 0.975], axis=0)
     return per_item.mean(axis=0), low, high
 
 

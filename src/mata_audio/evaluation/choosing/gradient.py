@@ -43,33 +43,25 @@ def measure_heads(measuring: Measuring) -> Evidence:
         DataError: an item's answer is hidden.
     """
     derivatives = _derivatives(measuring)
-    items, layers, heads = derivatives.shape
-    mean, low, high = bootstrap(derivatives.reshape(items, -1))
+    mean, low, high = bootstrap(derivatives)
     helps = low > 0
     if not helps.any():
-        helps[np.argmax(mean)] = True
+        helps.flat[np.argmax(mean)] = True
     return replace(
         window_evidence("gradient-heads", UNIT, derivatives.sum(axis=2)),
-        setting=MATA(gains=helps.reshape(layers, heads).astype(float).tolist()),
-        facts={
-            "heads": {
-                "mean": mean.reshape(layers, heads).tolist(),
-                "low": low.reshape(layers, heads).tolist(),
-                "high": high.reshape(layers, heads).tolist(),
-            }
-        },
+        setting=MATA(gains=helps.astype(float).tolist()),
+        facts={"heads": {"mean": mean.tolist(), "low": low.tolist(), "high": high.tolist()}},
     )
 
 
 def _derivatives(measuring: Measuring) -> NDArray[np.float64]:
     """Return the derivatives of all items, shape ``(items, layers, heads)``."""
     model = measuring.loaded.model
-    return np.concatenate(
-        [
-            gradient(model, batch.inputs, measuring.answers(batch.items))
-            for batch in measuring.batches()
-        ]
-    )
+    derivatives = [
+        gradient(model, batch.inputs, measuring.answers(batch.items))
+        for batch in measuring.batches()
+    ]
+    return np.concatenate(derivatives)
 
 
 def gradient(model: Any, inputs: Inputs, answers: Sequence[Sequence[int]]) -> NDArray[np.float64]:

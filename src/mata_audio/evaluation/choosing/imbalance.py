@@ -11,8 +11,8 @@ from mata_audio.evaluation.choosing.evidence import Evidence, window_evidence
 from mata_audio.evaluation.choosing.measuring import Measuring
 from mata_audio.families import locate
 from mata_audio.models.one_prefill import Inputs
-from mata_audio.profiling.gathering import BatchMasses, Speaking, counted
-from mata_audio.profiling.kinds import AUDIO, INSTRUCTION, SYSTEM, token_kinds, vocabulary
+from mata_audio.profiling.gathering import counted, per_token
+from mata_audio.profiling.kinds import token_kinds, vocabulary
 from mata_audio.profiling.prompt_reader import PromptBatch, PromptReader, generation
 from mata_audio.settings.named import BASELINE, NamedSetting
 
@@ -44,15 +44,7 @@ def imbalance(model: Any, inputs: Inputs, tokenizer: Any) -> NDArray[np.float64]
     kinds = token_kinds(
         prompts.ids, prompts.mask, vocabulary(listener.config, located.audio_token_id, tokenizer)
     )
-    config, ends = generation(located, tokenizer, new_tokens=0)
-    speaking = Speaking(prompts.width, ends)
-    observer = BatchMasses(kinds, located.depth, speaking)
-    PromptReader(located, prompts, config, settings=1).read(
-        NamedSetting(BASELINE, None), observer, speaking
-    )
-    masses = observer.result()[0].mean(axis=2)  # (batch, layers, kinds)
-    tokens = counted(kinds, prompts.audio)
-    words = [SYSTEM, INSTRUCTION]
-    to_word = masses[:, :, words].sum(axis=2) / tokens[:, words].sum(axis=1)[:, None]
-    to_audio = masses[:, :, AUDIO] / tokens[:, AUDIO][:, None]
+    reader = PromptReader(located, prompts, generation(located, tokenizer, 0), settings=1)
+    masses, *_ = reader.masses(NamedSetting(BASELINE, None), kinds)
+    to_audio, to_word = per_token(masses.mean(axis=2), counted(kinds, prompts.audio))
     return np.log(to_word) - np.log(to_audio)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers.cache_utils import Cache
 
 from mata_audio.families import Located, locate
@@ -80,15 +81,11 @@ def prefill_prompts(
         answers: token ids of each item's answer, at least one each.
     """
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
-    longest = max(map(len, answers))
-    target = torch.zeros(len(answers), longest, dtype=torch.long)
-    counted = torch.zeros(len(answers), longest)
-    for row, answer in enumerate(answers):
-        target[row, : len(answer)] = torch.tensor(answer)
-        counted[row, : len(answer)] = 1.0
+    tokens = [torch.tensor(answer, device=ids.device) for answer in answers]
+    target = pad_sequence(tokens, batch_first=True)
+    counted = pad_sequence([torch.ones_like(own).float() for own in tokens], batch_first=True)
     located = locate(model)
     cache = prefill(located.listener, inputs)
-    target, counted = target.to(ids.device), counted.to(ids.device)
     return PrefilledPrompts(located, ids, mask, cache, target, counted, row_state(located))
 
 
