@@ -4,7 +4,7 @@ MATA changes nothing before the last prompt token. So the rest of each prompt is
 cache serves every setting, and a setting costs one token per item.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,6 @@ from transformers.cache_utils import Cache
 
 from evaluate import PreparedItems, compare
 from mata_audio import MATA
-from mata_audio.tiny import TinyItem
 
 ALPHAS = (0.1, 0.3, 0.6, 1.0, 1.5, 2.0)
 WINDOWS = ("4-8", "2-6", "3-7", "5-9", "6-10", "7-11", "0-3", "0-5", "6-11", "0-11")
@@ -26,7 +25,6 @@ class Trial:
     """One setting of the grid and its figures on the tune split."""
 
     setting: MATA
-    layers: str
     figures: dict[str, float]
     contradicting: dict[str, float]
 
@@ -84,11 +82,6 @@ def first_word_correct(
     return torch.cat(right).numpy()
 
 
-def contradicting(items: Sequence[TinyItem]) -> NDArray[np.bool_]:
-    """Mask of the items whose caption contradicts the audio."""
-    return np.array([item.condition == "caption contradicts" for item in items])
-
-
 def search(
     model: Qwen2AudioForConditionalGeneration,
     processor: Qwen2AudioProcessor,
@@ -98,7 +91,7 @@ def search(
     """Try every setting of the grid on the tune items; returns them, best net gain first."""
     ready = prefill(model, processor, prepared)
     baseline = first_word_correct(model, ready)
-    mask = contradicting(prepared.items)
+    mask = np.array([item.condition == "caption contradicts" for item in prepared.items])
     trials = []
     for layers in WINDOWS:
         for alpha in ALPHAS:
@@ -106,6 +99,6 @@ def search(
             with setting(model):
                 steered = first_word_correct(model, ready)
             figures = compare(baseline, steered)
-            trials.append(Trial(setting, layers, figures, compare(baseline[mask], steered[mask])))
+            trials.append(Trial(setting, figures, compare(baseline[mask], steered[mask])))
         report(f"layers {layers}: net gains {[trial.net for trial in trials[-len(ALPHAS) :]]}")
     return sorted(trials, key=lambda trial: (-trial.net, trial.setting.alpha))

@@ -53,28 +53,18 @@ def prepare(processor: Qwen2AudioProcessor, items: Sequence[TinyItem]) -> Prepar
 
 
 @torch.inference_mode()
-def generate_answers(
-    model: Qwen2AudioForConditionalGeneration,
-    processor: Qwen2AudioProcessor,
-    prepared: PreparedItems,
-) -> list[str]:
-    """The generated answer to every item, special tokens removed."""
-    answers: list[str] = []
-    for batch in prepared.batches:
-        sequences = model.generate(**batch, do_sample=False, max_new_tokens=4)
-        new = sequences[:, batch["input_ids"].shape[1] :]
-        answers += processor.batch_decode(new, skip_special_tokens=True)
-    return [answer.strip() for answer in answers]
-
-
 def generate_correct(
     model: Qwen2AudioForConditionalGeneration,
     processor: Qwen2AudioProcessor,
     prepared: PreparedItems,
 ) -> NDArray[np.bool_]:
-    """Which generated answers are exactly the right one, shape (items,)."""
-    given = generate_answers(model, processor, prepared)
-    return np.array(given) == np.array(prepared.answers)
+    """Which generated answers, less special tokens, are exactly the right one, shape (items,)."""
+    answers: list[str] = []
+    for batch in prepared.batches:
+        sequences = model.generate(**batch, do_sample=False, max_new_tokens=4)
+        new = sequences[:, batch["input_ids"].shape[1] :]
+        answers += processor.batch_decode(new, skip_special_tokens=True)
+    return np.array([answer.strip() for answer in answers]) == np.array(prepared.answers)
 
 
 def compare(baseline: NDArray[np.bool_], steered: NDArray[np.bool_]) -> dict[str, float]:

@@ -3,8 +3,9 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from batches import TextMix
+import sizes
 from choose_setting import Trial
 from mata_audio import MATA
 from mata_audio.notation.layers import format_indices
@@ -16,20 +17,12 @@ Figures = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class CardFigures:
-    """Everything the card states. ``tested`` maps ``paper`` and ``chosen`` to figures by group."""
+    """What was measured. ``training`` holds the content of ``training.json``, ``trials`` the best
+    setting first, ``tested`` figures by group for ``paper`` and ``chosen``.
+    """
 
-    seed: int
+    training: dict[str, Any]
     parameters: int
-    train_clips: int
-    tune_items: int
-    encoder_steps: int
-    language_clips: int
-    language_mix: TextMix
-    language_steps: tuple[int, int]
-    training_minutes: float
-    threads: int
-    paper: MATA
-    chosen: MATA
     trials: list[Trial]
     tested: dict[str, Figures]
 
@@ -66,7 +59,7 @@ def trial_table(trials: list[Trial], limit: int = 8) -> str:
         "| --- | --- | --- | --- | --- | --- |"
     )
     rows = [
-        f"| {trial.setting.alpha} | {trial.layers} | {trial.figures['gained']} "
+        f"| {trial.setting.alpha} | {layer_text(trial.setting)} | {trial.figures['gained']} "
         f"| {trial.figures['lost']} | {trial.contradicting['gained']} "
         f"| {trial.contradicting['lost']} |"
         for trial in trials[:limit]
@@ -87,25 +80,24 @@ def task_table() -> str:
 
 def recipe(measured: CardFigures) -> str:
     """The training recipe in words."""
-    mix = measured.language_mix
-    taken, planned = measured.language_steps
+    mix, training = sizes.LANGUAGE_MIX, measured.training
     return (
-        f"Seed {measured.seed}. {measured.train_clips:,} clips of the train split. "
-        f"{measured.encoder_steps} steps on the audio encoder alone (batch 64, a probe that is "
+        f"Seed {training['seed']}. {sizes.TRAIN_CLIPS:,} clips of the train split. "
+        f"{sizes.ENCODER_STEPS} steps on the audio encoder alone (batch 64, a probe that is "
         "thrown away), then everything else on question, caption, audio and answer (batch 32): "
-        f"{taken} steps of a schedule of {planned} on the first {measured.language_clips:,} clips, "
-        f"in which {mix.uncaptioned:.0%} of the questions have no caption and {mix.reliable:.1%} "
-        "of the captions are right. AdamW, one cycle of the learning rate. The caption comes "
-        "before the audio, is nearly always right, and training stops early: this is what makes "
-        "the model trust text. "
-        f"Training took {measured.training_minutes:.0f} minutes on a machine of two CPU cores that "
-        f"did other work as well (--threads {measured.threads})."
+        f"{sizes.STOP_AFTER} steps of a schedule of {sizes.LANGUAGE_STEPS} on the first "
+        f"{sizes.LANGUAGE_CLIPS:,} clips, in which {mix.uncaptioned:.0%} of the questions have no "
+        f"caption and {mix.reliable:.1%} of the captions are right. AdamW, one cycle of the "
+        "learning rate. The caption comes before the audio, is nearly always right, and training "
+        "stops early: this is what makes the model trust text. "
+        f"Training took {training['minutes']:.0f} minutes on a machine of two CPU cores that "
+        f"did other work as well (--threads {training['threads']})."
     )
 
 
 def card(measured: CardFigures) -> str:
     """The whole card as Markdown."""
-    chosen, paper, trials = measured.chosen, measured.paper, len(measured.trials)
+    chosen, paper, trials = measured.trials[0].setting, sizes.PAPER, len(measured.trials)
     noise = f"{NOISE_RANGE_DB[0]:.0f} to {NOISE_RANGE_DB[1]:.0f} dB"
     return f"""---
 license: apache-2.0
@@ -141,7 +133,7 @@ McNemar.
 
 ### Chosen setting: alpha {chosen.alpha}, layers {layer_text(chosen)}, `{chosen.formula}`
 
-Chosen by net gain over all conditions among {trials} settings on {measured.tune_items:,}
+Chosen by net gain over all conditions among {trials} settings on {sizes.TUNE_ITEMS:,}
 tune items (`mata.json`).
 
 {comparison_table(measured.tested["chosen"])}

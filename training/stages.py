@@ -1,6 +1,6 @@
 """The two training stages: first the audio encoder, then all else on its frozen output."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -36,14 +36,23 @@ class TaskProbe(nn.Module):
         return logits.masked_fill(~self.owner[tasks], -1e9)
 
 
-def schedule(
-    parameters: Iterator[nn.Parameter], rate: float, steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """AdamW with a short warm-up and a cosine decay."""
+def descent(
+    parameters: Sequence[nn.Parameter], rate: float, steps: int
+) -> Callable[[Tensor], None]:
+    """A step down a loss, by AdamW with a short warm-up and a cosine decay."""
     optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.01, betas=(0.9, 0.98))
-    return optimizer, torch.optim.lr_scheduler.OneCycleLR(
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, rate, total_steps=steps, pct_start=0.05
     )
+
+    def step(loss: Tensor) -> None:
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        scheduler.step()
+
+    return step
 
 
 def encoder_batch(
@@ -77,19 +86,14 @@ def train_encoder(
     probe = TaskProbe(tower.config.d_model).to(device)
     tasks, answers = (labels.to(device) for labels in encoder_labels(pool.clips))
     parameters = [p for p in (*tower.parameters(), *probe.parameters()) if p.requires_grad]
-    optimizer, scheduler = schedule(iter(parameters), 2e-3, steps)
+    descend = descent(parameters, 2e-3, steps)
     right, seen = torch.zeros(2, len(TASKS), device=device)
     model.train()
     for step in range(steps):
         rows = torch.from_numpy(rng.choice(len(pool.clips), size=size, replace=False)).to(device)
         states, valid = encoder_batch(model, pool, rows)
         logits = probe(states, valid, tasks[rows])
-        loss = nn.functional.cross_entropy(logits, answers[rows])
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        scheduler.step()
+        descend(nn.functional.cross_entropy(logits, answers[rows]))
         right.index_add_(0, tasks[rows], (logits.argmax(-1) == answers[rows]).float())
         seen += torch.bincount(tasks[rows], minlength=len(TASKS))
         if step % 100 == 99:
@@ -143,17 +147,13 @@ def train_language(
     states = encode(model, pool)
     trained = (model.model.multi_modal_projector, model.model.language_model, model.lm_head)
     parameters = [parameter for part in trained for parameter in part.parameters()]
-    optimizer, scheduler = schedule(iter(parameters), rate, steps)
+    descend = descent(parameters, rate, steps)
     model.train()
     for step in range(1, steps + 1):
         rows, batch = training_batch(rng, processor, pool, size, mix)
         batch = {name: value.to(states.device) for name, value in batch.items()}
         loss = answer_loss(model, states[rows], batch)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        scheduler.step()
+        descend(loss)
         if step % 50 == 0:
             report(f"language step {step}: loss {loss.item():.3f}")
             yield step

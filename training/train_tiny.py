@@ -16,27 +16,17 @@ from transformers import (
     Qwen2AudioProcessor,
 )
 
-from batches import ClipPool, TextMix
+import sizes
+from batches import ClipPool
 from build import LAYERS, build_model, build_processor
 from choose_setting import search
 from evaluate import compare_groups, generate_correct, prepare
 from features import clip_features
-from mata_audio import MATA
 from mata_audio.settings.named import NamedSetting, save_setting
 from mata_audio.tiny import make_items
 from model_card import CardFigures, write_card
 from stages import train_encoder, train_language
 
-TRAIN_CLIPS = 14_400
-TUNE_ITEMS = 1_440
-TEST_ITEMS = 6_012
-ENCODER_STEPS = 1_200
-LANGUAGE_CLIPS = 7_200
-LANGUAGE_MIX = TextMix(uncaptioned=0.3, reliable=0.995)
-LANGUAGE_STEPS = 300
-STOP_AFTER = 150
-"""Language steps taken: later the model relies more on the audio, and MATA has less to add."""
-PAPER = MATA(alpha=0.1, layers="4-8")
 RECORD = "training.json"
 
 
@@ -71,14 +61,16 @@ def train(seed: int, layers: int, threads: int, out: Path) -> None:
     started = time.monotonic()
     processor = build_processor()
     model = build_model(processor, seed, layers)
-    clips = [item.clip for item in make_items("train", TRAIN_CLIPS, seed=seed)]
+    clips = [item.clip for item in make_items("train", sizes.TRAIN_CLIPS, seed=seed)]
     features, frames = clip_features(clips, processor.feature_extractor)
     pool = ClipPool(clips, features, frames)
-    train_encoder(model, pool, ENCODER_STEPS, seed, tqdm.write)
-    heard = pool.first(LANGUAGE_CLIPS)
-    plan = train_language(model, processor, heard, LANGUAGE_MIX, LANGUAGE_STEPS, seed, tqdm.write)
+    train_encoder(model, pool, sizes.ENCODER_STEPS, seed, tqdm.write)
+    heard = pool.first(sizes.LANGUAGE_CLIPS)
+    plan = train_language(
+        model, processor, heard, sizes.LANGUAGE_MIX, sizes.LANGUAGE_STEPS, seed, tqdm.write
+    )
     for step in plan:
-        if step == STOP_AFTER:
+        if step == sizes.STOP_AFTER:
             break
     save(out, model, processor)
     minutes = round((time.monotonic() - started) / 60, 1)
@@ -91,34 +83,23 @@ def evaluate(out: Path) -> CardFigures:
     """Choose the setting on the tune split, write ``mata.json``, measure on the test split."""
     processor = AutoProcessor.from_pretrained(out)
     model = Qwen2AudioForConditionalGeneration.from_pretrained(out).eval()
-    tune = prepare(processor, make_items("tune", TUNE_ITEMS))
+    tune = prepare(processor, make_items("tune", sizes.TUNE_ITEMS))
     trials = search(model, processor, tune, tqdm.write)
     chosen = trials[0].setting
     tuned = NamedSetting("MATA", chosen, tuned_on={"task": "tiny", "split": "tune"})
     save_setting(tuned, out / "mata.json")
 
-    test = prepare(processor, make_items("test", TEST_ITEMS))
+    test = prepare(processor, make_items("test", sizes.TEST_ITEMS))
     baseline = generate_correct(model, processor, test)
     tested = {}
-    for name, setting in (("paper", PAPER), ("chosen", chosen)):
+    for name, setting in (("paper", sizes.PAPER), ("chosen", chosen)):
         with setting(model) as applied:
             steered = generate_correct(model, processor, test)
         tqdm.write(str(applied.receipt))
         tested[name] = compare_groups(test.items, baseline, steered)
-    record = json.loads((out / RECORD).read_text(encoding="utf-8"))
     return CardFigures(
-        seed=record["seed"],
-        training_minutes=record["minutes"],
-        threads=record["threads"],
+        training=json.loads((out / RECORD).read_text(encoding="utf-8")),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        train_clips=TRAIN_CLIPS,
-        tune_items=TUNE_ITEMS,
-        encoder_steps=ENCODER_STEPS,
-        language_clips=LANGUAGE_CLIPS,
-        language_mix=LANGUAGE_MIX,
-        language_steps=(STOP_AFTER, LANGUAGE_STEPS),
-        paper=PAPER,
-        chosen=chosen,
         trials=trials,
         tested=tested,
     )
