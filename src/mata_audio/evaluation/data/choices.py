@@ -24,7 +24,7 @@ def parse_choices(value: Any) -> tuple[str, ...]:
     """
     if value is None or value == "":
         return ()
-    listed = _from_text(value) if isinstance(value, str) else value
+    listed = from_text(value) if isinstance(value, str) else value
     if not isinstance(listed, list | tuple):
         raise ValueError(f"choices are not a list: {value!r}")
     return tuple(str(choice) for choice in listed if choice is not None)
@@ -80,7 +80,8 @@ def with_letter(prediction: str, choices: Sequence[str]) -> str:
     return _LETTERS[texts.index(said)]
 
 
-def _from_text(text: str) -> Any:
+def from_text(text: str) -> Any:
+    """Return the value that a text holds as JSON or as a Python literal; None if it is neither."""
     try:
         return json.loads(text)
     except ValueError:

@@ -51,5 +51,8 @@ class AirBench(LetterTask):
 
 
 def _folder(record: Mapping[str, object]) -> str:
-    """Return the name of a record's folder; the official script skips records without a task."""
+    """Return the name of a record's folder.
+
+    Records without a task may occur: the official script skips them.
+    """
     return f"{record.get('task_name')}_{record.get('dataset_name')}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from mata_audio.evaluation.data.audio_sources import MissingAudio
+from mata_audio.evaluation.data.choices import from_text
 from mata_audio.evaluation.data.question_files import (
     Clips,
     QuestionFiles,
@@ -91,13 +90,7 @@ def _attributes(row: QuestionRow) -> dict[str, Any]:
     """Return the fields that the hub's parquet keeps as JSON text in one column."""
     value = row.record.get("other_attributes") or {}
     if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            try:
-                value = ast.literal_eval(value)
-            except (ValueError, SyntaxError):
-                value = None
+        value = from_text(value)
     if not isinstance(value, dict):
         raise row.error("other_attributes is not a JSON object")
     return value

@@ -93,7 +93,7 @@ class QuestionTask(Task):
 
 
 class LetterTask(QuestionTask):
-    """One with ``choice_a`` to ``choice_d`` and ``answer_gt`` in a record, answered by letter."""
+    """Records hold ``choice_a`` to ``choice_d`` and ``answer_gt``; the answer is a letter."""
 
     prediction_key: ClassVar[str] = "response"
     prediction_format: ClassVar[str] = "jsonl"
