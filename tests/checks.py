@@ -11,10 +11,15 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
+from families.subjects import FamilySubject
+from mata_audio import MATA
 from mata_audio.steering.formulas import FORMULAS
 from mata_audio.steering.prompt import Prompt
-from reference import Steering
+from mata_audio.steering.receipt import Receipt
+from reference import Steering, named_tokens
 from subject import Subject
+
+AnySubject = Subject | FamilySubject
 
 TOLERANCE = 1e-5
 NEW_TOKENS = 6
@@ -37,17 +42,14 @@ QUESTIONS: list[tuple[str, list[float]]] = [
 """A batch of unequal lengths: one clip, two clips, and no audio."""
 
 
-def greedy(subject: Subject, **options: Any) -> dict[str, Any]:
-    """Arguments of a greedy ``generate`` that returns every step's logits.
-
-    Special tokens are suppressed: a random model would end at once or answer with audio tokens.
-    """
+def greedy(subject: AnySubject, **options: Any) -> dict[str, Any]:
+    """Arguments of a greedy ``generate`` without special tokens, for every step's logits."""
     return {
         "max_new_tokens": NEW_TOKENS,
         "do_sample": False,
         "return_dict_in_generate": True,
         "output_logits": True,
-        "suppress_tokens": list(range(256, len(subject.processor.tokenizer))),
+        "suppress_tokens": list(subject.never),
         **options,
     }
 
@@ -61,6 +63,23 @@ def using_backend(model: Any, backend: str) -> Iterator[None]:
         yield
     finally:
         model.set_attn_implementation(before)
+
+
+def padded(samples: list[list[bool]], left: bool) -> tuple[Tensor, Tensor]:
+    """Where a padded batch of prompts has audio and where real tokens, shape (batch, length).
+
+    Args:
+        samples: whether each token of each prompt is audio.
+        left: whether the padding is on the left.
+    """
+    width = max(map(len, samples))
+    audio = torch.zeros(len(samples), width, dtype=torch.bool)
+    real = torch.zeros_like(audio)
+    for row, tokens in enumerate(samples):
+        start = width - len(tokens) if left else 0
+        real[row, start : start + len(tokens)] = True
+        audio[row, start : start + len(tokens)] = torch.tensor(tokens)
+    return audio, real
 
 
 def rows_in_pieces(prompt: Prompt, total: int, data: st.DataObject) -> Tensor:
@@ -83,8 +102,14 @@ def prompt_tokens(inputs: dict[str, Tensor]) -> list[int]:
     return inputs["attention_mask"].sum(1).tolist()
 
 
+def new_tokens(inputs: dict[str, Tensor], output: Any) -> Tensor:
+    """The tokens that ``generate`` added to the prompts, shape (batch, new)."""
+    added: Tensor = output.sequences[:, inputs["input_ids"].shape[1] :]
+    return added
+
+
 def expected_logits(
-    subject: Subject, inputs: dict[str, Tensor], generated: Tensor, **setting: Any
+    subject: AnySubject, inputs: dict[str, Tensor], generated: Tensor, **setting: Any
 ) -> tuple[Tensor, Tensor]:
     """Reference logits of each generated token, (batch, new, vocabulary): (steered, baseline)."""
     steered = subject.expected(inputs, Steering(**setting), generated=generated)
@@ -92,15 +117,39 @@ def expected_logits(
     return steered, baseline
 
 
+def generate_exactly(
+    subject: Subject,
+    inputs: dict[str, Tensor],
+    setting: dict[str, Any],
+    model: Any = None,
+    **options: Any,
+) -> tuple[Any, Receipt]:
+    """Generate with a setting, check each step's logits, and return the output and the receipt.
+
+    Args:
+        subject: the model in main memory, which the reference copies.
+        inputs: left-padded prompts.
+        setting: of :class:`mata_audio.MATA`.
+        model: the same model elsewhere, which generates; None for the subject's own.
+        options: more arguments of ``generate``.
+    """
+    model = subject.model if model is None else model
+    given = {name: value.to(model.device) for name, value in inputs.items()}
+    with MATA(**setting)(model) as applied:
+        output = model.generate(**given, **greedy(subject, **options))
+    assert_generated_exactly(subject, inputs, output, **setting)
+    return output, applied.receipt
+
+
 def assert_generated_exactly(
-    subject: Subject, inputs: dict[str, Tensor], output: Any, **setting: Any
+    subject: AnySubject, inputs: dict[str, Tensor], output: Any, **setting: Any
 ) -> None:
     """Check each step's logits of a left-padded ``generate`` and that the setting had an effect."""
-    width = inputs["input_ids"].shape[1]
-    steered, baseline = expected_logits(subject, inputs, output.sequences[:, width:], **setting)
-    got = torch.stack(output.logits, 1)
-    assert_close(got, steered)
-    heard = (inputs["input_ids"] == subject.audio_token_id).any(1)
+    new = new_tokens(inputs, output).cpu()
+    steered, baseline = expected_logits(subject, inputs, new, **setting)
+    assert_close(torch.stack(output.logits, 1).cpu(), steered)
+    named = setting.get("tokens", "audio")
+    heard = named_tokens(inputs["input_ids"], named, subject.audio_token_id).any(1)
     effect = (steered - baseline).abs().amax((1, 2))
     assert (effect[heard] > 100 * TOLERANCE).all(), "a setting without effect proves nothing"
     assert (effect[~heard] == 0).all()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -13,10 +15,13 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from transformers.utils import is_torchvision_available
 
+from families.processing import whisper
+from mata_audio.doctor.small_models import small_model
+from mata_audio.doctor.small_models.configs import HIDDEN, ROPE
+from mata_audio.doctor.small_models.small_model import built
+
 SAMPLING_RATE = 16_000
-MELS = 16
 CHUNK_SECONDS = 2
-LAYERS, HEADS, KEY_HEADS, HIDDEN = 4, 4, 2, 64
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
@@ -26,16 +31,6 @@ CHAT_TEMPLATE = (
     "{% endif %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-
-DECODER = {
-    "hidden_size": HIDDEN,
-    "intermediate_size": 128,
-    "num_hidden_layers": LAYERS,
-    "num_attention_heads": HEADS,
-    "num_key_value_heads": KEY_HEADS,
-    "max_position_embeddings": 4096,
-    "initializer_range": 0.08,  # scores of order one, so that the intervention has a visible effect
-}
 
 
 def tokenizer() -> transformers.PreTrainedTokenizerFast:
@@ -62,20 +57,16 @@ def tokenizer() -> transformers.PreTrainedTokenizerFast:
     )
 
 
-def _feature_extractor() -> transformers.WhisperFeatureExtractor:
-    return transformers.WhisperFeatureExtractor(feature_size=MELS, chunk_length=CHUNK_SECONDS)
-
-
 def qwen2_audio_processor() -> transformers.Qwen2AudioProcessor:
     return transformers.Qwen2AudioProcessor(
-        _feature_extractor(), tokenizer(), chat_template=CHAT_TEMPLATE
+        whisper(CHUNK_SECONDS), tokenizer(), chat_template=CHAT_TEMPLATE
     )
 
 
 def omni_processor() -> transformers.Qwen2_5OmniProcessor:
     """The real processor; without torchvision, which its video part needs, only audio and text."""
     parts = {
-        "feature_extractor": _feature_extractor(),
+        "feature_extractor": whisper(CHUNK_SECONDS),
         "tokenizer": tokenizer(),
         "chat_template": CHAT_TEMPLATE,
     }
@@ -91,79 +82,52 @@ def omni_processor() -> transformers.Qwen2_5OmniProcessor:
     return processor
 
 
-def _special_ids(names: dict[str, str]) -> dict[str, int]:
-    convert = tokenizer().convert_tokens_to_ids
-    return {field: convert(token) for field, token in names.items()}
+def _config(model_type: str, **tokens: str) -> Any:
+    """The config of a family's small model, for :func:`tokenizer` and clips of two seconds.
 
-
-def qwen2_audio_config() -> transformers.Qwen2AudioConfig:
-    ids = _special_ids({"pad_token_id": "<|endoftext|>", "eos_token_id": "<|im_end|>"})
-    config = transformers.Qwen2AudioConfig(
-        audio_config=transformers.Qwen2AudioEncoderConfig(
-            num_mel_bins=MELS,
-            encoder_layers=1,
-            encoder_attention_heads=2,
-            encoder_ffn_dim=32,
-            d_model=32,
-            max_source_positions=CHUNK_SECONDS * 50,
-        ),
-        text_config=transformers.Qwen2Config(
-            vocab_size=len(tokenizer()), **DECODER, **ids, bos_token_id=None
-        ),
-        audio_token_index=tokenizer().convert_tokens_to_ids("<|AUDIO|>"),
-    )
-    config.pad_token_id = ids["pad_token_id"]
+    Args:
+        model_type: the family.
+        tokens: entries of the config, and the tokens whose ids they hold.
+    """
+    words = tokenizer()
+    config = copy.deepcopy(small_model(model_type).model.config)
+    config.audio_config.max_source_positions = CHUNK_SECONDS * 50
+    ends = {"pad_token_id": words.pad_token_id, "eos_token_id": words.eos_token_id}
+    config.text_config.update({"vocab_size": len(words), "bos_token_id": None, **ends})
+    config.pad_token_id = words.pad_token_id
+    for field, token in tokens.items():
+        setattr(config, field, words.convert_tokens_to_ids(token))
     return config
 
 
 def omni_thinker_config() -> transformers.Qwen2_5OmniThinkerConfig:
-    ids = _special_ids(
-        {
-            "audio_token_id": "<|AUDIO|>",
-            "image_token_id": "<|IMAGE|>",
-            "video_token_id": "<|VIDEO|>",
-            "audio_start_token_id": "<|audio_bos|>",
-            "audio_end_token_id": "<|audio_eos|>",
-            "vision_start_token_id": "<|vision_bos|>",
-            "vision_end_token_id": "<|vision_eos|>",
-            "user_token_id": "u",
-            "pad_token_id": "<|endoftext|>",
-        }
-    )
-    return transformers.Qwen2_5OmniThinkerConfig(
-        initializer_range=DECODER["initializer_range"],
-        audio_config={
-            "num_mel_bins": MELS,
-            "encoder_layers": 1,
-            "encoder_attention_heads": 2,
-            "encoder_ffn_dim": 32,
-            "d_model": 32,
-            "max_source_positions": CHUNK_SECONDS * 50,
-            "n_window": 50,
-            "output_dim": HIDDEN,
-        },
-        vision_config={
-            "depth": 1,
-            "hidden_size": 32,
-            "num_heads": 2,
-            "intermediate_size": 32,
-            "out_hidden_size": HIDDEN,
-        },
-        text_config={
-            "vocab_size": len(tokenizer()),
-            **DECODER,
-            "rope_parameters": {
-                "rope_type": "default",
-                "rope_theta": 1e4,
-                "mrope_section": [2, 3, 3],
-            },
-        },
-        **ids,
+    return _config(
+        "qwen2_5_omni_thinker",
+        audio_token_id="<|AUDIO|>",
+        image_token_id="<|IMAGE|>",
+        video_token_id="<|VIDEO|>",
+        audio_start_token_id="<|audio_bos|>",
+        audio_end_token_id="<|audio_eos|>",
+        vision_start_token_id="<|vision_bos|>",
+        vision_end_token_id="<|vision_eos|>",
+        user_token_id="u",
     )
 
 
-def omni_config() -> transformers.Qwen2_5OmniConfig:
-    """Thinker, talker and vocoder, all small."""
+def qwen2_audio() -> Any:
+    """A random Qwen2-Audio, always with the same weights."""
+    config = _config("qwen2_audio", audio_token_id="<|AUDIO|>")
+    return _answering(built(transformers.Qwen2AudioForConditionalGeneration, config))
+
+
+def omni_thinker() -> Any:
+    """A random thinker of Qwen2.5-Omni, always with the same weights."""
+    model_class = transformers.Qwen2_5OmniThinkerForConditionalGeneration
+    return _answering(built(model_class, omni_thinker_config()))
+
+
+def omni() -> Any:
+    """A random whole Qwen2.5-Omni: thinker, talker and vocoder, all small."""
     thinker = omni_thinker_config()
     talker = {
         "vocab_size": 64,
@@ -181,7 +145,7 @@ def omni_config() -> transformers.Qwen2_5OmniConfig:
         "num_attention_heads": 2,
         "num_key_value_heads": 1,
         "head_dim": 16,
-        "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]},
+        "rope_parameters": ROPE,
         "audio_token_index": thinker.audio_token_id,
         "image_token_index": thinker.image_token_id,
         "video_token_index": thinker.video_token_id,
@@ -204,25 +168,26 @@ def omni_config() -> transformers.Qwen2_5OmniConfig:
         },
         "bigvgan_config": {"mel_dim": 8, "upsample_initial_channel": 64},
     }
-    return transformers.Qwen2_5OmniConfig(
+    config = transformers.Qwen2_5OmniConfig(
         thinker_config=thinker.to_dict(), talker_config=talker, token2wav_config=vocoder
     )
-
-
-def seeded(model_class: type, config: object, seed: int = 0) -> torch.nn.Module:
-    """Build a random model from a fixed seed, ready for inference."""
-    torch.manual_seed(seed)
-    model = model_class(config).eval()
-    if isinstance(model, transformers.GenerationMixin):
-        model.generation_config.pad_token_id = tokenizer().pad_token_id
-        model.generation_config.eos_token_id = tokenizer().eos_token_id
+    model = built(transformers.Qwen2_5OmniForConditionalGeneration, config)
+    _answering(model.thinker)
     return model
 
 
-def save(model: torch.nn.Module, processor: object, folder: Path) -> Path:
-    """Write a model folder like those that users have on disk."""
+def _answering(model: Any) -> Any:
+    """Let the model's answers end and be padded with the tokens of :func:`tokenizer`."""
+    words = tokenizer()
+    model.generation_config.update(pad_token_id=words.pad_token_id, eos_token_id=words.eos_token_id)
+    return model
+
+
+def save(model: torch.nn.Module, processor: Any, folder: Path) -> Path:
+    """Write a model folder like those that users have on disk; the processor may be None."""
     model.save_pretrained(folder)
-    processor.save_pretrained(folder)
+    if processor is not None:
+        processor.save_pretrained(folder)
     return folder
 
 

@@ -18,7 +18,7 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-from mata_audio.doctor.small_models.small_model import AUDIO, IMAGE, VIDEO
+from mata_audio.doctor.small_models.vocabulary import AUDIO, IMAGE, VIDEO
 
 
 def changed(scores: Tensor, alpha: Tensor | float, formula: str) -> Tensor:
@@ -209,6 +209,12 @@ def _same_image(ids: Tensor) -> Tensor:
     return images[:, :, None] & images[:, None] & (others[:, :, None] == others[:, None])
 
 
+def named_tokens(ids: Tensor, tokens: str, audio_token_id: int) -> Tensor:
+    """Where ``ids`` hold a token of a kind in ``tokens``, as in :class:`Steering`."""
+    token_ids = {"audio": audio_token_id, "image": IMAGE, "video": VIDEO}
+    return torch.isin(ids, torch.tensor([token_ids[name] for name in tokens.split(",")]))
+
+
 def reference_logits(
     twin: nn.Module,
     inputs: Mapping[str, Any],
@@ -236,9 +242,7 @@ def reference_logits(
         softcap: cap of the scores.
     """
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
-    token_ids = {"audio": audio_token_id, "image": IMAGE, "video": VIDEO}
-    named = torch.tensor([token_ids[name] for name in steering.tokens.split(",")])
-    keys = torch.isin(ids, named) & mask.bool()
+    keys = named_tokens(ids, steering.tokens, audio_token_id) & mask.bool()
     lengths = mask.sum(1) if prompt_tokens is None else torch.tensor(prompt_tokens)
     if generated is not None:
         ids = torch.cat([ids, generated], 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 import models
 from reference import Layout, Steering, double, reference_logits
@@ -15,9 +15,14 @@ from reference import Layout, Steering, double, reference_logits
 class Subject:
     """A model under test, its processor and its audio token."""
 
-    model: nn.Module
+    model: Any
     processor: Any
     audio_token_id: int
+
+    @property
+    def never(self) -> list[int]:
+        """Special tokens: a random model would end at once or answer with audio tokens."""
+        return list(range(256, len(self.processor.tokenizer)))
 
     @property
     def layout(self) -> Layout:

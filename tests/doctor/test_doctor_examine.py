@@ -38,6 +38,11 @@ def outcome(trial: TrialSetting, name: str) -> str:
     return found.outcome
 
 
+def copied(patient: Patient) -> Patient:
+    own = copy.deepcopy(patient.model)
+    return dataclasses.replace(patient, model=own, located=locate(own))
+
+
 def test_a_healthy_model_passes(patient: Patient) -> None:
     told: list[str] = []
     report = examine(patient, progress=told.append)
@@ -61,13 +66,8 @@ def test_each_prompt_of_the_patient(patient: Patient) -> None:
     assert not torch.equal(left["attention_mask"], right["attention_mask"])
 
 
-def test_a_wrong_sign(trial: TrialSetting, monkeypatch: UNDER_TEST) -> None:
-    original = steered_layer.attend_rows
-
-    def negated(*args: Any, **kwargs: Any) -> Any:
-        return original(*args, **{**kwargs, "gain": -kwargs["gain"]})
-
-    monkeypatch.setattr(steered_layer, "attend_rows", negated)
+def test_a_wrong_sign(trial: TrialSetting, change_gains: Any) -> None:
+    change_gains(torch.neg)
     for formula in FORMULAS:
         assert outcome(trial, f"full scores, {formula}") == "fail"
         assert outcome(trial, f"generate, {formula}") == "fail"
@@ -75,15 +75,9 @@ def test_a_wrong_sign(trial: TrialSetting, monkeypatch: UNDER_TEST) -> None:
     assert outcome(trial, "alpha 0 is the baseline") == "pass"
 
 
-def test_nothing_is_changed_at_all(trial: TrialSetting, monkeypatch: UNDER_TEST) -> None:
+@pytest.mark.usefixtures("unsteered")
+def test_nothing_is_changed_at_all(trial: TrialSetting) -> None:
     """Two methods that both do nothing agree, and must still fail."""
-    original = steered_layer.attend_rows
-
-    def plain(*args: Any, **kwargs: Any) -> Any:
-        return original(*args, **{**kwargs, "gain": torch.zeros_like(kwargs["gain"])})
-
-    monkeypatch.setattr(steered_layer, "attend_rows", plain)
-    monkeypatch.setattr(ScaledKeys, "scale", lambda *args: None)
     names = set(checks()) - {
         "alpha 0 is the baseline",
         "flash_attention_2 and sdpa",
@@ -164,11 +158,9 @@ def forget_a_hook(self: Attachment) -> None:
 def test_a_model_that_is_not_restored(
     patient: Patient, trial: TrialSetting, monkeypatch: UNDER_TEST, forgetful: Any
 ) -> None:
-    own = copy.deepcopy(patient.model)
-    broken = dataclasses.replace(patient, model=own, located=locate(own))
     monkeypatch.setattr(Attachment, "detach", forgetful)
-    broken_exam = dataclasses.replace(trial, patient=broken)
-    assert outcome(broken_exam, "restored after an exception") == "fail"
+    broken = dataclasses.replace(trial, patient=copied(patient))
+    assert outcome(broken, "restored after an exception") == "fail"
 
 
 def test_wrong_count_of_negative_scores(trial: TrialSetting, monkeypatch: UNDER_TEST) -> None:
@@ -247,21 +239,15 @@ def test_bounds(trial: TrialSetting) -> None:
     assert trial.judge("x", 0.0, 0.0, bound, "do").outcome == "fail"
 
 
-def test_half_precision(patient: Patient, monkeypatch: UNDER_TEST) -> None:
+def test_half_precision(patient: Patient, change_gains: Any) -> None:
     """The bound comes from the model's own backends; a wrong formula still fails."""
-    half = copy.deepcopy(patient.model).to(torch.bfloat16)
-    trial = choose_setting(
-        dataclasses.replace(patient, model=half, located=locate(half), name="half")
-    )
+    half = copied(patient)
+    half.model.to(torch.bfloat16)
+    trial = choose_setting(half)
     assert trial.half
     assert outcome(trial, "full scores, multiply") == "pass"
     assert outcome(trial, "eager and sdpa") == "pass"
-    original = steered_layer.attend_rows
-    monkeypatch.setattr(
-        steered_layer,
-        "attend_rows",
-        lambda *args, **kwargs: original(*args, **{**kwargs, "gain": -kwargs["gain"]}),
-    )
+    change_gains(torch.neg)
     assert outcome(trial, "full scores, multiply") == "fail"
 
 

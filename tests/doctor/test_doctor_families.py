@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 import transformers
@@ -13,9 +11,7 @@ from mata_audio.doctor.all_families import examine_families, family_names
 from mata_audio.doctor.small_models import MODEL_TYPES, VISION_MODEL_TYPES
 from mata_audio.families import FAMILIES
 from mata_audio.families.versions import NEWEST
-from mata_audio.steering import layer as steered_layer
 from mata_audio.steering.formulas import FORMULAS
-from mata_audio.steering.scaled_keys import ScaledKeys
 
 
 def test_every_family_is_examined() -> None:
@@ -36,16 +32,10 @@ def test_a_family(name: str) -> None:
     assert report.worst < 1e-5
 
 
+@pytest.mark.usefixtures("unsteered")
 @pytest.mark.parametrize("name", [name for name in family_names() if name in VISION_MODEL_TYPES])
-def test_images_that_are_not_steered(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_that_are_not_steered(name: str) -> None:
     """The examination is about image tokens, and fails if their scores do not change."""
-    original = steered_layer.attend_rows
-
-    def plain(*args: Any, **kwargs: Any) -> Any:
-        return original(*args, **{**kwargs, "gain": torch.zeros_like(kwargs["gain"])})
-
-    monkeypatch.setattr(steered_layer, "attend_rows", plain)
-    monkeypatch.setattr(ScaledKeys, "scale", lambda *args: None)
     (report,) = examine_families((name,))
     assert report.checks[0].name == "decoder and image tokens"
     assert report.checks[0].figure.endswith("in prompts with 1, 2, 0 images")

@@ -8,6 +8,7 @@ from tempfile import mkdtemp
 
 import pytest
 
+import models
 from families.processing import PROCESSINGS, processing_of
 from families.voxtral_folder import write_voxtral_folder
 from mata_audio.doctor.small_models import small_model
@@ -30,14 +31,7 @@ SYSTEM = (
 )
 """Like that of Qwen3-ASR: the user says nothing besides the clip."""
 
-_TEMPLATES = {"qwen3_asr": SYSTEM}
-_OF_THE_TOKENIZER = {
-    "granite_speech": WORDS,
-    "granite_speech_plus": WORDS,
-    "phi4_multimodal": WORDS,
-}
-
-
+_OF_THE_TOKENIZER = ("granite_speech", "granite_speech_plus", "phi4_multimodal")
 FOLDERS = (*PROCESSINGS, "voxtral")
 """The families that have a folder."""
 
@@ -54,10 +48,8 @@ def folder_of(model_type: str) -> Path:
     processor = processing.processor
     if model_type in _OF_THE_TOKENIZER:
         processor.chat_template = None
-        processor.tokenizer.chat_template = _OF_THE_TOKENIZER[model_type]
+        processor.tokenizer.chat_template = WORDS
     else:
-        template = _TEMPLATES.get(model_type, PARTS)
+        template = SYSTEM if model_type == "qwen3_asr" else PARTS
         processor.chat_template = template.replace("CLIP", processing.placeholder)
-    small_model(model_type).model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    return folder
+    return models.save(small_model(model_type).model, processor, folder)

@@ -18,20 +18,19 @@ from tokenizers.models import WordLevel
 from mata_audio.doctor.small_models.configs import MELS
 from mata_audio.doctor.small_models.gemma import GEMMA3N_TOKENS
 from mata_audio.doctor.small_models.granite import GRANITE_MELS
-from mata_audio.doctor.small_models.small_model import (
+from mata_audio.doctor.small_models.small_model import NoiseClip, Sample
+from mata_audio.doctor.small_models.vocabulary import (
     AUDIO,
     AUDIO_END,
     AUDIO_START,
     EOS,
     IMAGE,
     PAD,
+    SIZE,
     TEXT,
     VIDEO,
     VISION_END,
     VISION_START,
-    VOCABULARY,
-    NoiseClip,
-    Sample,
 )
 
 
@@ -95,7 +94,7 @@ def tokenizer(audio: str, start: str = "<start>", end: str = "<end>") -> Any:
         VISION_START: "<vision>",
         VISION_END: "</vision>",
     }
-    vocabulary = {named.get(i, f"w{i}"): i for i in range(VOCABULARY)}
+    vocabulary = {named.get(i, f"w{i}"): i for i in range(SIZE)}
     base = Tokenizer(WordLevel(vocabulary, unk_token=f"w{TEXT.start}"))
     base.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return transformers.PreTrainedTokenizerFast(
@@ -122,30 +121,30 @@ def tokenizer(audio: str, start: str = "<start>", end: str = "<end>") -> Any:
     )
 
 
-def _whisper(seconds: int = 1) -> Any:
+def whisper(seconds: int = 1) -> Any:
     """The feature extractor of most families; frames grouped by four need an even window."""
     return transformers.WhisperFeatureExtractor(feature_size=MELS, chunk_length=seconds)
 
 
 def _qwen2_audio() -> Processing:
     words = tokenizer("<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>")
-    processor = transformers.Qwen2AudioProcessor(_whisper(), words)
+    processor = transformers.Qwen2AudioProcessor(whisper(), words)
     return Processing(processor, "<|audio_bos|><|AUDIO|><|audio_eos|>", 640)
 
 
 def _audioflamingo3() -> Processing:
-    processor = transformers.AudioFlamingo3Processor(_whisper(2), tokenizer("<sound>"))
+    processor = transformers.AudioFlamingo3Processor(whisper(2), tokenizer("<sound>"))
     return Processing(processor, "<sound>", 640, one_clip=True)
 
 
 def _musicflamingo() -> Processing:
     words = tokenizer("<sound>", "<|sound_bos|>", "<|sound_eos|>")
-    processor = transformers.MusicFlamingoProcessor(_whisper(2), words)
+    processor = transformers.MusicFlamingoProcessor(whisper(2), words)
     return Processing(processor, "<sound>", 640, one_clip=True)
 
 
 def _glmasr() -> Processing:
-    processor = transformers.GlmAsrProcessor(_whisper(2), tokenizer("<|pad|>"))
+    processor = transformers.GlmAsrProcessor(whisper(2), tokenizer("<|pad|>"))
     return Processing(processor, "<|pad|>", 1280, one_clip=True)
 
 
@@ -175,7 +174,7 @@ def _omni(processor_class: Any, samples_per_token: int) -> Processing:
     processor = processor_class(
         transformers.Qwen2VLImageProcessor(),
         transformers.Qwen2VLVideoProcessor(),
-        _whisper(),
+        whisper(),
         tokenizer("<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>"),
     )
     return Processing(processor, "<|audio_bos|><|AUDIO|><|audio_eos|>", samples_per_token)
@@ -242,51 +241,35 @@ def _nemotron_h_omni() -> Processing:
     return Processing(processor, "<so_embedding>", 1280, more_samples=-160)
 
 
-PROCESSINGS: dict[str, Callable[[], Processing]] = {
-    "qwen2_audio": _qwen2_audio,
-    "qwen2_5_omni": _qwen2_5_omni,
-    "qwen2_5_omni_thinker": _qwen2_5_omni,
-    "qwen3_omni_moe": _qwen3_omni_moe,
-    "qwen3_omni_moe_thinker": _qwen3_omni_moe,
-    "audioflamingo3": _audioflamingo3,
-    "musicflamingo": _musicflamingo,
-    "phi4_multimodal": _phi4_multimodal,
-    "gemma3n": _gemma3n,
-    "gemma4": _gemma4,
-    "granite_speech": _granite_speech,
-    "granite_speech_plus": _granite_speech,
-    "glmasr": _glmasr,
-    "qwen3_asr": _qwen3_asr,
-    "vibevoice_asr": _vibevoice_asr,
-    "fun_asr_nano": _fun_asr_nano,
-    "moss_transcribe_diarize": _moss_transcribe_diarize,
-    "nemotron_h_omni": _nemotron_h_omni,
+PROCESSINGS: dict[str, tuple[Callable[[], Processing], str]] = {
+    "qwen2_audio": (_qwen2_audio, ""),
+    "qwen2_5_omni": (_qwen2_5_omni, "torchvision"),
+    "qwen2_5_omni_thinker": (_qwen2_5_omni, "torchvision"),
+    "qwen3_omni_moe": (_qwen3_omni_moe, "torchvision"),
+    "qwen3_omni_moe_thinker": (_qwen3_omni_moe, "torchvision"),
+    "audioflamingo3": (_audioflamingo3, ""),
+    "musicflamingo": (_musicflamingo, ""),
+    "phi4_multimodal": (_phi4_multimodal, "torchvision"),
+    "gemma3n": (_gemma3n, "torchvision"),
+    "gemma4": (_gemma4, "torchvision"),
+    "granite_speech": (_granite_speech, "torchaudio"),
+    "granite_speech_plus": (_granite_speech, "torchaudio"),
+    "glmasr": (_glmasr, ""),
+    "qwen3_asr": (_qwen3_asr, ""),
+    "vibevoice_asr": (_vibevoice_asr, ""),
+    "fun_asr_nano": (_fun_asr_nano, "torchaudio"),
+    "moss_transcribe_diarize": (_moss_transcribe_diarize, ""),
+    "nemotron_h_omni": (_nemotron_h_omni, "torchvision"),
 }
-"""By family."""
+"""By family: what builds its processor, and the package that it needs besides Transformers."""
 
-NEEDS: dict[str, str] = {
-    **dict.fromkeys(
-        (
-            "qwen2_5_omni",
-            "qwen2_5_omni_thinker",
-            "qwen3_omni_moe",
-            "qwen3_omni_moe_thinker",
-            "phi4_multimodal",
-            "gemma3n",
-            "gemma4",
-            "nemotron_h_omni",
-        ),
-        "torchvision",
-    ),
-    **dict.fromkeys(("granite_speech", "granite_speech_plus", "fun_asr_nano"), "torchaudio"),
-    "voxtral": "mistral-common",
-}
-"""The package that a family's processor needs in addition to Transformers."""
+NEEDS = {name: needs for name, (_, needs) in PROCESSINGS.items()} | {"voxtral": "mistral-common"}
+"""The package that a family's processor needs besides Transformers; "" for none."""
 
 
 def processing_of(model_type: str) -> Processing:
     """Build a family's processor; skip the test if a package for it is not installed."""
-    for package in (NEEDS.get(model_type), "PIL" if NEEDS.get(model_type) else None):
-        if package is not None:
-            pytest.importorskip(package)
-    return PROCESSINGS[model_type]()
+    build, needs = PROCESSINGS[model_type]
+    for package in (needs, "PIL") if needs else ():
+        pytest.importorskip(package)
+    return build()

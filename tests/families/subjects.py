@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -26,16 +27,23 @@ class FamilySubject:
     Args:
         small: its model, and how to make inputs for it.
         model: the part of the model that is called and generates.
-        layout: where the reference looks.
         twin: float64 copy of ``model``.
+        layout: where the reference looks.
         layers: decoder layers to steer.
+        never: special tokens, with which a random model would answer.
     """
 
     small: SmallModel
     model: Any
-    layout: Layout
     twin: nn.Module
-    layers: list[int]
+    layout: Layout = PLAIN
+    layers: Sequence[int] = (1, 2)
+    never: Sequence[int] = (0, 1, 2, *range(96, 128))
+
+    @property
+    def audio_token_id(self) -> int:
+        """The token id at audio positions."""
+        return self.small.audio_token_id
 
     @property
     def decoder(self) -> Any:
@@ -44,7 +52,7 @@ class FamilySubject:
 
     def expected(self, inputs: dict[str, Any], steering: Steering, **more: Any) -> Tensor:
         """Logits by the reference."""
-        own = {"layout": self.layout, "audio_token_id": self.small.audio_token_id}
+        own = {"layout": self.layout, "audio_token_id": self.audio_token_id}
         return reference_logits(self.twin, inputs, steering, **own, **more)
 
 
@@ -57,10 +65,10 @@ def subject_of(model_type: str) -> FamilySubject:
     small = small_model(model_type)
     model: Any = small.model
     model = getattr(model, "thinker", model)
-    layers = {"nemotron_h_omni": [1, 3], "gemma3n": [1, 2, 3, 5], "gemma4": [1, 2, 3, 5]}
+    own = {"nemotron_h_omni": (1, 3), "gemma3n": (1, 2, 3, 5), "gemma4": (1, 2, 3, 5)}
+    layers = own.get(model_type, (1, 2))
     layout = LAYOUTS.get(model_type, PLAIN)
     with torch.no_grad():  # modules store some attributes in their first pass
         for tokens in small.tokens:
             model(**small.inputs(small.questions_about(tokens)[:1]))
-    twin = double(model, layout)
-    return FamilySubject(small, model, layout, twin, layers.get(model_type, [1, 2]))
+    return FamilySubject(small, model, double(model, layout), layout, layers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from families.test_exactness_of_families import assert_generated_exactly
 from mata_audio import MATA, AlreadyAttachedError, UnsupportedModelError
 from mata_audio.doctor.small_models import small_model
 from mata_audio.families import locate
-from reference import PLAIN, Steering, double
+from reference import Steering, double
 
 peft = pytest.importorskip("peft")
 
@@ -41,8 +42,7 @@ def test_a_wrapped_model() -> None:
     assert located.listener is base
     with torch.no_grad():
         assert (wrapped(**inputs).logits - plain).abs().max() > 0.01
-    small = _Wrapped(small, wrapped)
-    subject = FamilySubject(small, wrapped, PLAIN, double(base), [1, 2])
+    subject = FamilySubject(replace(small, model=wrapped), wrapped, double(base))
     assert_generated_exactly(subject, inputs, Steering([1, 2]))
     assert_generated_exactly(subject, inputs, Steering([1, 2], formula="add"))
     with MATA(on_no_audio="ignore")(wrapped), pytest.raises(AlreadyAttachedError):
@@ -67,18 +67,8 @@ def test_granite_switches_its_own_adapter_on_for_audio() -> None:
     model.add_adapter(peft.LoraConfig(**LORA))
     randomised(model)
     inputs = small.inputs(small.questions)
-    subject = FamilySubject(_Wrapped(small, model), model, PLAIN, double(model), [1, 2])
+    subject = FamilySubject(replace(small, model=model), model, double(model))
     assert_generated_exactly(subject, inputs, Steering([1, 2]))
     with torch.no_grad():
         bare = small.model(**inputs).logits
         assert (model(**inputs).logits - bare).abs().max() > 0.001
-
-
-class _Wrapped:
-    """A small model with another module in place of its model."""
-
-    def __init__(self, small: Any, model: Any) -> None:
-        self._small, self.model = small, model
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._small, name)

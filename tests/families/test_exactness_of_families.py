@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from checks import assert_close, each_formula, using_backend
+import checks
+from checks import NEW_TOKENS, assert_close, each_formula, greedy, using_backend
 from families.subjects import FamilySubject
 from mata_audio import MATA
 from mata_audio.steering.receipt import Receipt
@@ -16,30 +17,10 @@ from reference import Steering
 from traces import traces
 
 EFFECT = 1e-3
-NEW_TOKENS = 4
 
 
 def mata(steering: Steering) -> MATA:
-    return MATA(
-        alpha=steering.alpha,
-        layers=steering.layers,
-        heads=steering.heads,
-        formula=steering.formula,
-        tokens=steering.tokens,
-        rows=steering.rows,
-    )
-
-
-def greedy(**options: Any) -> dict[str, Any]:
-    """Arguments of a greedy ``generate``; a random model would answer with special tokens."""
-    return {
-        "max_new_tokens": NEW_TOKENS,
-        "do_sample": False,
-        "return_dict_in_generate": True,
-        "output_logits": True,
-        "suppress_tokens": [0, 1, 2, *range(96, 128)],
-        **options,
-    }
+    return MATA(**vars(steering))
 
 
 class Reading(NamedTuple):
@@ -95,17 +76,20 @@ def test_cached_generation_with_some_heads(family: FamilySubject) -> None:
     assert_generated_exactly(family, family.small.inputs(family.small.questions), steering)
 
 
+def assert_same_alone(family: FamilySubject, tokens: str) -> None:
+    """Check that a prompt's logits are the same with other prompts in the batch and without."""
+    questions = family.small.questions_about(tokens)
+    with mata(Steering(family.layers, tokens=tokens))(family.small.model):
+        together, *alone = (
+            family.model.generate(**family.small.inputs(asked), **greedy(family)).logits
+            for asked in (questions, questions[:1], questions[1:2])
+        )
+    for sample, logits in enumerate(alone):
+        assert_close(torch.stack(together)[:, sample : sample + 1], torch.stack(logits))
+
+
 def test_a_sample_is_the_same_alone(family: FamilySubject) -> None:
-    questions = family.small.questions
-    steering = Steering(family.layers)
-    with mata(steering)(family.small.model):
-        together = family.model.generate(**family.small.inputs(questions), **greedy())
-    for sample in range(2):
-        inputs = family.small.inputs(questions[sample : sample + 1])
-        with mata(steering)(family.small.model):
-            alone = family.model.generate(**inputs, **greedy())
-        for batched, single in zip(together.logits, alone.logits, strict=True):
-            assert_close(batched[sample : sample + 1], single)
+    assert_same_alone(family, "audio")
 
 
 def test_multiply_decodes_on_scaled_keys(family: FamilySubject, scaled_layers: set[int]) -> None:
@@ -114,7 +98,7 @@ def test_multiply_decodes_on_scaled_keys(family: FamilySubject, scaled_layers: s
     for formula in ("add", "multiply"):
         assert not scaled_layers
         with mata(Steering(family.layers, formula=formula))(family.small.model):
-            family.model.generate(**inputs, **greedy())
+            family.model.generate(**inputs, **greedy(family))
     assert scaled_layers == ({1} if "gemma" in family.small.model_type else set(family.layers))
 
 
@@ -130,14 +114,7 @@ def assert_generated_exactly(
     """Check each step's logits, that the setting had an effect, and that it left no trace."""
     before = traces(family.small.model)
     with mata(steering)(family.small.model):
-        output = family.model.generate(**inputs, **greedy())
+        output = family.model.generate(**inputs, **greedy(family))
     assert traces(family.small.model) == before
-    width = inputs["input_ids"].shape[1]
-    generated = output.sequences[:, width:]
-    assert generated.shape[1] == NEW_TOKENS
-    steered = family.expected(inputs, steering, generated=generated)
-    baseline = family.expected(inputs, Steering([]), generated=generated)
-    assert_close(torch.stack(output.logits, 1), steered)
-    effect = (steered - baseline).abs().amax((1, 2))
-    assert (effect[:2] > EFFECT).all()
-    assert effect[2:].eq(0).all()
+    assert len(output.logits) == NEW_TOKENS
+    checks.assert_generated_exactly(family, inputs, output, **vars(steering))

@@ -57,50 +57,51 @@ def test_unsupported_families_say_why(model_type: str) -> None:
         locate(model)
 
 
+@pytest.fixture
+def attention() -> Any:
+    """The class of attention in Voxtral's decoder."""
+    return type(subject_of("voxtral").decoder.layers[0].self_attn)
+
+
 def test_attention_outside_the_interface_is_refused(
-    monkeypatch: pytest.MonkeyPatch,
+    attention: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subject = subject_of("voxtral")
-    attention = type(subject.decoder.layers[0].self_attn)
     monkeypatch.delattr(sys.modules[attention.__module__], "ALL_ATTENTION_FUNCTIONS")
     with pytest.raises(UnsupportedModelError, match=r"LlamaAttention of .*computes attention by"):
-        MATA().attach(subject.model)
+        MATA().attach(subject_of("voxtral").model)
 
 
-@pytest.mark.parametrize("name", ["s_aux", "position_bias"])
-def test_other_changes_to_scores_are_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    subject = subject_of("voxtral")
-    attention = type(subject.decoder.layers[0].self_attn)
-    original = attention.forward
+def one_slot_more(hidden_states: Any, *, position_embeddings: Any, **kwargs: Any) -> Any:
+    """The arguments of attention with the first slot repeated at the end."""
+    longer, *turned = (
+        torch.cat([part, part[:, :1]], dim=1) for part in (hidden_states, *position_embeddings)
+    )
+    return {"hidden_states": longer, "position_embeddings": turned, **kwargs}
 
-    def forward(module: Any, *args: Any, **kwargs: Any) -> Any:
-        return original(module, *args, **kwargs, **{name: torch.zeros(4)})
 
-    monkeypatch.setattr(attention, "forward", forward)
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (lambda **given: given | {"s_aux": torch.zeros(4)}, "attention of layer 0 uses s_aux"),
+        (
+            lambda **given: given | {"position_bias": torch.zeros(4)},
+            "attention of layer 0 uses position_bias",
+        ),
+        (one_slot_more, "the model inserts tokens itself"),
+    ],
+    ids=["s_aux", "position_bias", "inserted-tokens"],
+)
+def test_other_changes_to_attention_are_refused(
+    attention: Any, monkeypatch: pytest.MonkeyPatch, changed: Any, words: str
+) -> None:
+    subject, original = subject_of("voxtral"), attention.forward
+    monkeypatch.setattr(
+        attention, "forward", lambda module, **given: original(module, **changed(**given))
+    )
     inputs = subject.small.inputs(subject.small.questions)
     with (
         MATA(layers=[0])(subject.model),
-        pytest.raises(UnsupportedModelError, match=f"attention of layer 0 uses {name}"),
-    ):
-        subject.model(**inputs)
-
-
-def test_a_model_that_inserts_tokens_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    subject = subject_of("voxtral")
-    attention = type(subject.decoder.layers[0].self_attn)
-    original = attention.forward
-
-    def forward(module: Any, hidden_states: torch.Tensor, **kwargs: Any) -> Any:
-        longer = torch.cat([hidden_states, hidden_states[:, :1]], dim=1)
-        cos, sin = kwargs.pop("position_embeddings")
-        turned = tuple(torch.cat([part, part[:, :1]], dim=1) for part in (cos, sin))
-        return original(module, longer, **{**kwargs, "position_embeddings": turned})
-
-    monkeypatch.setattr(attention, "forward", forward)
-    inputs = subject.small.inputs(subject.small.questions[:1])
-    with (
-        MATA(layers=[0])(subject.model),
-        pytest.raises(UnsupportedModelError, match="the model inserts tokens itself"),
+        pytest.raises(UnsupportedModelError, match=words),
     ):
         subject.model(**inputs)
 
@@ -128,8 +129,7 @@ def test_a_pipeline(qwen2_audio: Any) -> None:
         pytest.skip(f"this version's pipeline wants more: {' '.join(str(error).split())}")
     clip = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
     content = [{"type": "audio", "audio": clip}, {"type": "text", "text": "What is this?"}]
-    suppressed = list(range(256, len(qwen2_audio.processor.tokenizer)))
-    options = {"max_new_tokens": 4, "do_sample": False, "suppress_tokens": suppressed}
+    options = {"max_new_tokens": 4, "do_sample": False, "suppress_tokens": qwen2_audio.never}
     asked = {
         "text": [{"role": "user", "content": content}],
         "return_full_text": False,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import transformers
 
+import models
 from families.folders import PARTS
 from families.processing import tokenizer
 from families.subjects import subject_of
@@ -28,10 +29,6 @@ def words() -> Any:
     return tokenizer("<|audio|>")
 
 
-def videos() -> None:
-    pytest.importorskip("torchvision", reason="its video part needs it")
-
-
 def llava() -> Any:
     return transformers.LlavaProcessor(
         transformers.CLIPImageProcessor(size={"shortest_edge": 12}, crop_size=12),
@@ -43,7 +40,6 @@ def llava() -> Any:
 
 
 def llava_onevision() -> Any:
-    videos()
     side = {"height": 12, "width": 12}
     return transformers.LlavaOnevisionProcessor(
         transformers.LlavaOnevisionImageProcessor(size=side, image_grid_pinpoints=[[12, 12]]),
@@ -55,7 +51,6 @@ def llava_onevision() -> Any:
 
 
 def internvl() -> Any:
-    videos()
     return transformers.InternVLProcessor(
         transformers.GotOcr2ImageProcessor(size=SQUARE),
         words(),
@@ -81,36 +76,28 @@ def _patches() -> Any:
 
 
 def qwen2_5_vl() -> Any:
-    videos()
     video_processor = transformers.Qwen2VLVideoProcessor()
     return transformers.Qwen2_5_VLProcessor(_patches(), words(), video_processor)
 
 
 def qwen3_vl() -> Any:
-    videos()
     video_processor = transformers.Qwen3VLVideoProcessor()
     return transformers.Qwen3VLProcessor(_patches(), words(), video_processor)
 
 
-PROCESSORS: dict[str, Callable[[], Any]] = {
-    "llava": llava,
-    "llava_onevision": llava_onevision,
-    "internvl": internvl,
-    "gemma3": gemma3,
-    "qwen2_5_vl": qwen2_5_vl,
-    "qwen3_vl": qwen3_vl,
-}
+BUILDERS = (llava, llava_onevision, internvl, gemma3, qwen2_5_vl, qwen3_vl)
+PROCESSORS: dict[str, Callable[[], Any]] = {build.__name__: build for build in BUILDERS}
 
 
 def save(model_type: str, folder: Path) -> Path:
+    if model_type not in ("llava", "gemma3"):
+        pytest.importorskip("torchvision", reason="its video part needs it")
     processor = PROCESSORS[model_type]()
     shown = processor.image_token
     if model_type.startswith("qwen"):  # these count pictures by the tokens around them
         shown = f"<vision>{shown}</vision>"
     processor.chat_template = PARTS.replace("audio", "image").replace("CLIP", shown)
-    subject_of(model_type).small.model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    return folder
+    return models.save(subject_of(model_type).small.model, processor, folder)
 
 
 def test_every_vision_only_family_has_a_processor() -> None:

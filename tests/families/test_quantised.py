@@ -9,12 +9,10 @@ import pytest
 import torch
 import transformers
 
-from checks import QUESTIONS
+from checks import QUESTIONS, SETTING
 from mata_audio import MATA
 from reference import Steering, full_score_attention
 from subject import Subject
-
-SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
 
 
 def torchao_int8() -> Any:

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 import mata_audio
+from checks import SETTING
 from mata_audio import MATA, SettingsError, UnsupportedModelError, register_family
 from mata_audio.families.registering import REGISTERED
 from reference import Layout, Steering, double, full_score_attention
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "salmonn_like.py"
-SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
 
 
 @pytest.fixture
@@ -58,10 +58,7 @@ def test_the_example_is_exact(example: dict[str, Any], formula: str) -> None:
     active[:, width - 1 :] = True
     masks = {"active": active, "keys": audio, "real": torch.ones_like(audio)}
     steering = Steering(**SETTING, formula=formula)
-    with (
-        torch.no_grad(),
-        full_score_attention(twin, steering, **masks, layout=layout),
-    ):
+    with torch.no_grad(), full_score_attention(twin, steering, **masks, layout=layout):
         expected = twin(inputs_embeds=torch.cat([embeds, answer], 1).double()).logits
     with torch.no_grad():
         baseline = model.llama(inputs_embeds=embeds).logits[:, -1]

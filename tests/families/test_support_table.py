@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from checks import TOLERANCE
+from checks import TOLERANCE, greedy
 from families.folders import FOLDERS
 from families.processing import NEEDS
 from families.subjects import FamilySubject, subject_of
-from families.test_exactness_of_families import greedy, mata
+from families.test_exactness_of_families import mata
 from mata_audio.families import FAMILIES, Family
 from mata_audio.families.versions import NEWEST
 from mata_audio.steering.formulas import FORMULAS
@@ -72,7 +72,7 @@ def decodes_on(subject: FamilySubject, tokens: str, scaled: set[int]) -> str:
     scaled.clear()
     inputs = subject.small.inputs(subject.small.questions_about(tokens))
     with mata(Steering(subject.layers, tokens=tokens))(subject.small.model):
-        subject.model.generate(**inputs, **greedy())
+        subject.model.generate(**inputs, **greedy(subject))
     if scaled == set(subject.layers):
         return "scaled keys"
     return "scaled keys or rows, by layer" if scaled else "rows"
@@ -82,7 +82,7 @@ def inputs_from(model_type: str) -> str:
     """Where the tests get its inputs."""
     if model_type not in FOLDERS:
         return "tokens and features made here"
-    needs = NEEDS.get(model_type)
+    needs = NEEDS[model_type]
     return "its real processor" + (f" (where {needs} is installed)" if needs else "")
 
 

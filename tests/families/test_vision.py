@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
-from checks import TOLERANCE, assert_close
+from checks import TOLERANCE, assert_close, greedy
 from families.layouts import LAYOUTS
 from families.subjects import FamilySubject, subject_of
 from families.test_exactness_of_families import (
-    EFFECT,
     assert_generated_exactly,
-    greedy,
+    assert_same_alone,
     mata,
     read_exactly,
 )
+from families.test_one_prefill_of_families import assert_one_prefill_is_enough
 from mata_audio import MATA
 from mata_audio.doctor.small_models import small_model
 from mata_audio.families import FAMILIES
-from mata_audio.models.one_prefill import generate_all
-from mata_audio.models.one_prefill import greedy as greedy_config
 from mata_audio.settings.named import NamedSetting
 from reference import Steering, double
 
@@ -78,15 +74,7 @@ def test_cached_generation(model_type: str, tokens: str, formula: str) -> None:
 
 @each_sight
 def test_a_sample_is_the_same_alone(model_type: str, tokens: str) -> None:
-    subject, inputs = shown(model_type, tokens)
-    steering = Steering(subject.layers, tokens=tokens)
-    with mata(steering)(subject.small.model):
-        together = subject.model.generate(**inputs, **greedy())
-    for sample, question in enumerate(subject.small.questions_about(tokens)[:2]):
-        with mata(steering)(subject.small.model):
-            alone = subject.model.generate(**subject.small.inputs([question]), **greedy())
-        for batched, single in zip(together.logits, alone.logits, strict=True):
-            assert_close(batched[sample : sample + 1], single)
+    assert_same_alone(subject_of(model_type), tokens)
 
 
 @each_sight
@@ -95,7 +83,7 @@ def test_multiply_decodes_on_scaled_keys(
 ) -> None:
     subject, inputs = shown(model_type, tokens)
     with mata(Steering(subject.layers, tokens=tokens))(subject.small.model):
-        subject.model.generate(**inputs, **greedy())
+        subject.model.generate(**inputs, **greedy(subject))
     assert scaled_layers == ({1} if "gemma" in model_type else set(subject.layers))
 
 
@@ -103,26 +91,12 @@ def test_multiply_decodes_on_scaled_keys(
 def test_one_prefill_gives_the_answers_of_separate_runs(model_type: str, tokens: str) -> None:
     """Even if a model stores the offset between a prompt's positions and its slots."""
     subject = subject_of(model_type)
-    question = subject.small.questions_about(tokens)[1]
-    inputs = subject.small.inputs([question, question._replace(seed=9)])
-    words: Any = SimpleNamespace(eos_token_id=1, pad_token_id=0)
-    config = greedy_config(subject.model, words, max_new_tokens=6)
-    config.update(suppress_tokens=[0, 1, 2, *range(96, 128)])
     how: dict[str, Any] = {"layers": subject.layers, "formula": "add", "tokens": tokens}
     settings = [
-        NamedSetting("baseline", None),
         NamedSetting("more", MATA(alpha=20.0, **how)),
         NamedSetting("less", MATA(alpha=-20.0, **how)),
     ]
-    together = generate_all(subject.small.model, inputs, settings, config)
-    answers = set()
-    for setting in settings:
-        with contextlib.nullcontext() if setting.mata is None else setting.mata(subject.model):
-            alone = subject.model.generate(**inputs, generation_config=config)
-        new = alone[:, inputs["input_ids"].shape[1] :].tolist()
-        assert [list(item[setting.name].tokens) for item in together] == new
-        answers.add(str(new))
-    assert len(answers) > 1, "settings without effect prove nothing"
+    assert_one_prefill_is_enough(subject, subject.small.questions_about(tokens)[1], settings)
 
 
 NAMED = ["audio", "image", "video", "audio,image", "audio,image,video"]
@@ -176,7 +150,7 @@ def test_larger_gemma_4_in_which_images_look_ahead(rows: str) -> None:
     model: Any = small.model.double()
     model.config.text_config.use_bidirectional_attention = "vision"
     layout = replace(LAYOUTS["gemma4"], mutual=(0, 2, 4))
-    subject = FamilySubject(small, model, layout, double(model, layout), [0, 1, 2, 3, 5])
+    subject = FamilySubject(small, model, double(model, layout), layout, [0, 1, 2, 3, 5])
     steering = Steering(subject.layers, tokens="image", rows=rows)
     inputs = small.inputs(small.questions_about("image"))
     inputs["pixel_values"] = inputs["pixel_values"].double()
@@ -194,14 +168,5 @@ def test_larger_gemma_4_in_which_images_look_ahead(rows: str) -> None:
 def test_the_setting_of_pai() -> None:
     """Pay Attention to Image (arXiv 2407.21771): A + alpha |A| on the image's keys."""
     subject, inputs = shown("llava", "image")
-    pai = MATA(alpha=0.2, formula="absolute", tokens="image", layers=[1, 2, 3])
-    with pai(subject.model):
-        output = subject.model.generate(**inputs, **greedy())
-    width = inputs["input_ids"].shape[1]
-    generated = output.sequences[:, width:]
     steering = Steering([1, 2, 3], alpha=0.2, formula="absolute", tokens="image")
-    want, plain = (
-        subject.expected(inputs, each, generated=generated) for each in (steering, Steering([]))
-    )
-    assert_close(torch.stack(output.logits, 1), want)
-    assert (want - plain)[:2].abs().max() > EFFECT
+    assert_generated_exactly(subject, inputs, steering)

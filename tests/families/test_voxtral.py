@@ -21,7 +21,7 @@ from mata_audio.models.finding import find_model
 from mata_audio.models.loading import load, load_processor
 from mata_audio.models.prompter import Clip, Prompter, PromptStyle
 from mata_audio.profiling.kinds import KINDS, token_kinds, vocabulary
-from reference import PLAIN, Steering, double
+from reference import Steering, double
 
 QUESTIONS = ["w7 w8", "w5", "w6 w9 w6"]
 
@@ -46,8 +46,7 @@ def test_it_is_steered_exactly() -> None:
     heard = (inputs["input_ids"] == AUDIO).sum(1).tolist()
     assert heard == [WINDOW_TOKENS, 2 * WINDOW_TOKENS, 0]
     small = replace(small_model("voxtral"), model=loaded.model, audio_token_id=AUDIO)
-    twin = double(loaded.model)
-    subject = FamilySubject(small, loaded.model, PLAIN, twin, [1, 2])
+    subject = FamilySubject(small, loaded.model, double(loaded.model))
     assert_generated_exactly(subject, inputs, Steering([1, 2]))
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from checks import TOLERANCE, assert_close, each_formula, using_backend
+import checks
+from checks import TOLERANCE, assert_close, each_formula, greedy, new_tokens, using_backend
 from families.subjects import FamilySubject, subject_of
-from families.test_exactness_of_families import assert_generated_exactly, greedy, mata
+from families.test_exactness_of_families import assert_generated_exactly, mata
 from mata_audio.steering.attention import attend_rows
 from mata_audio.steering.formulas import SCORE_CHANGES
 from mata_audio.steering.scaled_keys import key_heads
@@ -25,12 +26,7 @@ def gemma(request: pytest.FixtureRequest) -> FamilySubject:
 def test_each_layer_alone(gemma: FamilySubject, layer: int, scaled_layers: set[int]) -> None:
     """Layers 2 and 3 hand their keys to 4 and 5: a gain must stay in its layer."""
     inputs = gemma.small.inputs(gemma.small.questions)
-    with mata(Steering([layer]))(gemma.small.model):
-        output = gemma.model.generate(**inputs, **greedy())
-    width = inputs["input_ids"].shape[1]
-    generated = output.sequences[:, width:]
-    steered = gemma.expected(inputs, Steering([layer]), generated=generated)
-    assert_close(torch.stack(output.logits, 1), steered)
+    assert_generated_exactly(gemma, inputs, Steering([layer]))
     # Only layer 1 has a whole cache to itself: 0, 2 and 4 slide, and 3 hands its keys to 5.
     assert scaled_layers == ({1} if layer == 1 else set())
 
@@ -40,9 +36,9 @@ def test_audio_outside_the_window_is_out_of_reach(gemma: FamilySubject) -> None:
     (question, *_) = gemma.small.questions
     far = question._replace(text=question.text + 12)
     inputs = gemma.small.inputs([far])
-    plain = gemma.model.generate(**inputs, **greedy())
+    plain = gemma.model.generate(**inputs, **greedy(gemma))
     with mata(Steering([0]))(gemma.small.model) as applied:
-        steered = gemma.model.generate(**inputs, **greedy())
+        steered = gemma.model.generate(**inputs, **greedy(gemma))
     assert_close(torch.stack(steered.logits), torch.stack(plain.logits))
     assert applied.receipt.negative_share is None  # no row sees an audio score
 
@@ -52,13 +48,10 @@ def test_audio_outside_the_window_is_out_of_reach(gemma: FamilySubject) -> None:
 def test_answers_longer_than_the_window(gemma: FamilySubject, formula: str, cache: str) -> None:
     steering = Steering(gemma.layers, formula=formula)
     inputs = gemma.small.inputs(gemma.small.questions)
+    options = greedy(gemma, max_new_tokens=14, cache_implementation=cache, disable_compile=True)
     with mata(steering)(gemma.small.model):
-        options = greedy(max_new_tokens=14, cache_implementation=cache, disable_compile=True)
         output = gemma.model.generate(**inputs, **options)
-    width = inputs["input_ids"].shape[1]
-    generated = output.sequences[:, width:]
-    steered = gemma.expected(inputs, steering, generated=generated)
-    assert_close(torch.stack(output.logits, 1), steered)
+    checks.assert_generated_exactly(gemma, inputs, output, **vars(steering))
 
 
 def test_heads_that_share_a_key_head_in_only_some_layers(scaled_layers: set[int]) -> None:
@@ -106,9 +99,8 @@ def test_capped_scores(monkeypatch: pytest.MonkeyPatch, model_type: str, formula
     with using_backend(subject.decoder, "eager"), monkeypatch.context() as patched:
         patched.setattr(attention, "forward", forward)
         with mata(steering)(subject.small.model):
-            output = subject.model.generate(**inputs, **greedy())
-    width = inputs["input_ids"].shape[1]
-    generated = output.sequences[:, width:]
+            output = subject.model.generate(**inputs, **greedy(subject))
+    generated = new_tokens(inputs, output)
     want, uncapped = (
         subject.expected(inputs, steering, generated=generated, softcap=softcap)
         for softcap in (cap, None)

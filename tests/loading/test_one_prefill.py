@@ -40,8 +40,7 @@ QUESTIONS: list[tuple[str, list[float]]] = [
 
 def config_of(subject: Subject) -> Any:
     config = greedy(subject.model, subject.processor.tokenizer, NEW_TOKENS)
-    # A random model would end at once, or answer with audio tokens.
-    config.suppress_tokens = list(range(256, len(subject.processor.tokenizer)))
+    config.suppress_tokens = subject.never
     return config
 
 

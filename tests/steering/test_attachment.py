@@ -6,7 +6,8 @@ import copy
 import gc
 import threading
 import weakref
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from mata_audio import (
     SettingsError,
     UnsupportedModelError,
 )
+from mata_audio.doctor.small_models.configs import HIDDEN, MELS
 from subject import Subject
 from traces import traces
 
@@ -68,7 +70,7 @@ def test_an_error_in_one_call_does_not_spoil_the_next(qwen2_audio: Subject) -> N
     inputs = qwen2_audio.inputs(QUESTIONS)
     with MATA(**SETTING)(qwen2_audio.model):
         with pytest.raises(ValueError, match="mel input features to be of length"):
-            qwen2_audio.model(**{**inputs, "input_features": torch.zeros(3, models.MELS, 5)})
+            qwen2_audio.model(**{**inputs, "input_features": torch.zeros(3, MELS, 5)})
         with pytest.raises(ValueError, match="max_new_tokens"):
             qwen2_audio.model.generate(**inputs, max_new_tokens=-1)
         output = qwen2_audio.model.generate(**inputs, **greedy(qwen2_audio))
@@ -140,59 +142,42 @@ def test_nested_blocks_on_two_models(qwen2_audio: Subject, omni_thinker: Subject
 
 
 def test_two_threads_with_two_models(qwen2_audio: Subject) -> None:
-    twin = Subject(
-        copy.deepcopy(qwen2_audio.model), qwen2_audio.processor, qwen2_audio.audio_token_id
-    )
+    twin = replace(qwen2_audio, model=copy.deepcopy(qwen2_audio.model))
     settings: list[dict[str, Any]] = [SETTING, {"alpha": 1.5, "layers": [0], "formula": "add"}]
-    subjects, outputs = [qwen2_audio, twin], [[], []]  # type: ignore[var-annotated]
     inputs = qwen2_audio.inputs(QUESTIONS)
     start = threading.Barrier(2)
 
-    def work(number: int) -> None:
+    def work(subject: Subject, setting: dict[str, Any]) -> list[Any]:
         start.wait()
+        outputs = []
         for _ in range(4):
-            with MATA(**settings[number])(subjects[number].model):
-                outputs[number].append(
-                    subjects[number].model.generate(**inputs, **greedy(qwen2_audio))
-                )
+            with MATA(**setting)(subject.model):
+                outputs.append(subject.model.generate(**inputs, **greedy(subject)))
+        return outputs
 
-    _run_threads(work, 2)
-    for number in range(2):
-        assert len(outputs[number]) == 4
-        for output in outputs[number]:
-            assert_generated_exactly(subjects[number], inputs, output, **settings[number])
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(work, (qwen2_audio, twin), settings)
+    for subject, setting, outputs in zip((qwen2_audio, twin), settings, found, strict=True):
+        for output in outputs:
+            assert_generated_exactly(subject, inputs, output, **setting)
 
 
 def test_threads_sharing_a_steered_model_take_turns(qwen2_audio: Subject) -> None:
     batches = [qwen2_audio.inputs([question]) for question in QUESTIONS[:2]]
-    outputs: list[list[Any]] = [[], []]
 
-    def work(number: int) -> None:
-        for _ in range(3):
-            outputs[number].append(
-                qwen2_audio.model.generate(**batches[number], **greedy(qwen2_audio))
-            )
+    def work(inputs: dict[str, torch.Tensor]) -> list[Any]:
+        options = greedy(qwen2_audio)
+        return [qwen2_audio.model.generate(**inputs, **options) for _ in range(3)]
 
-    with MATA(**SETTING)(qwen2_audio.model):
-        _run_threads(work, 2)
-    for number in range(2):
-        assert len(outputs[number]) == 3
-        for output in outputs[number]:
-            assert_generated_exactly(qwen2_audio, batches[number], output, **SETTING)
-
-
-def _run_threads(work: Callable[[int], None], count: int) -> None:
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with MATA(**SETTING)(qwen2_audio.model), ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(work, batches))
+    for inputs, outputs in zip(batches, found, strict=True):
+        for output in outputs:
+            assert_generated_exactly(qwen2_audio, inputs, output, **SETTING)
 
 
 def test_models_are_not_kept_alive() -> None:
-    model = models.seeded(
-        transformers.Qwen2AudioForConditionalGeneration, models.qwen2_audio_config()
-    )
+    model = models.qwen2_audio()
     with MATA(on_no_audio="ignore")(model):
         pass
     gone = weakref.ref(model)
@@ -281,7 +266,7 @@ def test_an_error_in_the_block_is_not_hidden(subject: Subject) -> None:
 
 
 def test_inputs_embeds_hide_the_audio(qwen2_audio: Subject) -> None:
-    embeds = torch.zeros(1, 5, models.HIDDEN)
+    embeds = torch.zeros(1, 5, HIDDEN)
     with pytest.raises(NoAudioError), torch.no_grad(), MATA()(qwen2_audio.model):
         qwen2_audio.model(inputs_embeds=embeds)
 
@@ -341,7 +326,7 @@ def test_the_decoder_alone_is_refused(qwen2_audio: Subject) -> None:
         pytest.raises(UnsupportedModelError, match="outside the model's own forward"),
         MATA()(qwen2_audio.model),
     ):
-        qwen2_audio.model.model.language_model(inputs_embeds=torch.zeros(1, 3, models.HIDDEN))
+        qwen2_audio.model.model.language_model(inputs_embeds=torch.zeros(1, 3, HIDDEN))
 
 
 def test_our_attention_name_alone_is_refused(qwen2_audio: Subject) -> None:

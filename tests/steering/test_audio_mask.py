@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor
 
-from checks import QUESTIONS, assert_close, expected_logits, greedy, using_backend
+from checks import (
+    QUESTIONS,
+    SETTING,
+    assert_close,
+    expected_logits,
+    greedy,
+    new_tokens,
+    using_backend,
+)
 from mata_audio import MATA, NoAudioError, SettingsError, SettingsTypeError
 from reference import Steering, double, full_score_attention
 from subject import Subject
-
-SETTING: dict[str, Any] = {"alpha": 0.7, "layers": [1, 2]}
 
 
 def embedded(subject: Subject, inputs: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
@@ -44,13 +48,12 @@ def test_a_prompt_of_embeddings(qwen2_audio: Subject) -> None:
 def test_beams_of_embeddings(qwen2_audio: Subject) -> None:
     inputs = qwen2_audio.inputs(QUESTIONS[:1])
     prompt, audio = embedded(qwen2_audio, inputs)
-    options = {**greedy(qwen2_audio), "num_beams": 3, "output_logits": False}
+    options = greedy(qwen2_audio, num_beams=3, output_logits=False, output_scores=True)
     with MATA(**SETTING)(qwen2_audio.model, audio_mask=audio):
-        found = qwen2_audio.model.generate(**prompt, **options, output_scores=True)
+        found = qwen2_audio.model.generate(**prompt, **options)
     with MATA(**SETTING)(qwen2_audio.model):
-        expected = qwen2_audio.model.generate(**inputs, **options, output_scores=True)
-    width = inputs["input_ids"].shape[1]
-    assert torch.equal(found.sequences, expected.sequences[:, width:])
+        expected = qwen2_audio.model.generate(**inputs, **options)
+    assert torch.equal(found.sequences, new_tokens(inputs, expected))
     assert_close(found.sequences_scores, expected.sequences_scores)
 
 
@@ -75,10 +78,7 @@ def test_some_of_the_audio(subject: Subject) -> None:
             found = subject.model(**inputs).logits
         with MATA(**SETTING)(subject.model):
             whole = subject.model(**inputs).logits
-        with (
-            using_backend(subject.model, "eager"),
-            MATA(**SETTING)(subject.model, audio_mask=half),
-        ):
+        with using_backend(subject.model, "eager"), MATA(**SETTING)(subject.model, audio_mask=half):
             eager = subject.model(**inputs).logits
     assert_close(found, eager)
     active = torch.zeros_like(half)

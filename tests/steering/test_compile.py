@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from transformers import CompileConfig
 
-from checks import QUESTIONS, SETTING, assert_close, assert_generated_exactly, greedy
+from checks import QUESTIONS, SETTING, assert_close, generate_exactly, greedy
 from mata_audio import MATA
 from subject import Subject
 
@@ -29,6 +30,13 @@ def fresh_compiler() -> Any:
     torch.compiler.reset()
     yield
     torch.compiler.reset()
+
+
+def compiling(backend: str) -> dict[str, Any]:
+    """Arguments with which ``generate`` compiles its decoding step, on the CPU too."""
+    config = CompileConfig(fullgraph=False, backend=backend, mode=None)
+    config._compile_all_devices = True
+    return {"cache_implementation": "static", "compile_config": config}
 
 
 def test_forward(subject: Subject) -> None:
@@ -62,9 +70,7 @@ def test_forward(subject: Subject) -> None:
 def test_a_compiled_model_can_be_steered(qwen2_audio: Subject) -> None:
     inputs = qwen2_audio.inputs(QUESTIONS)
     compiled = torch.compile(qwen2_audio.model, backend=BACKEND)
-    with MATA(**SETTING)(compiled):
-        output = compiled.generate(**inputs, **greedy(qwen2_audio))
-    assert_generated_exactly(qwen2_audio, inputs, output, **SETTING)
+    generate_exactly(qwen2_audio, inputs, SETTING, model=compiled)
 
 
 @pytest.mark.parametrize(
@@ -75,30 +81,21 @@ def test_generate_compiles_decoding_with_a_static_cache(
 ) -> None:
     """As generate() does by default on a GPU; the whole decoding step is one graph."""
     inputs = subject.inputs(QUESTIONS)
-    config = CompileConfig(fullgraph=False, backend=BACKEND, mode=None)
-    config._compile_all_devices = True
     torch._dynamo.utils.counters.clear()
-    options = greedy(subject, cache_implementation="static", compile_config=config)
-    with MATA(**setting)(subject.model):
-        output = subject.model.generate(**inputs, **options)
-    assert_generated_exactly(subject, inputs, output, **setting)
+    generate_exactly(subject, inputs, setting, **compiling(BACKEND))
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] >= 1
 
 
 def test_a_step_compiled_earlier_is_not_used(qwen2_audio: Subject) -> None:
     """generate() keeps its compiled step on the model; a copied model even has another model's."""
-    config = CompileConfig(fullgraph=False, backend="eager", mode=None)
-    config._compile_all_devices = True
-    options = greedy(qwen2_audio, cache_implementation="static", compile_config=config)
+    options = compiling("eager")
     inputs = qwen2_audio.inputs(QUESTIONS)
     model = copy.deepcopy(qwen2_audio.model)
-    unsteered = torch.stack(model.generate(**inputs, **options).logits)
+    plain = greedy(qwen2_audio, **options)
+    unsteered = torch.stack(model.generate(**inputs, **plain).logits)
     for twin in (model, copy.deepcopy(model)):
-        subject = Subject(twin, qwen2_audio.processor, qwen2_audio.audio_token_id)
-        with MATA(**SETTING)(twin):
-            output = twin.generate(**inputs, **options)
-        assert_generated_exactly(subject, inputs, output, **SETTING)
-        assert torch.equal(torch.stack(twin.generate(**inputs, **options).logits), unsteered)
+        generate_exactly(replace(qwen2_audio, model=twin), inputs, SETTING, **options)
+        assert torch.equal(torch.stack(twin.generate(**inputs, **plain).logits), unsteered)
 
 
 def test_inductor(qwen2_audio: Subject) -> None:

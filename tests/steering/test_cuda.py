@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from checks import (
     QUESTIONS,
     SETTING,
     assert_close,
-    assert_generated_exactly,
     each_setting,
     expected_logits,
+    generate_exactly,
     greedy,
+    new_tokens,
 )
 from mata_audio import MATA
 from subject import Subject
@@ -33,24 +35,13 @@ def moved(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: value.cuda() for name, value in inputs.items()}
 
 
-def home(output: Any) -> Any:
-    output.sequences = output.sequences.cpu()
-    output.logits = tuple(step.cpu() for step in output.logits)
-    return output
-
-
 @each_setting
 @pytest.mark.parametrize("backend", ["sdpa", "eager", "flex_attention"])
 def test_float32(subject: Subject, backend: str, setting: dict[str, Any]) -> None:
     model, inputs = on_device(subject), subject.inputs(QUESTIONS)
-    parts = "language_model" if backend == "flex_attention" else None
-    if parts:
-        model.set_attn_implementation({"text_config": backend})
-    else:
-        model.set_attn_implementation(backend)
-    with MATA(**setting)(model):
-        output = model.generate(**moved(inputs), **greedy(subject))
-    assert_generated_exactly(subject, inputs, home(output), **setting)
+    whole = backend != "flex_attention"
+    model.set_attn_implementation(backend if whole else {"text_config": backend})
+    generate_exactly(subject, inputs, setting, model)
 
 
 @each_setting
@@ -58,10 +49,7 @@ def test_float32(subject: Subject, backend: str, setting: dict[str, Any]) -> Non
 def test_caches(subject: Subject, implementation: str, setting: dict[str, Any]) -> None:
     """A static cache makes generate() compile the decoding step."""
     model, inputs = on_device(subject), subject.inputs(QUESTIONS)
-    options = greedy(subject, cache_implementation=implementation)
-    with MATA(**setting)(model):
-        output = model.generate(**moved(inputs), **options)
-    assert_generated_exactly(subject, inputs, home(output), **setting)
+    generate_exactly(subject, inputs, setting, model, cache_implementation=implementation)
 
 
 @each_setting
@@ -79,7 +67,7 @@ def test_caches(subject: Subject, implementation: str, setting: dict[str, Any]) 
 def test_bfloat16(subject: Subject, backend: str, setting: dict[str, Any]) -> None:
     """The error is below the unmodified backend's own plus the distance from eager to SDPA."""
     half, inputs = on_device(subject, torch.bfloat16), subject.inputs(QUESTIONS[:2])
-    first = {**greedy(subject), "max_new_tokens": 1}
+    first = greedy(subject, max_new_tokens=1)
     baselines = {}
     for name in {"sdpa", "eager", backend}:
         half.set_attn_implementation(name)
@@ -87,11 +75,9 @@ def test_bfloat16(subject: Subject, backend: str, setting: dict[str, Any]) -> No
     half.set_attn_implementation(backend)
     with MATA(**setting)(half):
         steered = half.generate(**moved(inputs), **greedy(subject))
-    truth = Subject(half.float().cpu(), subject.processor, subject.audio_token_id)
-    width = inputs["input_ids"].shape[1]
-    expected, baseline = expected_logits(
-        truth, inputs, steered.sequences[:, width:].cpu(), **setting
-    )
+    truth = replace(subject, model=half.float().cpu())
+    generated = new_tokens(inputs, steered).cpu()
+    expected, baseline = expected_logits(truth, inputs, generated, **setting)
     spread = (baselines["sdpa"] - baselines["eager"]).abs().max()
     own = (baselines[backend] - baseline[:, 0]).abs().max()
     for step, logits in enumerate(steered.logits):
@@ -104,11 +90,10 @@ def test_device_map_auto(subject: Subject, tmp_path: Path) -> None:
     subject.model.save_pretrained(tmp_path)
     model = type(subject.model).from_pretrained(tmp_path, device_map="auto").eval()
     inputs = subject.inputs(QUESTIONS)
+    output, _ = generate_exactly(subject, inputs, SETTING, model)
     with MATA(**SETTING)(model):
-        output = model.generate(**moved(inputs), **greedy(subject))
         from_cpu = model.generate(**inputs, **greedy(subject))
-    assert_generated_exactly(subject, inputs, home(output), **SETTING)
-    assert_close(torch.stack(home(from_cpu).logits), torch.stack(output.logits))
+    assert_close(torch.stack(from_cpu.logits).cpu(), torch.stack(output.logits).cpu())
 
 
 def test_compiled_forward(qwen2_audio: Subject) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from dataclasses import replace
 
 import pytest
 import torch
 
 from checks import (
     QUESTIONS,
+    SETTING,
     assert_close,
-    assert_generated_exactly,
     each_formula,
     expected_logits,
+    generate_exactly,
     greedy,
     prompt_tokens,
     using_backend,
@@ -21,7 +23,7 @@ from mata_audio import MATA
 from reference import Steering
 from subject import Subject
 
-LAYERS = [1, 2]
+LAYERS = SETTING["layers"]
 
 
 @pytest.fixture(params=["sdpa", "eager"])
@@ -33,32 +35,25 @@ def on_backend(request: pytest.FixtureRequest, subject: Subject) -> Subject:
 @pytest.mark.parametrize("heads", [None, [1, 2]], ids=["all-heads", "some-heads"])
 @each_formula
 def test_greedy_batch(on_backend: Subject, formula: str, heads: list[int] | None) -> None:
-    setting: dict[str, Any] = {"alpha": 0.7, "layers": LAYERS, "heads": heads, "formula": formula}
-    inputs = on_backend.inputs(QUESTIONS)
-    with MATA(**setting)(on_backend.model):
-        output = on_backend.model.generate(**inputs, **greedy(on_backend))
-    assert_generated_exactly(on_backend, inputs, output, **setting)
+    setting = {**SETTING, "heads": heads, "formula": formula}
+    generate_exactly(on_backend, on_backend.inputs(QUESTIONS), setting)
 
 
 @pytest.mark.parametrize("alpha", [-0.5, 0.1, 3.0])
 def test_single_prompt(on_backend: Subject, alpha: float) -> None:
-    setting: dict[str, Any] = {"alpha": alpha, "layers": LAYERS}
-    inputs = on_backend.inputs(QUESTIONS[:1])
-    with MATA(**setting)(on_backend.model):
-        output = on_backend.model.generate(**inputs, **greedy(on_backend))
-    assert_generated_exactly(on_backend, inputs, output, **setting)
+    setting = {"alpha": alpha, "layers": LAYERS}
+    generate_exactly(on_backend, on_backend.inputs(QUESTIONS[:1]), setting)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_plain_forward_changes_only_the_last_row(on_backend: Subject, side: str) -> None:
     model, inputs = on_backend.model, on_backend.inputs(QUESTIONS, side=side)
-    setting: dict[str, Any] = {"alpha": 0.7, "layers": LAYERS}
     positions = on_backend.layout.positions(inputs)
     with torch.no_grad():
         baseline = model(**inputs, **positions).logits
-        with MATA(**setting)(model) as applied:
+        with MATA(**SETTING)(model) as applied:
             steered = model(**inputs, **positions).logits
-    expected = on_backend.expected(inputs, Steering(**setting))
+    expected = on_backend.expected(inputs, Steering(**SETTING))
     real = inputs["attention_mask"].bool()
     assert_close(steered[real], expected[real])
     last = torch.zeros_like(real)
@@ -75,7 +70,7 @@ def test_plain_forward_changes_only_the_last_row(on_backend: Subject, side: str)
 @each_formula
 def test_teacher_forced(subject: Subject, side: str, formula: str) -> None:
     model, inputs = subject.model, subject.inputs(QUESTIONS, side=side)
-    setting: dict[str, Any] = {"alpha": 0.7, "layers": LAYERS, "formula": formula}
+    setting = {**SETTING, "formula": formula}
     lengths = [n - answer for n, answer in zip(prompt_tokens(inputs), [9, 4, 6], strict=True)]
     positions = subject.layout.positions(inputs)
     with torch.no_grad(), MATA(**setting)(model, prompt_length=lengths) as applied:
@@ -135,9 +130,6 @@ def test_eager_attention_weights_are_the_steered_ones(subject: Subject) -> None:
 
 def test_bfloat16_within_the_spread_of_the_backends(subject: Subject) -> None:
     """The error is below the unmodified backend's own plus the distance from eager to SDPA."""
-    import copy
-
-    setting: dict[str, Any] = {"alpha": 0.7, "layers": LAYERS}
     inputs = subject.inputs(QUESTIONS[:2])
     half = copy.deepcopy(subject.model).to(torch.bfloat16)
     logits = {}
@@ -145,18 +137,15 @@ def test_bfloat16_within_the_spread_of_the_backends(subject: Subject) -> None:
         for backend in ("eager", "sdpa"):
             half.set_attn_implementation(backend)
             logits[backend] = half(**inputs).logits[:, -1].float()
-            with MATA(**setting)(half):
+            with MATA(**SETTING)(half):
                 logits["steered " + backend] = half(**inputs).logits[:, -1].float()
-    rounded = Subject(half.float(), subject.processor, subject.audio_token_id)
+    rounded = replace(subject, model=half.float())
+    next_token = torch.full((2, 1), 5)
     steered, baseline = (
-        part[:, 0] for part in expected_logits(rounded, inputs, _one(inputs), **setting)
+        part[:, 0] for part in expected_logits(rounded, inputs, next_token, **SETTING)
     )
     for backend in ("eager", "sdpa"):
         own_error = (logits[backend] - baseline).abs().max()
         our_error = (logits["steered " + backend] - steered).abs().max()
         spread = (logits["eager"] - logits["sdpa"]).abs().max()
         assert our_error < own_error + spread
-
-
-def _one(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    return torch.full((inputs["input_ids"].shape[0], 1), 5)

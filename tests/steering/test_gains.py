@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
-from checks import QUESTIONS, assert_close, each_formula, greedy
+from checks import QUESTIONS, assert_close, each_formula, greedy, new_tokens
 from mata_audio import SettingsError
 from mata_audio.families import locate
 from mata_audio.steering.attachment import Attachment
@@ -21,13 +23,9 @@ def test_each_sample_has_its_own_gain(subject: Subject) -> None:
     gains = torch.zeros(4, 3, 4)
     gains[1, 1] = 0.7
     gains[2:, 2, 1] = -0.3
-    attached = Attachment(locate(subject.model), gains, "multiply")
-    try:
+    with Attachment(locate(subject.model), gains, "multiply"):
         output = subject.model.generate(**inputs, **greedy(subject))
-    finally:
-        attached.detach()
-    width = inputs["input_ids"].shape[1]
-    generated = output.sequences[:, width:]
+    generated = new_tokens(inputs, output)
     settings = [
         {"alpha": 0.0, "layers": []},
         {"alpha": 0.7, "layers": [1]},
@@ -44,19 +42,15 @@ def test_each_sample_has_its_own_gain(subject: Subject) -> None:
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_derivative_by_the_gains(qwen2_audio: Subject, side: str, formula: str) -> None:
     """At gain 0, for every layer and head, against finite differences of the float64 model."""
-    twin = qwen2_audio.model.__class__(qwen2_audio.model.config).double().eval()
-    twin.load_state_dict(qwen2_audio.model.state_dict())
+    twin = copy.deepcopy(qwen2_audio.model).double()
     inputs = qwen2_audio.inputs(QUESTIONS[:2], side=side)
     inputs["input_features"] = inputs["input_features"].double()
     last = inputs["attention_mask"].cumsum(1).argmax(1)
     rows = torch.arange(2)
 
     def target(gains: torch.Tensor) -> torch.Tensor:
-        attached = Attachment(locate(twin), gains, formula)
-        try:
+        with Attachment(locate(twin), gains, formula):
             return twin(**inputs).logits[rows, last, :50].log_softmax(-1)[:, 7].sum()
-        finally:
-            attached.detach()
 
     gains = torch.zeros(4, 1, 4, dtype=torch.float64, requires_grad=True)
     target(gains).backward()
@@ -78,16 +72,13 @@ def test_gains_can_be_fitted(qwen2_audio: Subject) -> None:
     gains = torch.zeros(4, 1, 4, requires_grad=True)
     optimiser = torch.optim.SGD([gains], lr=0.5)
     losses = []
-    attached = Attachment(locate(qwen2_audio.model), gains, "multiply")
-    try:
+    with Attachment(locate(qwen2_audio.model), gains, "multiply"):
         for _ in range(4):
             loss = -qwen2_audio.model(**inputs).logits[0, -1].log_softmax(-1)[9]
             optimiser.zero_grad()
             loss.backward(inputs=[gains])
             optimiser.step()
             losses.append(loss.item())
-    finally:
-        attached.detach()
     assert losses == sorted(losses, reverse=True)
     assert losses[0] - losses[-1] > 1e-3
 
@@ -99,9 +90,8 @@ def test_gains_of_another_shape(qwen2_audio: Subject, shape: tuple[int, ...]) ->
 
 
 def test_gains_that_do_not_divide_the_batch(qwen2_audio: Subject) -> None:
-    attached = Attachment(locate(qwen2_audio.model), torch.ones(4, 2, 4), "multiply")
-    try:
-        with pytest.raises(SettingsError, match=r"gains for 2 samples.*batch of 3"):
-            qwen2_audio.model(**qwen2_audio.inputs(QUESTIONS))
-    finally:
-        attached.detach()
+    with (
+        Attachment(locate(qwen2_audio.model), torch.ones(4, 2, 4), "multiply"),
+        pytest.raises(SettingsError, match=r"gains for 2 samples.*batch of 3"),
+    ):
+        qwen2_audio.model(**qwen2_audio.inputs(QUESTIONS))

@@ -11,7 +11,6 @@ import transformers
 from packaging.version import Version
 from transformers import DynamicCache, StaticCache
 
-import models
 from checks import (
     NEW_TOKENS,
     QUESTIONS,
@@ -22,12 +21,15 @@ from checks import (
     assert_generated_exactly,
     each_setting,
     expected_logits,
+    generate_exactly,
     greedy,
+    new_tokens,
     prompt_tokens,
     repeated,
 )
 from mata_audio import MATA, PromptLengthError
 from mata_audio.families.versions import NEWEST
+from mata_audio.steering import layer as steered_layer
 from reference import Steering, double, full_score_attention
 from subject import Subject
 
@@ -35,27 +37,24 @@ from subject import Subject
 @each_setting
 def test_sampling_with_a_seed(subject: Subject, setting: dict[str, Any]) -> None:
     inputs = subject.inputs(QUESTIONS)
-    options = greedy(subject, do_sample=True, top_k=50, temperature=0.9)
+    options = {"do_sample": True, "top_k": 50, "temperature": 0.9}
     sequences = []
     for _ in range(2):
         torch.manual_seed(3)
-        with MATA(**setting)(subject.model):
-            output = subject.model.generate(**inputs, **options)
+        output, _ = generate_exactly(subject, inputs, setting, **options)
         sequences.append(output.sequences)
     assert torch.equal(*sequences)
-    assert_generated_exactly(subject, inputs, output, **setting)
 
 
 @each_setting
 def test_beam_search(subject: Subject, setting: dict[str, Any]) -> None:
     # One clip each: in beam search, Transformers mixes up the clips of samples with several.
     inputs = subject.inputs([QUESTIONS[0], ("Why?", [0.6])])
-    options = greedy(subject, num_beams=4, num_return_sequences=4, length_penalty=0.0)
-    options.pop("output_logits")
+    beams = {"num_beams": 4, "num_return_sequences": 4, "length_penalty": 0.0}
+    options = greedy(subject, **beams, output_logits=False, output_scores=True)
     with MATA(**setting)(subject.model) as applied:
-        output = subject.model.generate(**inputs, **options, output_scores=True)
-    width = inputs["input_ids"].shape[1]
-    generated = output.sequences[:, width:]
+        output = subject.model.generate(**inputs, **options)
+    generated = new_tokens(inputs, output)
     steered, baseline = expected_logits(subject, repeated(inputs, 4), generated, **setting)
     chosen = generated[..., None]
     for logits, same in ((steered, True), (baseline, False)):
@@ -84,27 +83,22 @@ def test_assisted_generation(subject: Subject, setting: dict[str, Any]) -> None:
     draft.generation_config.assistant_confidence_threshold = 0.0
     with MATA(**setting)(subject.model):
         plain = subject.model.generate(**inputs, **greedy(subject))
-        output = subject.model.generate(**inputs, **greedy(subject, assistant_model=draft))
+    output, _ = generate_exactly(subject, inputs, setting, assistant_model=draft)
     assert torch.equal(plain.sequences, output.sequences)
-    assert_generated_exactly(subject, inputs, output, **setting)
 
 
 @each_setting
 def test_prompt_lookup(subject: Subject, setting: dict[str, Any]) -> None:
     inputs = subject.inputs(QUESTIONS[:1])
-    with MATA(**setting)(subject.model):
-        output = subject.model.generate(**inputs, **greedy(subject, prompt_lookup_num_tokens=3))
-    assert_generated_exactly(subject, inputs, output, **setting)
+    generate_exactly(subject, inputs, setting, prompt_lookup_num_tokens=3)
 
 
 @each_setting
 def test_without_a_cache(qwen2_audio: Subject, setting: dict[str, Any]) -> None:
     inputs = qwen2_audio.inputs(QUESTIONS)
-    with MATA(**setting)(qwen2_audio.model) as applied:
-        output = qwen2_audio.model.generate(**inputs, **greedy(qwen2_audio, use_cache=False))
-    assert_generated_exactly(qwen2_audio, inputs, output, **setting)
+    _, receipt = generate_exactly(qwen2_audio, inputs, setting, use_cache=False)
     passes = range(1, NEW_TOKENS + 1)  # pass n has n active rows in each of two samples with audio
-    assert applied.receipt.active_rows == 2 * sum(passes)
+    assert receipt.active_rows == 2 * sum(passes)
 
 
 @each_setting
@@ -112,11 +106,8 @@ def test_without_a_cache(qwen2_audio: Subject, setting: dict[str, Any]) -> None:
 def test_cache_by_name(subject: Subject, setting: dict[str, Any], implementation: str) -> None:
     if implementation == "offloaded" and not torch.cuda.is_available():
         pytest.skip("Transformers offloads a cache from a CUDA device only")
-    inputs = subject.inputs(QUESTIONS)
-    options = greedy(subject, cache_implementation=implementation, disable_compile=True)
-    with MATA(**setting)(subject.model):
-        output = subject.model.generate(**inputs, **options)
-    assert_generated_exactly(subject, inputs, output, **setting)
+    options = {"cache_implementation": implementation, "disable_compile": True}
+    generate_exactly(subject, subject.inputs(QUESTIONS), setting, **options)
 
 
 old = Version(transformers.__version__) < Version(NEWEST)
@@ -131,7 +122,7 @@ def test_quantised_cache(qwen2_audio: Subject, setting: dict[str, Any]) -> None:
     Only the last layer is steered, and the others are the same to the last bit: a key that differs
     by 1e-7 may be rounded to another 8-bit value.
     """
-    setting = {**setting, "layers": [models.LAYERS - 1]}
+    setting = {**setting, "layers": [3]}
     model: Any = copy.deepcopy(qwen2_audio.model)
     model.set_attn_implementation("eager")
     inputs = qwen2_audio.inputs(QUESTIONS)
@@ -149,10 +140,13 @@ def test_quantised_cache(qwen2_audio: Subject, setting: dict[str, Any]) -> None:
         expected = twin.generate(**inputs, **options)
     assert torch.equal(output.sequences, expected.sequences)
     assert_close(torch.stack(output.logits), torch.stack(expected.logits))
-    lossless = expected_logits(
-        qwen2_audio, inputs, output.sequences[:, inputs["input_ids"].shape[1] :], **setting
-    )[0]
+    lossless, _ = expected_logits(qwen2_audio, inputs, new_tokens(inputs, output), **setting)
     assert (output.logits[-1] - lossless[:, -1]).abs().max() > 1e-3, "the cache was quantised"
+
+
+def end_of_audio(subject: Subject, ids: torch.Tensor) -> int:
+    """The place after the last audio token of a single prompt."""
+    return int((ids[0] == subject.audio_token_id).nonzero().max()) + 1
 
 
 @in_pieces
@@ -169,7 +163,7 @@ def test_prefill_in_chunks_after_the_audio(subject: Subject, setting: dict[str, 
     """In pieces, on a cache that holds the audio: the prompt ends in the last piece."""
     inputs = subject.inputs(QUESTIONS[:1])
     ids = inputs["input_ids"]
-    audio_end = int((ids[0] == subject.audio_token_id).nonzero().max()) + 1
+    audio_end = end_of_audio(subject, ids)
     head = {**inputs, "input_ids": ids[:, :audio_end]}
     head["attention_mask"] = inputs["attention_mask"][:, :audio_end]
     with torch.no_grad():
@@ -201,7 +195,7 @@ def test_hand_written_prefill_in_chunks(qwen2_audio: Subject) -> None:
     """With prompt_length, the last row of a piece is not mistaken for the end of the prompt."""
     model, inputs = qwen2_audio.model, qwen2_audio.inputs(QUESTIONS[:1])
     ids, (length,) = inputs["input_ids"], prompt_tokens(inputs)
-    audio_end = int((ids[0] == qwen2_audio.audio_token_id).nonzero().max()) + 1
+    audio_end = end_of_audio(qwen2_audio, ids)
     expected = qwen2_audio.expected(inputs, Steering(**SETTING))
     first = {**inputs, "input_ids": ids[:, :audio_end], "attention_mask": None}
     with torch.no_grad(), MATA(**SETTING)(model, prompt_length=length) as applied:
@@ -238,23 +232,15 @@ def test_second_turn_reuses_the_cache(subject: Subject, cache_class: type, whole
     """Turn two continues turn one's cache; its question is unsteered up to the last token."""
     model, inputs = subject.model, subject.inputs(QUESTIONS[:1])
     config = model.config.get_text_config()
-    cache = (
-        DynamicCache(config=config)
-        if cache_class is DynamicCache
-        else StaticCache(config=config, max_cache_len=256)
-    )
+    size = {"max_cache_len": 256} if cache_class is StaticCache else {}
+    cache = cache_class(config=config, **size)
+    options = greedy(subject, past_key_values=cache, disable_compile=True)
     question = subject.processor.tokenizer("And why?", return_tensors="pt")["input_ids"]
     with MATA(**SETTING)(model) as applied:
-        first = model.generate(
-            **inputs, **greedy(subject, past_key_values=cache, disable_compile=True)
-        )
+        first = model.generate(**inputs, **options)
         ids = torch.cat([first.sequences, question], 1)
         given = ids if whole else ids[:, int(cache.get_seq_length()) :]
-        second = model.generate(
-            input_ids=given,
-            attention_mask=torch.ones_like(ids),
-            **greedy(subject, past_key_values=cache, disable_compile=True),
-        )
+        second = model.generate(input_ids=given, attention_mask=torch.ones_like(ids), **options)
     generated = second.sequences[:, given.shape[1] :]
     expected = _two_turns(subject, inputs, first.sequences, question, generated)
     assert_close(torch.stack(second.logits, 1), expected)
@@ -282,36 +268,28 @@ def _two_turns(
 def test_a_returned_cache_is_not_left_scaled(qwen2_audio: Subject) -> None:
     """Scaled keys are restored bit for bit when generate() returns or fails."""
     model, inputs = qwen2_audio.model, qwen2_audio.inputs(QUESTIONS)
-    cache = DynamicCache(config=model.config.get_text_config())
-    model.generate(**inputs, **greedy(qwen2_audio, past_key_values=cache, max_new_tokens=1))
-    untouched = [layer.keys.clone() for layer in cache.layers]
-
-    steered = DynamicCache(config=model.config.get_text_config())
-    with MATA(**SETTING)(model):
-        model.generate(**inputs, **greedy(qwen2_audio, past_key_values=steered))
-    width = inputs["input_ids"].shape[1]
-    for layer in range(3):  # layer 3 reads what layer 2 wrote at the last row
-        kept = slice(None, width - 1)
-        assert torch.equal(steered.layers[layer].keys[:, :, kept], untouched[layer][:, :, kept])
+    plain, steered, broken = (DynamicCache(config=model.config.get_text_config()) for _ in range(3))
 
     def stop(*_: Any) -> torch.Tensor:
         raise KeyboardInterrupt
 
-    broken = DynamicCache(config=model.config.get_text_config())
-    options = greedy(qwen2_audio, past_key_values=broken, stopping_criteria=[stop])
-    with pytest.raises(KeyboardInterrupt), MATA(**SETTING)(model):
-        model.generate(**inputs, **options)
-    for layer in range(3):
-        kept = slice(None, width - 1)
-        assert torch.equal(broken.layers[layer].keys[:, :, kept], untouched[layer][:, :, kept])
+    model.generate(**inputs, **greedy(qwen2_audio, past_key_values=plain, max_new_tokens=1))
+    with MATA(**SETTING)(model):
+        model.generate(**inputs, **greedy(qwen2_audio, past_key_values=steered))
+        options = greedy(qwen2_audio, past_key_values=broken, stopping_criteria=[stop])
+        with pytest.raises(KeyboardInterrupt):
+            model.generate(**inputs, **options)
+    kept = inputs["input_ids"].shape[1] - 1
+    for layer in range(3):  # layer 3 reads what layer 2 wrote at the last row
+        untouched = plain.layers[layer].keys[:, :, :kept]
+        for cache in (steered, broken):
+            assert torch.equal(cache.layers[layer].keys[:, :, :kept], untouched)
 
 
 def test_decoding_runs_on_stock_kernels(
     qwen2_audio: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With scaled keys, no row is rewritten after the prompt; without, one is in every step."""
-    from mata_audio.steering import layer as steered_layer
-
     calls: list[int] = []
     attend = steered_layer.attend_rows
 
@@ -353,12 +331,11 @@ def test_an_audio_token_in_the_answer_is_not_audio(omni_thinker: Subject) -> Non
     options = greedy(omni_thinker, suppress_tokens=[i for i, _ in forced if i < 266])
     with MATA(**SETTING)(omni_thinker.model):
         output = omni_thinker.model.generate(**inputs, **options)
-    width = inputs["input_ids"].shape[1]
-    assert (output.sequences[:, width:] == omni_thinker.audio_token_id).all()
+    generated = new_tokens(inputs, output)
+    assert (generated == omni_thinker.audio_token_id).all()
     # The same logits as in a hand-written step with that token.
     steps = torch.stack(output.logits, 1)
     with torch.no_grad(), MATA(**SETTING, formula="multiply", heads=range(4))(omni_thinker.model):
         cache = omni_thinker.model(**inputs, use_cache=True).past_key_values
-        token = output.sequences[:, width : width + 1]
-        logits = omni_thinker.model(input_ids=token, past_key_values=cache).logits
+        logits = omni_thinker.model(input_ids=generated[:, :1], past_key_values=cache).logits
     assert (logits[:, 0] - steps[:, 1]).abs().max() < TOLERANCE

@@ -10,7 +10,11 @@ import transformers
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from checks import using_backend
 from mata_audio import MATA
+from mata_audio.doctor.small_models.configs import DECODER, ENCODER, MELS
+from mata_audio.doctor.small_models.small_model import built
+from mata_audio.doctor.small_models.vocabulary import AUDIO
 
 LENGTH = 4096
 
@@ -32,38 +36,23 @@ class LargestTensor(TorchDispatchMode):
 @pytest.fixture(scope="module")
 def model() -> torch.nn.Module:
     """One head of four numbers, so that hidden states are far smaller than a score matrix."""
-    torch.manual_seed(0)
+    small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2}
     config = transformers.Qwen2AudioConfig(
-        audio_config=transformers.Qwen2AudioEncoderConfig(
-            num_mel_bins=4,
-            encoder_layers=1,
-            encoder_attention_heads=1,
-            encoder_ffn_dim=4,
-            d_model=4,
-            max_source_positions=2000,
-        ),
-        text_config=transformers.Qwen2Config(
-            vocab_size=64,
-            hidden_size=16,
-            intermediate_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            max_position_embeddings=LENGTH + 8,
-        ),
-        audio_token_index=1,
+        audio_config={**ENCODER, "max_source_positions": 2000},
+        text_config={"model_type": "qwen2", **DECODER, **small},
+        audio_token_index=AUDIO,
     )
-    return transformers.Qwen2AudioForConditionalGeneration(config).eval()
+    return built(transformers.Qwen2AudioForConditionalGeneration, config)
 
 
 @pytest.fixture(scope="module")
 def inputs() -> dict[str, torch.Tensor]:
     ids = torch.full((1, LENGTH), 7)
-    ids[:, 100:1100] = 1
+    ids[:, 100:1100] = AUDIO
     return {
         "input_ids": ids,
         "attention_mask": torch.ones_like(ids),
-        "input_features": torch.zeros(1, 4, 4000),
+        "input_features": torch.zeros(1, MELS, 4000),
         "feature_attention_mask": torch.ones(1, 4000, dtype=torch.long),
     }
 
@@ -85,34 +74,27 @@ def test_generation(model: Any, inputs: dict[str, torch.Tensor], formula: str) -
     assert steered.elements == unmodified.elements < LENGTH**2 / 16
 
 
-def test_many_active_rows(model: Any, inputs: dict[str, torch.Tensor]) -> None:
-    """Teacher-forced scoring of a long answer: rows x length scores, in chunks of bounded size."""
+@pytest.mark.parametrize(
+    ("rows", "prompt_length", "active"),
+    [("last", 1200, LENGTH - 1200 + 1), ("all", None, LENGTH)],
+    ids=["a-long-answer", "every-row-of-the-prompt"],
+)
+def test_many_active_rows(
+    model: Any, inputs: dict[str, torch.Tensor], rows: str, prompt_length: int | None, active: int
+) -> None:
+    """Also in teacher-forced scoring: rows x length scores, in chunks of bounded size."""
+    mata = MATA(layers=[0, 1], rows=rows)
     with (
         torch.no_grad(),
-        MATA(layers=[0, 1])(model, prompt_length=1200) as applied,
+        mata(model, prompt_length=prompt_length) as applied,
         LargestTensor() as steered,
     ):
         model(**inputs)
-    assert applied.receipt.active_rows == LENGTH - 1200 + 1
-    assert steered.elements <= 2**23 < 4 * LENGTH**2  # 4 heads
-
-
-def test_every_row_of_the_prompt(model: Any, inputs: dict[str, torch.Tensor]) -> None:
-    with (
-        torch.no_grad(),
-        MATA(layers=[0, 1], rows="all")(model) as applied,
-        LargestTensor() as steered,
-    ):
-        model(**inputs)
-    assert applied.receipt.active_rows == LENGTH
+    assert applied.receipt.active_rows == active
     assert steered.elements <= 2**23 < 4 * LENGTH**2  # 4 heads
 
 
 def test_the_measure_sees_a_score_matrix(model: Any, inputs: dict[str, torch.Tensor]) -> None:
-    model.set_attn_implementation("eager")
-    try:
-        with torch.no_grad(), LargestTensor() as eager:
-            model(**inputs)
-    finally:
-        model.set_attn_implementation("sdpa")
+    with using_backend(model, "eager"), torch.no_grad(), LargestTensor() as eager:
+        model(**inputs)
     assert eager.elements >= 4 * LENGTH**2

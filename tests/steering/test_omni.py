@@ -10,7 +10,7 @@ import torch
 import transformers
 
 import models
-from checks import QUESTIONS, SETTING, assert_generated_exactly, greedy
+from checks import QUESTIONS, SETTING, assert_generated_exactly, generate_exactly, greedy
 from mata_audio import MATA, AlreadyAttachedError
 from mata_audio.families import locate
 from subject import Subject
@@ -20,10 +20,7 @@ from traces import traces
 @pytest.fixture(scope="module")
 def omni() -> Any:
     """Thinker, talker and vocoder, with a made-up voice."""
-    model = models.seeded(transformers.Qwen2_5OmniForConditionalGeneration, models.omni_config())
-    tokenizer = models.tokenizer()
-    model.thinker.generation_config.pad_token_id = tokenizer.pad_token_id
-    model.thinker.generation_config.eos_token_id = tokenizer.eos_token_id
+    model = models.omni()
     random = torch.Generator().manual_seed(0)
     model.speaker_map = {
         "Chelsie": {
@@ -35,21 +32,24 @@ def omni() -> Any:
     return model
 
 
-def test_text_answers(omni: Any) -> None:
-    subject = Subject(omni.thinker, models.omni_processor(), locate(omni).audio_token_id)
-    inputs = subject.inputs(QUESTIONS)
-    options = {f"thinker_{name}": value for name, value in greedy(subject).items()}
+@pytest.fixture(scope="module")
+def thinker(omni: Any) -> Subject:
+    return Subject(omni.thinker, models.omni_processor(), locate(omni).audio_token_id)
+
+
+def test_text_answers(omni: Any, thinker: Subject) -> None:
+    inputs = thinker.inputs(QUESTIONS)
+    options = {f"thinker_{name}": value for name, value in greedy(thinker).items()}
     before = traces(omni)
     with MATA(**SETTING)(omni):
         output = omni.generate(**inputs, generation_mode="text", **options)
     assert traces(omni) == before
-    assert_generated_exactly(subject, inputs, output, **SETTING)
+    assert_generated_exactly(thinker, inputs, output, **SETTING)
 
 
-def test_spoken_answers(omni: Any) -> None:
+def test_spoken_answers(omni: Any, thinker: Subject) -> None:
     """The talker is unsteered and runs on the steered thinker's states."""
-    subject = Subject(omni.thinker, models.omni_processor(), locate(omni).audio_token_id)
-    inputs = subject.inputs(QUESTIONS[:1])
+    inputs = thinker.inputs(QUESTIONS[:1])
     options = {"thinker_max_new_tokens": 4, "talker_max_new_tokens": 6, "talker_do_sample": False}
     with MATA(**SETTING)(omni) as applied:
         talker = omni.talker.model.layers
@@ -79,10 +79,7 @@ def test_thinker_from_a_whole_checkpoint(omni: Any, tmp_path: Path) -> None:
 def test_device_map_auto(subject: Subject, tmp_path: Path) -> None:
     subject.model.save_pretrained(tmp_path)
     placed = type(subject.model).from_pretrained(tmp_path, device_map="auto").eval().cpu()
-    inputs = subject.inputs(QUESTIONS)
-    with MATA(**SETTING)(placed):
-        output = placed.generate(**inputs, **greedy(subject))
-    assert_generated_exactly(subject, inputs, output, **SETTING)
+    generate_exactly(subject, subject.inputs(QUESTIONS), SETTING, placed)
 
 
 def test_layers_on_disk(subject: Subject, tmp_path: Path) -> None:
@@ -106,7 +103,4 @@ def test_layers_on_disk(subject: Subject, tmp_path: Path) -> None:
     )
     first = placed.get_submodule(path).layers[0]
     assert next(first.parameters()).device.type == "meta"
-    inputs = subject.inputs(QUESTIONS)
-    with MATA(**SETTING)(placed):
-        output = placed.generate(**inputs, **greedy(subject))
-    assert_generated_exactly(subject, inputs, output, **SETTING)
+    generate_exactly(subject, subject.inputs(QUESTIONS), SETTING, placed)

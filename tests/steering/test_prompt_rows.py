@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from checks import QUESTIONS, assert_close, greedy, rows_in_pieces, using_backend
+from checks import (
+    QUESTIONS,
+    assert_close,
+    greedy,
+    new_tokens,
+    padded,
+    rows_in_pieces,
+    using_backend,
+)
 from mata_audio import MATA, SettingsError, SettingsTypeError
 from mata_audio.families import locate
 from mata_audio.models.one_prefill import prefill
@@ -50,12 +58,7 @@ def test_rows_whatever_the_padding_and_the_pieces(
     which: PromptRows, samples: list[list[bool]], left: bool, data: st.DataObject
 ) -> None:
     width = max(map(len, samples))
-    audio = torch.zeros(len(samples), width, dtype=torch.bool)
-    real = torch.zeros_like(audio)
-    for row, tokens in enumerate(samples):
-        start = width - len(tokens) if left else 0
-        real[row, start : start + len(tokens)] = True
-        audio[row, start : start + len(tokens)] = torch.tensor(tokens)
+    audio, real = padded(samples, left)
     prompt = Prompt.build(audio, real, prompt_rows=which)
 
     total = width + 2  # two generated tokens
@@ -67,19 +70,13 @@ def test_rows_whatever_the_padding_and_the_pieces(
             continue
         found = set(got[row, :width][real[row]].nonzero().flatten().tolist())
         if which.kind == "random":
-            alone = Prompt.build(
-                audio[row : row + 1][:, real[row]], _ones(tokens), prompt_rows=which
-            )
+            alone = Prompt.build(*padded([tokens], left), prompt_rows=which)
             assert found == set(alone.active[0].nonzero().flatten().tolist())
             assert len(found) == min(which.count, len(tokens))
         else:
             assert found == expected_rows(which, tokens)
         assert got[row, width:].all()
         assert not got[row, :width][~real[row]].any()
-
-
-def _ones(tokens: list[bool]) -> Tensor:
-    return torch.ones(1, len(tokens), dtype=torch.bool)
 
 
 def test_random_rows_are_spread_evenly_and_follow_the_seed() -> None:
@@ -121,16 +118,15 @@ def test_generation_is_exact(subject: Subject, rows: str, formula: str, backend:
         MATA(**setting, rows=rows, seed=4)(subject.model) as applied,
     ):
         output = subject.model.generate(**inputs, **greedy(subject))
-    width = inputs["input_ids"].shape[1]
     of_prompt = changed_rows(subject, inputs, read_rows(rows, 4))
-    generated = output.sequences[:, width:]
+    generated = new_tokens(inputs, output)
     expected, last = (
         subject.expected(inputs, Steering(**setting, rows=active), generated=generated)
         for active in (of_prompt, "last")
     )
     assert_close(torch.stack(output.logits, 1), expected)
     assert (expected - last)[:2].abs().amax((1, 2)).min() > 1e-3
-    decoded = 2 * (output.sequences.shape[1] - width - 1)  # the third sample has no audio
+    decoded = 2 * (generated.shape[1] - 1)  # the third sample has no audio
     assert applied.receipt.active_rows == int(of_prompt.sum()) + decoded
 
 
@@ -178,18 +174,12 @@ def test_negative_share_counts_what_a_row_can_see(subject: Subject) -> None:
     seen: list[Tensor] = []
     gains = torch.zeros(located.depth, 1, located.heads)
     gains[1] = 0.7
-    attachment = Attachment(
-        located,
-        gains,
-        "multiply",
-        observer=lambda shown: seen.append(shown.raw) if shown.layer == 1 else None,
-        prompt_rows=PromptRows("all"),
-    )
-    try:
-        with torch.no_grad():
-            subject.model(**inputs)
-    finally:
-        attachment.detach()
+    how: dict[str, Any] = {
+        "observer": lambda shown: seen.append(shown.raw) if shown.layer == 1 else None,
+        "prompt_rows": PromptRows("all"),
+    }
+    with torch.no_grad(), Attachment(located, gains, "multiply", **how) as attachment:
+        subject.model(**inputs)
     (raw,) = seen
     length = inputs["input_ids"].shape[1]
     audio = (inputs["input_ids"][0] == subject.audio_token_id)[None, :]
@@ -204,12 +194,11 @@ def test_a_cache_filled_unsteered_is_refused(subject: Subject) -> None:
     with torch.no_grad():
         cache = prefill(located.listener, inputs)
     gains = torch.ones(located.depth, 1, located.heads)
-    attachment = Attachment(located, gains, "multiply", prompt_rows=PromptRows("all"))
-    try:
-        with pytest.raises(SettingsError, match='rows="last"'):
-            attachment.adopt(cache, inputs["input_ids"])
-    finally:
-        attachment.detach()
+    with (
+        Attachment(located, gains, "multiply", prompt_rows=PromptRows("all")) as attachment,
+        pytest.raises(SettingsError, match='rows="last"'),
+    ):
+        attachment.adopt(cache, inputs["input_ids"])
 
 
 @pytest.mark.parametrize("rows", ["", "first", "last-0", "last-", "random", "random--1", "last 3"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,23 +17,18 @@ from mata_audio.tiny import MODEL_PATH, make_items
 HELD_OUT_SEED = 77
 
 
-def answer(model: Any, processor: Any, questions: list[str], audio: list[np.ndarray]) -> list[str]:
-    """Return greedy answers to one question about each clip."""
-    prompts = [
-        processor.apply_chat_template(
-            [{"role": "user", "content": [{"type": "text", "text": text}, {"type": "audio"}]}],
-            add_generation_prompt=True,
-            tokenize=False,
-        )
-        for text in questions
-    ]
-    inputs = processor(
-        text=prompts, audio=audio, sampling_rate=16_000, padding=True, return_tensors="pt"
-    )
-    with torch.inference_mode():
-        sequences = model.generate(**inputs)
-    new = sequences[:, inputs["input_ids"].shape[1] :]
-    return [text.strip() for text in processor.batch_decode(new, skip_special_tokens=True)]
+@pytest.fixture
+def answers(tiny_model: Any, tiny_processor: Any, asked: Any) -> Callable[..., list[str]]:
+    """From questions, and a clip for each, to greedy answers."""
+
+    def answer(questions: list[str], audio: list[np.ndarray]) -> list[str]:
+        inputs = asked(questions, audio)
+        with torch.inference_mode():
+            sequences = tiny_model.generate(**inputs)
+        new = sequences[:, inputs["input_ids"].shape[1] :]
+        return [text.strip() for text in tiny_processor.batch_decode(new, skip_special_tokens=True)]
+
+    return answer
 
 
 def test_folder_is_small_and_holds_no_pickle() -> None:
@@ -97,20 +93,20 @@ def test_template_keeps_content_order_and_many_clips(tiny_processor: Any) -> Non
 
 @pytest.mark.parametrize("seconds", [0.2, 1.0, 5.0])
 def test_any_length_and_unknown_words_are_answered(
-    tiny_model: Any, tiny_processor: Any, seconds: float
+    answers: Callable[..., list[str]], seconds: float
 ) -> None:
     audio = np.random.default_rng(0).normal(size=int(16_000 * seconds)).astype(np.float32) * 0.1
-    (text,) = answer(tiny_model, tiny_processor, ["Zebra, IS the pitch Rising?"], [audio])
+    (text,) = answers(["Zebra, IS the pitch Rising?"], [audio])
     assert text
 
 
-def test_hears_and_is_text_biased(tiny_model: Any, tiny_processor: Any) -> None:
+def test_hears_and_is_text_biased(answers: Callable[..., list[str]]) -> None:
     items = make_items("test", 324, seed=HELD_OUT_SEED)
     right: dict[str, list[bool]] = defaultdict(list)
     for start in range(0, len(items), 108):
         chunk = items[start : start + 108]
         audio = [item.waveform() for item in chunk]
-        given = answer(tiny_model, tiny_processor, [item.question for item in chunk], audio)
+        given = answers([item.question for item in chunk], audio)
         for item, text in zip(chunk, given, strict=True):
             right[item.condition].append(text == item.answer)
     accuracy = {condition: np.mean(values) for condition, values in right.items()}

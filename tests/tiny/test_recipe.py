@@ -14,30 +14,10 @@ pytestmark = pytest.mark.usefixtures("recipe")
 
 
 @pytest.fixture
-def processed(tiny_processor: Any) -> tuple[list[Any], Any]:
+def processed(asked: Any) -> tuple[list[Any], Any]:
     """36 items and the processor's inputs for them."""
     items = make_items("train", 36)
-    prompts = [
-        tiny_processor.apply_chat_template(
-            [
-                {
-                    "role": "user",
-                    "content": [{"type": "text", "text": item.question}, {"type": "audio"}],
-                }
-            ],
-            add_generation_prompt=True,
-            tokenize=False,
-        )
-        for item in items
-    ]
-    inputs = tiny_processor(
-        text=prompts,
-        audio=[item.waveform() for item in items],
-        sampling_rate=16_000,
-        padding=True,
-        return_tensors="pt",
-    )
-    return items, inputs
+    return items, asked([item.question for item in items], [item.waveform() for item in items])
 
 
 def test_features_equal_the_extractors(
