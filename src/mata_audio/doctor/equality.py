@@ -5,14 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mata_audio.doctor.check import Check
-from mata_audio.doctor.passes import (
-    agreeing,
-    continued,
-    read,
-    read_full_scores,
-    write,
-    written_logits,
-)
+from mata_audio.doctor.passes import agreeing, continued, read, write, written_logits
 from mata_audio.doctor.trial_setting import TrialSetting, at_last, largest
 
 REPORT = (
@@ -44,11 +37,8 @@ def reading(trial: TrialSetting, formula: str) -> Check:
     """Every row of a padded batch has the logits of the full scores."""
     patient, inputs = trial.patient, trial.patient.batch("right")
     real = inputs["attention_mask"].bool()
-    baseline = read(patient, inputs)
-    plain, _ = read_full_scores(patient, inputs, trial.layers, 0.0, formula)
-    wanted, _ = read_full_scores(patient, inputs, trial.layers, trial.alpha, formula)
-    with trial.mata(formula)(patient.model):
-        steered = read(patient, inputs)
+    wanted, plain = trial.full_scores(inputs, formula)
+    steered, baseline = trial.both(lambda: read(patient, inputs), formula)
     moved = (at_last(steered, inputs) - at_last(baseline, inputs)).abs().amax(1)
     return trial.judge(
         f"full scores, {formula}",
@@ -64,8 +54,7 @@ def scoring(trial: TrialSetting) -> Check:
     patient, inputs, answer = trial.patient, trial.patient.alone(), 3
     prompt = int(inputs["attention_mask"].sum()) - answer
     baseline = read(patient, inputs)
-    plain, _ = read_full_scores(patient, inputs, trial.layers, 0.0, "multiply", answer)
-    wanted, _ = read_full_scores(patient, inputs, trial.layers, trial.alpha, "multiply", answer)
+    wanted, plain = trial.full_scores(inputs, answer=answer)
     with trial.mata()(patient.model, prompt_length=prompt):
         steered = read(patient, inputs)
     return trial.judge(
@@ -80,15 +69,12 @@ def scoring(trial: TrialSetting) -> Check:
 def writing(trial: TrialSetting, formula: str) -> Check:
     """Each step of ``generate`` with a cache has the logits of the full scores."""
     patient, inputs = trial.patient, trial.patient.alone()
-    with trial.mata(formula)(patient.model):
-        steered = write(patient, inputs)
+    steered, baseline = trial.both(lambda: write(patient, inputs), formula)
     prompt = inputs["input_ids"].shape[1]
     answer = steered.sequences[:, prompt:]
     whole = continued(patient, inputs, answer)
     new, rows = answer.shape[1], slice(prompt - 1, -1)
-    wanted, _ = read_full_scores(patient, whole, trial.layers, trial.alpha, formula, new)
-    plain, _ = read_full_scores(patient, whole, trial.layers, 0.0, formula, new)
-    baseline = write(patient, inputs)
+    wanted, plain = trial.full_scores(whole, formula, new)
     same = agreeing(baseline.sequences[:, prompt:], answer)
     own = (written_logits(baseline) - plain[:, rows])[:, :same]
     return trial.judge(

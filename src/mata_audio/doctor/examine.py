@@ -39,9 +39,7 @@ def checks() -> dict[str, Callable[[TrialSetting], Check]]:
 
 
 def examine(
-    patient: Patient,
-    debug: bool = False,
-    progress: Callable[[str], object] = lambda name: None,
+    patient: Patient, debug: bool = False, progress: Callable[[str], object] = lambda name: None
 ) -> DoctorReport:
     """Run every check.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from contextlib import nullcontext
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from mata_audio.settings.mata import MATA
 ROUNDS, TOKENS = 5, 9
 
 
-class _Clock(StoppingCriteria):
+class Clock(StoppingCriteria):
     """Records the time of each new token; never stops."""
 
     def __init__(self, device: torch.device) -> None:
@@ -28,6 +29,7 @@ class _Clock(StoppingCriteria):
         self.times = [self.now()]
 
     def now(self) -> float:
+        """Return the time in seconds, once the device has finished its work."""
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         return time.perf_counter()
@@ -35,6 +37,11 @@ class _Clock(StoppingCriteria):
     def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
         self.times.append(self.now())
         return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
+
+    def prefill_and_decode(self) -> tuple[float, float]:
+        """Return the seconds until the first new token, and the median of the later ones'."""
+        steps = [after - before for before, after in pairwise(self.times)]
+        return steps[0], statistics.median(steps[1:])
 
 
 def overhead(trial: TrialSetting) -> Check:
@@ -59,7 +66,6 @@ def overhead(trial: TrialSetting) -> Check:
 
 def _seconds(patient: Patient) -> tuple[float, float]:
     """Return the seconds of prefill and of one decoded token."""
-    clock = _Clock(patient.device)
+    clock = Clock(patient.device)
     write(patient, patient.alone(), new_tokens=TOKENS, stopping_criteria=[clock])
-    steps = [after - before for before, after in zip(clock.times, clock.times[1:], strict=False)]
-    return steps[0], statistics.median(steps[1:])
+    return clock.prefill_and_decode()

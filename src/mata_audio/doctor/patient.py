@@ -90,7 +90,7 @@ def small_patient(
 
     It is asked about clips, or about images if it takes no audio.
     """
-    from mata_audio.doctor.small_models.small_model import PAD, TEXT, VOCABULARY
+    from mata_audio.doctor.small_models import vocabulary
 
     questions = small.questions
     model = small.model.to(device, dtype)
@@ -101,8 +101,8 @@ def small_patient(
         tokens=small.tokens[0],
         clips=tuple(len(question.clips) + len(question.images) for question in questions),
         make=lambda which, side: small.inputs([questions[i] for i in which], side),
-        never=tuple(i for i in range(VOCABULARY) if i not in TEXT),
-        pad=PAD,
+        never=tuple(i for i in range(vocabulary.SIZE) if i not in vocabulary.TEXT),
+        pad=vocabulary.PAD,
     )
 
 

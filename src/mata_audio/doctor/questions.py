@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 Picture = NDArray[np.uint8]
 
 _ABOUT_CLIPS = ("Which sound is this?", "Which of the two clips is longer?", "No clip here.")
-_ABOUT_PICTURES = (
-    "What is in this picture?",
-    "Which of the two is brighter?",
-    "No picture here.",
-)
+_ABOUT_PICTURES = ("What is in this picture?", "Which of the two is brighter?", "No picture here.")
 
 # What each prompt holds, as sets of prompts to try. The first set shows most, but some processors
 # take only one clip in each text, or no text without one.

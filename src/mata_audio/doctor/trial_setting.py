@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from mata_audio.doctor.check import Check, Outcome, Skipped
+from mata_audio.doctor.check import Check, Skipped
 from mata_audio.doctor.full_scores import CHANGES
 from mata_audio.doctor.passes import on_backend, read, read_full_scores
 from mata_audio.doctor.patient import Inputs, Patient
@@ -25,6 +27,8 @@ ALPHAS = (0.5, 2.0, 8.0)
 
 CLEAR = 5
 """An effect this many times the bound is clear enough; a larger alpha would add to the rounding."""
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,22 @@ class TrialSetting:
             tokens=self.patient.tokens,
             on_no_audio="ignore",
         )
+
+    def both(self, act: Callable[[], Result], formula: str = "multiply") -> tuple[Result, Result]:
+        """Return what ``act`` returns while the model is steered, and then unmodified."""
+        with self.mata(formula)(self.patient.model):
+            steered = act()
+        return steered, act()
+
+    def full_scores(
+        self, inputs: Inputs, formula: str = "multiply", answer: int = 0
+    ) -> tuple[Tensor, Tensor]:
+        """Return the logits of the full scores, and of the full scores with alpha 0."""
+        wanted, plain = (
+            read_full_scores(self.patient, inputs, self.layers, alpha, formula, answer)[0]
+            for alpha in (self.alpha, 0.0)
+        )
+        return wanted, plain
 
     def bound(self, own: float) -> float:
         """Return how far apart two ways to the same steered logits may be.
@@ -104,13 +124,10 @@ class TrialSetting:
                 f"differences ({bound:.1e}): agreement would prove nothing"
             )
         figure = f"difference {difference:.1e}, allowed {bound:.1e} (effect {effect:.1e})"
-        outcome: Outcome = "pass"
-        if not difference <= bound:
-            outcome = "fail"
-        elif not effect > bound:
-            outcome = "fail"
-            advice = "MATA changed nothing here, but the full scores did: please report this"
-        return Check(name, outcome, figure, advice if outcome == "fail" else "", difference)
+        if difference <= bound:
+            unchanged = "MATA changed nothing here, but the full scores did: please report this"
+            advice = "" if effect > bound else unchanged
+        return Check(name, "fail" if advice else "pass", figure, advice, difference)
 
 
 def choose_setting(patient: Patient) -> TrialSetting:

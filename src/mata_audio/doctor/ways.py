@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -9,15 +10,7 @@ from torch import Tensor
 from transformers.utils import is_flash_attn_2_available
 
 from mata_audio.doctor.check import Check, Skipped
-from mata_audio.doctor.passes import (
-    agreeing,
-    continued,
-    on_backend,
-    read,
-    read_full_scores,
-    write,
-    written_logits,
-)
+from mata_audio.doctor.passes import agreeing, continued, on_backend, read, write, written_logits
 from mata_audio.doctor.patient import Inputs
 from mata_audio.doctor.trial_setting import TrialSetting, at_last, largest
 
@@ -31,16 +24,10 @@ def backend(trial: TrialSetting, name: str) -> Check:
         _check_flash(trial)
     inputs = patient.batch("right")
 
-    def logits(steered: bool) -> Tensor:
-        if not steered:
-            return at_last(read(patient, inputs), inputs)
-        with trial.mata()(patient.model):
-            return at_last(read(patient, inputs), inputs)
-
     found: dict[str, Pair] = {}
     for one in ("sdpa", name):
         with on_backend(patient, one):
-            found[one] = logits(True), logits(False)
+            found[one] = trial.both(lambda: at_last(read(patient, inputs), inputs))
     (steered, baseline), (other, plain) = found["sdpa"], found[name]
     moved = (other - plain).abs().amax(1)
     return trial.judge(
@@ -61,23 +48,19 @@ def padding(trial: TrialSetting, side: str) -> Check:
     if bool(inputs["attention_mask"].all()):
         raise Skipped("all prompts are equally long, so nothing is padded")
 
-    def first(inputs: Inputs, steered: bool) -> Tensor:
+    def first(inputs: Inputs) -> Tensor:
         """Return each prompt's first logits after its last token, shape (batch, vocabulary).
 
         With padding on the left they come from generate(), which counts positions; in a plain pass
         some models count the padding too.
         """
-        if steered:
-            with trial.mata()(patient.model):
-                return first(inputs, False)
         if side == "left":
             return written_logits(write(patient, inputs, new_tokens=2))[:, 0]
         return at_last(read(patient, inputs), inputs)
 
-    together, plain = first(inputs, True), first(inputs, False)
     samples = range(len(patient.clips))
-    alone = torch.cat([first(patient.alone(i), True) for i in samples])
-    single = torch.cat([first(patient.alone(i), False) for i in samples])
+    together, plain = trial.both(lambda: first(inputs))
+    alone, single = trial.both(lambda: torch.cat([first(patient.alone(i)) for i in samples]))
     return trial.judge(
         f"batch padded on the {side}",
         largest(together - alone),
@@ -92,16 +75,13 @@ def cache(trial: TrialSetting) -> Check:
     patient, inputs = trial.patient, trial.patient.alone()
     prompt = inputs["input_ids"].shape[1]
 
-    def both(steered: bool) -> Pair:
-        if steered:
-            with trial.mata()(patient.model):
-                return both(False)
+    def pair() -> Pair:
         cached = write(patient, inputs)
         uncached = write(patient, inputs, use_cache=False)
         steps = agreeing(cached.sequences[:, prompt:], uncached.sequences[:, prompt:])
         return written_logits(cached)[:, :steps], written_logits(uncached)[:, :steps]
 
-    (cached, uncached), (plain, plain_uncached) = both(True), both(False)
+    (cached, uncached), (plain, plain_uncached) = trial.both(pair)
     return trial.judge(
         "cache and no cache",
         largest(cached - uncached),
@@ -117,46 +97,40 @@ def beams(trial: TrialSetting) -> Check:
     Token by token, not summed: in a sum, effects on different tokens could cancel.
     """
     patient, inputs = trial.patient, trial.patient.alone()
-    prompt = inputs["input_ids"].shape[1]
     scored = {"num_return_sequences": 3, "length_penalty": 0.0, "output_scores": True}
     options: dict[str, Any] = {"num_beams": 3, "config": scored}
 
-    def difference(steered: bool) -> tuple[float, float]:
-        alpha = trial.alpha if steered else 0.0
-        if steered:
-            with trial.mata()(patient.model):
-                output = write(patient, inputs, **options)
-        else:
-            output = write(patient, inputs, **options)
-        scores = patient.listener.compute_transition_scores(
-            output.sequences, output.scores, output.beam_indices
-        )
-        most, moved = 0.0, 0.0
-        for sequence, score in zip(output.sequences, scores, strict=True):
-            answer = sequence[None, prompt:]
-            whole = continued(patient, inputs, answer)
-            wanted, plain = (_likelihoods(trial, whole, answer, each) for each in (alpha, 0.0))
-            most = max(most, largest(score.to(wanted.device) - wanted))
-            moved = max(moved, largest(wanted - plain))
-        return most, moved
-
-    steered, effect = difference(True)
-    own, _ = difference(False)
+    outputs = trial.both(lambda: write(patient, inputs, **options))
+    steered, baseline = (list(_likelihoods(trial, inputs, output)) for output in outputs)
     return trial.judge(
         "beams",
-        steered,
-        own,
-        effect,
+        max(largest(own - wanted) for own, wanted, _ in steered),
+        max(largest(own - plain) for own, _, plain in baseline),
+        max(largest(wanted - plain) for _, wanted, plain in steered),
         "generate without beams (num_beams=1), and please report this",
     )
 
 
-def _likelihoods(trial: TrialSetting, whole: Inputs, answer: Tensor, alpha: float) -> Tensor:
-    """Return the log-likelihood of each token of an answer by the full scores, shape (new,)."""
-    new = answer.shape[1]
-    logits, _ = read_full_scores(trial.patient, whole, trial.layers, alpha, "multiply", new)
-    chances = logits[:, -new - 1 : -1].log_softmax(-1)
-    return chances.gather(2, answer[..., None].to(chances.device)).flatten()
+def _likelihoods(
+    trial: TrialSetting, inputs: Inputs, output: Any
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield the log-likelihoods of each beam's new tokens, each of shape (new,).
+
+    They are those that ``generate`` found, those by the full scores, and by them with alpha 0.
+    """
+    patient = trial.patient
+    answers = output.sequences[:, inputs["input_ids"].shape[1] :]
+    found = patient.listener.compute_transition_scores(
+        output.sequences, output.scores, output.beam_indices
+    )
+    for answer, own in zip(answers[:, None], found, strict=True):
+        new = answer.shape[1]
+        logits = trial.full_scores(continued(patient, inputs, answer), answer=new)
+        chances = (each[:, -new - 1 : -1].log_softmax(-1) for each in logits)
+        wanted, plain = (
+            each.gather(2, answer[..., None].to(each.device)).flatten() for each in chances
+        )
+        yield own.to(wanted.device), wanted, plain
 
 
 def _check_flash(trial: TrialSetting) -> None:

@@ -10,22 +10,11 @@ from typing import Any
 
 import transformers
 
-from mata_audio.doctor.small_models.configs import DECODER, HEADS, HIDDEN, MELS, SOUND_HIDDEN
+from mata_audio.doctor.small_models import vocabulary
+from mata_audio.doctor.small_models.configs import DECODER, HEAD_DIM, HIDDEN, LAYER, MELS
 from mata_audio.doctor.small_models.mel_features import mel_features
 from mata_audio.doctor.small_models.pixels import MERGED, PATCH, placed_patches
-from mata_audio.doctor.small_models.small_model import (
-    AUDIO,
-    AUDIO_END,
-    AUDIO_START,
-    IMAGE,
-    VIDEO,
-    VISION_END,
-    VISION_START,
-    VOCABULARY,
-    Pictures,
-    SmallModel,
-    built,
-)
+from mata_audio.doctor.small_models.small_model import Pictures, SmallModel, built
 
 WINDOW = 12
 """Keys that a sliding layer sees: fewer than a question has, so some audio is out of reach."""
@@ -35,17 +24,17 @@ _TEXT: dict[str, Any] = {
     "num_hidden_layers": 6,
     "layer_types": ["sliding_attention", "full_attention"] * 3,
     "num_kv_shared_layers": 2,
-    "head_dim": HIDDEN // HEADS,
+    "head_dim": HEAD_DIM,
     "sliding_window": WINDOW,
     "hidden_size_per_layer_input": 8,
-    "vocab_size_per_layer_input": VOCABULARY,
+    "vocab_size_per_layer_input": vocabulary.SIZE,
 }
 _MARKS = {
-    "audio_token_id": AUDIO,
-    "boa_token_id": AUDIO_START,
-    "image_token_id": IMAGE,
-    "boi_token_id": VISION_START,
-    "eoi_token_id": VISION_END,
+    "audio_token_id": vocabulary.AUDIO,
+    "boa_token_id": vocabulary.AUDIO_START,
+    "image_token_id": vocabulary.IMAGE,
+    "boi_token_id": vocabulary.VISION_START,
+    "eoi_token_id": vocabulary.VISION_END,
 }
 GEMMA3N_TOKENS = 12
 """Audio tokens of a clip of any length, up to two seconds."""
@@ -55,10 +44,10 @@ def gemma3n() -> SmallModel:
     """Gemma 3n: every clip has the same number of audio tokens."""
     config = transformers.Gemma3nConfig(
         audio_config={
-            "vocab_size": VOCABULARY - AUDIO,
-            "vocab_offset": AUDIO,
+            "vocab_size": vocabulary.SIZE - vocabulary.AUDIO,
+            "vocab_offset": vocabulary.AUDIO,
             "input_feat_size": MELS,
-            "hidden_size": SOUND_HIDDEN,
+            "hidden_size": LAYER["hidden_size"],
             "conf_attention_chunk_size": 4,
             "conf_attention_context_left": 5,
             "conf_num_attention_heads": 2,
@@ -68,20 +57,17 @@ def gemma3n() -> SmallModel:
         },
         text_config={**_TEXT, "altup_num_inputs": 2, "laurel_rank": 8},
         audio_soft_tokens_per_image=GEMMA3N_TOKENS,
-        eoa_token_id=AUDIO_END,
+        eoa_token_id=vocabulary.AUDIO_END,
         **_MARKS,
     )
     # The real vision encoder needs the package timm, and the config's constructor accepts no other,
     # so it is replaced afterwards. Sound never reaches it.
     vars(config)["vision_config"] = transformers.SiglipVisionConfig(
-        hidden_size=32,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
+        **LAYER,
         image_size=16,
         patch_size=16,
         vocab_size=4,
-        vocab_offset=AUDIO - 4,
+        vocab_offset=vocabulary.AUDIO - 4,
         rms_norm_eps=1e-6,
     )
     model = built(transformers.Gemma3nForConditionalGeneration, config)
@@ -99,7 +85,7 @@ def gemma4() -> SmallModel:
     """Gemma 4: four mel frames make one audio token."""
     config = transformers.Gemma4Config(
         audio_config={
-            "hidden_size": SOUND_HIDDEN,
+            "hidden_size": LAYER["hidden_size"],
             "num_hidden_layers": 1,
             "num_attention_heads": 2,
             "subsampling_conv_channels": [MELS, 4],
@@ -109,10 +95,7 @@ def gemma4() -> SmallModel:
             "output_proj_dims": HIDDEN,
         },
         vision_config={
-            "hidden_size": 32,
-            "intermediate_size": 32,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
+            **LAYER,
             "num_key_value_heads": 2,
             "head_dim": 16,
             "position_embedding_size": 16,
@@ -121,12 +104,12 @@ def gemma4() -> SmallModel:
         },
         text_config={
             **_TEXT,
-            "global_head_dim": 2 * HIDDEN // HEADS,
+            "global_head_dim": 2 * HEAD_DIM,
             "num_global_key_value_heads": 1,
             "attention_k_eq_v": True,
         },
-        eoa_token_index=AUDIO_END,
-        video_token_id=VIDEO,
+        eoa_token_index=vocabulary.AUDIO_END,
+        video_token_id=vocabulary.VIDEO,
         **_MARKS,
     )
     model = built(transformers.Gemma4ForConditionalGeneration, config)

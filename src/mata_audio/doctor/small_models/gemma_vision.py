@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import transformers
 
-from mata_audio.doctor.small_models.configs import DECODER, HEADS, HIDDEN
+from mata_audio.doctor.small_models import vocabulary
+from mata_audio.doctor.small_models.configs import DECODER, HEAD_DIM, LAYER
 from mata_audio.doctor.small_models.gemma import WINDOW
 from mata_audio.doctor.small_models.pixels import whole_images
-from mata_audio.doctor.small_models.small_model import (
-    IMAGE,
-    VISION_END,
-    VISION_START,
-    NoiseClip,
-    Pictures,
-    SmallModel,
-    built,
-)
+from mata_audio.doctor.small_models.small_model import NoiseClip, Pictures, SmallModel, built
 
 _TOKENS = 4
 
@@ -25,10 +18,7 @@ def gemma3() -> SmallModel:
     config = transformers.Gemma3Config(
         vision_config={
             "model_type": "siglip_vision_model",
-            "hidden_size": 32,
-            "intermediate_size": 32,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
+            **LAYER,
             "image_size": 16,
             "patch_size": 4,
             "vision_use_head": False,
@@ -36,14 +26,14 @@ def gemma3() -> SmallModel:
         text_config={
             **DECODER,
             "layer_types": ["sliding_attention", "full_attention"] * 2,
-            "head_dim": HIDDEN // HEADS,
-            "query_pre_attn_scalar": HIDDEN // HEADS,
+            "head_dim": HEAD_DIM,
+            "query_pre_attn_scalar": HEAD_DIM,
             "sliding_window": WINDOW,
         },
         mm_tokens_per_image=_TOKENS,
-        image_token_index=IMAGE,
-        boi_token_index=VISION_START,
-        eoi_token_index=VISION_END,
+        image_token_index=vocabulary.IMAGE,
+        boi_token_index=vocabulary.VISION_START,
+        eoi_token_index=vocabulary.VISION_END,
     )
     model = built(transformers.Gemma3ForConditionalGeneration, config)
     # Initialised to zero, so all images would look the same.

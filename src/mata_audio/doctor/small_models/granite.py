@@ -7,9 +7,11 @@ from typing import Any
 import torch
 import transformers
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from mata_audio.doctor.small_models.configs import DECODER, HEADS, HIDDEN
-from mata_audio.doctor.small_models.small_model import AUDIO, NoiseClip, SmallModel, built
+from mata_audio.doctor.small_models import vocabulary
+from mata_audio.doctor.small_models.configs import DECODER, HEAD_DIM, LAYER
+from mata_audio.doctor.small_models.small_model import NoiseClip, SmallModel, built
 
 _WINDOW, _TOKENS = 15, 3  # encoder frames of a window, and its audio tokens
 GRANITE_MELS = 80
@@ -51,19 +53,16 @@ def _rest(encoder_width: int) -> dict[str, Any]:
         "text_config": {
             "model_type": "granite",
             **DECODER,
-            "attention_multiplier": (HIDDEN // HEADS) ** -0.5,
+            "attention_multiplier": HEAD_DIM**-0.5,
         },
         "projector_config": {
             "model_type": "blip_2_qformer",
-            "hidden_size": 32,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "intermediate_size": 32,
+            **LAYER,
             "encoder_hidden_size": encoder_width,
             "hidden_dropout_prob": 0.0,
             "attention_probs_dropout_prob": 0.0,
         },
-        "audio_token_index": AUDIO,
+        "audio_token_index": vocabulary.AUDIO,
         "has_lora_adapter": False,
         "window_size": _WINDOW,
         "downsample_rate": _WINDOW // _TOKENS,
@@ -73,11 +72,8 @@ def _rest(encoder_width: int) -> dict[str, Any]:
 
 def _features(clips: list[NoiseClip]) -> dict[str, Tensor]:
     """Return frames, padded, and a mask of audio tokens."""
-    most = max(clip.tokens for clip in clips)
-    values = torch.zeros(len(clips), most // _TOKENS * _WINDOW, _ENCODER["input_dim"])
-    mask = torch.zeros(len(clips), most, dtype=torch.bool)
-    for i, clip in enumerate(clips):
-        frames = clip.tokens // _TOKENS * _WINDOW
-        values[i, :frames] = clip.noise(frames, values.shape[2])
-        mask[i, : clip.tokens] = True
-    return {"input_features": values, "input_features_mask": mask}
+    width = _ENCODER["input_dim"]
+    values = [clip.noise(clip.tokens // _TOKENS * _WINDOW, width) for clip in clips]
+    real = [torch.ones(clip.tokens, dtype=torch.bool) for clip in clips]
+    padded, mask = (pad_sequence(rows, batch_first=True) for rows in (values, real))
+    return {"input_features": padded, "input_features_mask": mask}

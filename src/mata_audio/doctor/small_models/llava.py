@@ -6,29 +6,26 @@ from typing import Any
 
 import transformers
 
-from mata_audio.doctor.small_models.configs import DECODER, HEADS, HIDDEN
+from mata_audio.doctor.small_models import vocabulary
+from mata_audio.doctor.small_models.configs import LAYER, LLAMA, QWEN2
 from mata_audio.doctor.small_models.pixels import whole_images, whole_videos
-from mata_audio.doctor.small_models.small_model import IMAGE, VIDEO, Pictures, SmallModel, built
+from mata_audio.doctor.small_models.small_model import Pictures, SmallModel, built
 
 _SIZE, _PATCH = 12, 4
 _EYE: dict[str, Any] = {
-    "hidden_size": 32,
-    "intermediate_size": 32,
+    **LAYER,
     "num_hidden_layers": 2,
-    "num_attention_heads": 2,
     "image_size": _SIZE,
     "patch_size": _PATCH,
 }
-_LLAMA = {"model_type": "llama", "head_dim": HIDDEN // HEADS, **DECODER}
-_QWEN2 = {"model_type": "qwen2", **DECODER}
 
 
 def llava() -> SmallModel:
     """LLaVA: every image has the same number of tokens, one per patch."""
     config = transformers.LlavaConfig(
         vision_config={"model_type": "clip_vision_model", **_EYE, "projection_dim": 32},
-        text_config=_LLAMA,
-        image_token_index=IMAGE,
+        text_config=LLAMA,
+        image_token_index=vocabulary.IMAGE,
     )
     model = built(transformers.LlavaForConditionalGeneration, config)
     tokens = (_SIZE // _PATCH) ** 2
@@ -40,9 +37,9 @@ def llava_onevision() -> SmallModel:
     """LLaVA-OneVision: the whole image, then its tiles, with a token at each line end."""
     config = transformers.LlavaOnevisionConfig(
         vision_config={"model_type": "siglip_vision_model", **_EYE, "vision_use_head": False},
-        text_config=_QWEN2,
-        image_token_index=IMAGE,
-        video_token_index=VIDEO,
+        text_config=QWEN2,
+        image_token_index=vocabulary.IMAGE,
+        video_token_index=vocabulary.VIDEO,
         image_grid_pinpoints=[[_SIZE, _SIZE]],
     )
     model = built(transformers.LlavaOnevisionForConditionalGeneration, config)
@@ -62,8 +59,8 @@ def internvl() -> SmallModel:
     """InternVL: four patches make one token; a video is given as images."""
     config = transformers.InternVLConfig(
         vision_config={**_EYE, "image_size": [16, 16], "patch_size": [_PATCH, _PATCH]},
-        text_config=_QWEN2,
-        image_token_id=IMAGE,
+        text_config=QWEN2,
+        image_token_id=vocabulary.IMAGE,
         image_seq_length=4,
     )
     model = built(transformers.InternVLForConditionalGeneration, config)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import transformers
 
-from mata_audio.doctor.small_models.configs import DECODER, HEADS, HIDDEN, MELS, SOUND_HIDDEN
+from mata_audio.doctor.small_models import vocabulary
+from mata_audio.doctor.small_models.configs import DECODER, HEAD_DIM, LAYER, MELS
 from mata_audio.doctor.small_models.mel_features import mel_features
-from mata_audio.doctor.small_models.small_model import AUDIO, IMAGE, VIDEO, SmallModel, built
+from mata_audio.doctor.small_models.small_model import SmallModel, built
 
 KINDS = ("linear_attention", "full_attention", "moe", "full_attention", "linear_attention", "mlp")
 """The kind of each decoder layer; linear attention is Mamba's."""
@@ -17,10 +18,7 @@ def nemotron_h_omni() -> SmallModel:
     text = {name: value for name, value in DECODER.items() if name != "num_hidden_layers"}
     config = transformers.NemotronH_Omni_Reasoning_V3_Config(
         audio_config={
-            "hidden_size": SOUND_HIDDEN,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "intermediate_size": 32,
+            **LAYER,
             "conv_kernel_size": 3,
             "subsampling_conv_channels": 4,
             "num_mel_bins": MELS,
@@ -31,7 +29,7 @@ def nemotron_h_omni() -> SmallModel:
             "model_type": "nemotron_h",
             **text,
             "layers_block_type": list(KINDS),
-            "head_dim": HIDDEN // HEADS,
+            "head_dim": HEAD_DIM,
             "use_mamba_kernels": False,
             "ssm_state_size": 8,
             "mamba_num_heads": 4,
@@ -53,9 +51,9 @@ def nemotron_h_omni() -> SmallModel:
         },
         vision_hidden_size=32,
         projector_hidden_size=32,
-        audio_token_id=AUDIO,
-        image_token_id=IMAGE,
-        video_token_id=VIDEO,
+        audio_token_id=vocabulary.AUDIO,
+        image_token_id=vocabulary.IMAGE,
+        video_token_id=vocabulary.VIDEO,
     )
     model = built(transformers.NemotronH_Omni_Reasoning_V3, config)
     features = mel_features(lambda n: 8 * n - 1, time_first=True)

@@ -6,16 +6,10 @@ import torch
 import transformers
 from torch import Tensor
 
-from mata_audio.doctor.small_models.configs import DECODER, MELS, SOUND_HIDDEN
+from mata_audio.doctor.small_models import vocabulary
+from mata_audio.doctor.small_models.configs import DECODER, LAYER, MELS, SOUND_HIDDEN
 from mata_audio.doctor.small_models.mel_features import mel_features
-from mata_audio.doctor.small_models.small_model import (
-    AUDIO,
-    IMAGE,
-    NoiseClip,
-    Pictures,
-    SmallModel,
-    built,
-)
+from mata_audio.doctor.small_models.small_model import NoiseClip, Pictures, SmallModel, built
 
 _mels = mel_features(
     lambda n: 8 * n,
@@ -42,17 +36,15 @@ def phi4_multimodal() -> SmallModel:
             "depthwise_separable_out_channel": SOUND_HIDDEN,
             "input_size": MELS,
             "nemo_conv_channels": 4,
-            "audio_token_id": AUDIO,
+            "audio_token_id": vocabulary.AUDIO,
             "feature_layer": -1,
         },
         vision_config={
-            "hidden_size": 32,
-            "intermediate_size": 32,
+            **LAYER,
             "num_hidden_layers": 2,
-            "num_attention_heads": 2,
             "image_size": _SIDE,
             "crop_size": _SIDE,
-            "image_token_id": IMAGE,
+            "image_token_id": vocabulary.IMAGE,
         },
     )
     model = built(transformers.Phi4MultimodalForCausalLM, config)
@@ -66,9 +58,7 @@ def _features(clips: list[NoiseClip]) -> dict[str, Tensor]:
 
 def _pixels(clips: list[NoiseClip]) -> dict[str, Tensor]:
     return {
-        "image_pixel_values": torch.stack(
-            [0.05 * clip.noise(2, 3, _SIDE, _SIDE) for clip in clips]
-        ),
+        "image_pixel_values": 0.05 * torch.stack([c.noise(2, 3, _SIDE, _SIDE) for c in clips]),
         "image_sizes": torch.tensor([[_SIDE, _SIDE]] * len(clips)),
         "image_attention_mask": torch.ones(len(clips), 2, 2, 2),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from mata_audio.doctor.small_models.small_model import Features, NoiseClip
 from mata_audio.families.versions import gemma4_lists_frames
@@ -70,15 +71,13 @@ def placed_patches(kind: str) -> Features:
     pixels = "pixel_values" if kind == "image" else "pixel_values_videos"
 
     def features(clips: list[NoiseClip]) -> dict[str, Tensor]:
-        most = max(clip.tokens for clip in clips)
-        values = torch.zeros(len(clips), MERGED**2 * most, 3 * PATCH**2)
-        places = torch.full((len(clips), MERGED**2 * most, 2), -1)
-        for i, clip in enumerate(clips):
-            count = MERGED**2 * clip.tokens
-            values[i, :count] = clip.noise(count, values.shape[2])
-            across, down = MERGED * clip.tokens, MERGED
-            rows, columns = torch.arange(down), torch.arange(across)
-            places[i, :count] = torch.cartesian_prod(rows, columns).flip(1)
+        noise = [clip.noise(MERGED**2 * clip.tokens, 3 * PATCH**2) for clip in clips]
+        values = pad_sequence(noise, batch_first=True)
+        grids = [
+            torch.cartesian_prod(torch.arange(MERGED), torch.arange(MERGED * clip.tokens)).flip(1)
+            for clip in clips
+        ]
+        places = pad_sequence(grids, batch_first=True, padding_value=-1)
         if kind == "image":
             return {pixels: values, "image_position_ids": places}
         if not gemma4_lists_frames():

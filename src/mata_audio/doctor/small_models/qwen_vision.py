@@ -6,16 +6,13 @@ from typing import Any
 
 import transformers
 
-from mata_audio.doctor.small_models.configs import DECODER, HEADS, HIDDEN, ROPE, VISION_MARKS
+from mata_audio.doctor.small_models.configs import DECODER, HEAD_DIM, QWEN_EYE, ROPE, VISION_MARKS
 from mata_audio.doctor.small_models.pixels import FRAMES, MERGED, PATCH, patches
 from mata_audio.doctor.small_models.small_model import Pictures, SmallModel, built
 
 _VISION = {
+    **QWEN_EYE,
     "depth": 2,
-    "hidden_size": 32,
-    "num_heads": 2,
-    "intermediate_size": 32,
-    "out_hidden_size": HIDDEN,
     "patch_size": PATCH,
     "spatial_merge_size": MERGED,
     "temporal_patch_size": FRAMES,
@@ -37,7 +34,7 @@ def qwen3_vl() -> SmallModel:
     """Qwen3-VL: query and key norms; image features are added to the first layers' output too."""
     config = transformers.Qwen3VLConfig(
         vision_config={**_VISION, "deepstack_visual_indexes": [0], "num_position_embeddings": 16},
-        text_config={**DECODER, "head_dim": HIDDEN // HEADS, "rope_parameters": ROPE},
+        text_config={**DECODER, "head_dim": HEAD_DIM, "rope_parameters": ROPE},
         **VISION_MARKS,
     )
     model = built(transformers.Qwen3VLForConditionalGeneration, config)

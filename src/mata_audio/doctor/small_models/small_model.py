@@ -8,12 +8,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
-# The vocabulary of every small model: text, then special tokens.
-PAD, EOS, BOS = 0, 1, 2
-TEXT = range(5, 96)
-AUDIO, AUDIO_START, AUDIO_END, IMAGE, VIDEO, VISION_START, VISION_END = range(100, 107)
-VOCABULARY = 128
+from mata_audio.doctor.small_models import vocabulary
 
 
 class Sample(NamedTuple):
@@ -24,6 +21,10 @@ class Sample(NamedTuple):
     seed: int = 0
     images: Sequence[int] = ()
     videos: Sequence[int] = ()
+
+
+# The field of a sample that holds each kind of token.
+_FIELDS = {"audio": "clips", "image": "images", "video": "videos"}
 
 
 class NoiseClip(NamedTuple):
@@ -42,7 +43,7 @@ Features = Callable[[list[NoiseClip]], dict[str, Any]]
 
 
 class Pictures(NamedTuple):
-    """How to give images or videos to a small model.
+    """How to give images or videos (or clips) to a small model.
 
     Args:
         features: makes the model's arguments.
@@ -74,7 +75,7 @@ class SmallModel:
     model: nn.Module
     features: Features | None
     clip_tokens: tuple[int, int] = (5, 8)
-    audio_token_id: int = AUDIO
+    audio_token_id: int = vocabulary.AUDIO
     images: Pictures | None = None
     videos: Pictures | None = None
     types: str = ""
@@ -90,61 +91,53 @@ class SmallModel:
     @property
     def tokens(self) -> tuple[str, ...]:
         """What prompts can be about: audio, images, videos."""
-        kinds = {"audio": self.features, "image": self.images, "video": self.videos}
-        return tuple(name for name, known in kinds.items() if known is not None)
+        return tuple(self._kinds)
 
     def questions_about(self, tokens: str) -> list[Sample]:
         """Return prompts like :attr:`questions`, about clips, images or videos."""
-        if tokens == "audio":
-            field, (few, many) = "clips", self.clip_tokens
-        else:
-            pictures = self.images if tokens == "image" else self.videos
-            assert pictures is not None
-            field, (few, many) = f"{tokens}s", pictures.tokens
-        one, two = {field: [many]}, {field: [few, many]}
+        few, many = self._kinds[tokens].tokens
+        one, two = {_FIELDS[tokens]: [many]}, {_FIELDS[tokens]: [few, many]}
         return [Sample(6, seed=1, **one), Sample(11, seed=2, **two), Sample(8, seed=3)]
 
     def inputs(self, samples: Sequence[Sample], side: str = "left") -> dict[str, Any]:
         """Return the model's arguments for one batch, padded on ``side``."""
         rows = [self._ids(sample) for sample in samples]
-        width = max(len(row) for row in rows)
-        ids = torch.full((len(rows), width), PAD)
-        mask = torch.zeros(len(rows), width, dtype=torch.long)
-        for i, row in enumerate(rows):
-            part = slice(width - len(row), width) if side == "left" else slice(len(row))
-            ids[i, part], mask[i, part] = row, 1
+        ids = pad_sequence(rows, batch_first=True, padding_value=vocabulary.PAD, padding_side=side)
+        mask = pad_sequence(
+            [torch.ones_like(row) for row in rows], batch_first=True, padding_side=side
+        )
         inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
         if self.types:
-            inputs[self.types] = (ids == IMAGE).long() + 2 * (ids == VIDEO).long()
-        for field, features in self._features:
+            images, videos = ids == vocabulary.IMAGE, ids == vocabulary.VIDEO
+            inputs[self.types] = images.long() + 2 * videos.long()
+        for name, kind in self._kinds.items():
             clips = [
                 NoiseClip(tokens, 100 * sample.seed + i)
                 for sample in samples
-                for i, tokens in enumerate(getattr(sample, field))
+                for i, tokens in enumerate(getattr(sample, _FIELDS[name]))
             ]
             if clips:
-                inputs |= features(clips)
+                inputs |= kind.features(clips)
         return inputs
 
     @property
-    def _features(self) -> list[tuple[str, Features]]:
-        known = [
-            ("clips", self.features),
-            ("images", self.images and self.images.features),
-            ("videos", self.videos and self.videos.features),
-        ]
-        return [(field, features) for field, features in known if features is not None]
+    def _kinds(self) -> dict[str, Pictures]:
+        """What the model takes: audio, images, videos."""
+        clips = self.features and Pictures(self.features, self.clip_tokens)
+        kinds = {"audio": clips, "image": self.images, "video": self.videos}
+        return {name: kind for name, kind in kinds.items() if kind is not None}
 
     def _ids(self, sample: Sample) -> Tensor:
         """Return the ids: text, each clip and picture between its marks, text."""
         random = torch.Generator().manual_seed(sample.seed)
-        text = torch.randint(TEXT.start, TEXT.stop, (sample.text,), generator=random)
+        low, high = vocabulary.TEXT.start, vocabulary.TEXT.stop
+        text = torch.randint(low, high, (sample.text,), generator=random)
         parts = [
             torch.tensor([start, *[token] * tokens, end])
             for start, token, end, all_tokens in (
-                (AUDIO_START, self.audio_token_id, AUDIO_END, sample.clips),
-                (VISION_START, IMAGE, VISION_END, sample.images),
-                (VISION_START, VIDEO, VISION_END, sample.videos),
+                (vocabulary.AUDIO_START, self.audio_token_id, vocabulary.AUDIO_END, sample.clips),
+                (vocabulary.VISION_START, vocabulary.IMAGE, vocabulary.VISION_END, sample.images),
+                (vocabulary.VISION_START, vocabulary.VIDEO, vocabulary.VISION_END, sample.videos),
             )
             for tokens in all_tokens
         ]
@@ -156,3 +149,12 @@ def built(model_class: Any, config: Any) -> Any:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return model_class(config).eval()
+
+
+def hearing(
+    model_class: Any, audio_config: dict[str, Any], text_config: dict[str, Any], **more: Any
+) -> Any:
+    """Build a random model of an encoder and a decoder; ``more`` is the rest of its config."""
+    parts = {"audio_config": audio_config, "text_config": text_config}
+    config = model_class.config_class(**parts, audio_token_id=vocabulary.AUDIO, **more)
+    return built(model_class, config)
