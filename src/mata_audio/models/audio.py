@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,10 +56,7 @@ class Decoded:
 
 
 def load_audio(
-    path: str | Path,
-    sampling_rate: int,
-    shortest: float = 0.0,
-    longest: float | None = None,
+    path: str | Path, sampling_rate: int, shortest: float = 0.0, longest: float | None = None
 ) -> NDArray[np.float32]:
     """Decode an audio file, average its channels and resample it.
 
@@ -174,10 +170,8 @@ def _decode(stream: soundfile.SoundFile, path: str, longest: float | None) -> ND
         raise AudioError(f"{path} is damaged: it is shorter than its header says; copy it again")
     parts: list[NDArray[np.float32]] = []
     decoded = 0
-    for block in _blocks(stream):
-        with np.errstate(
-            invalid="ignore", over="ignore"
-        ):  # values that are not finite are refused below
+    while len(block := stream.read(_BLOCK, dtype="float32", always_2d=True)):
+        with np.errstate(invalid="ignore", over="ignore"):  # infinity and NaN are refused below
             parts.append(block.mean(axis=1, dtype=np.float32))
         decoded += len(block)
         _check_duration(path, decoded / rate, longest)
@@ -200,14 +194,6 @@ def _decode(stream: soundfile.SoundFile, path: str, longest: float | None) -> ND
 def _reason(error: Exception) -> str:
     text = getattr(error, "error_string", str(error)).strip().rstrip(".")
     return next((plain for phrase, plain in _REASONS.items() if phrase in text), text)
-
-
-def _blocks(stream: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
-    while True:
-        block = stream.read(_BLOCK, dtype="float32", always_2d=True)
-        if len(block) == 0:
-            return
-        yield block
 
 
 def _check_duration(path: str, seconds: float, longest: float | None) -> None:

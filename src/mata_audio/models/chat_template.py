@@ -55,10 +55,7 @@ class Chat:
             messages = self.messages(question, shown, write)
             try:
                 text: str = processor.apply_chat_template(
-                    messages,
-                    chat_template=template,
-                    add_generation_prompt=True,
-                    tokenize=False,
+                    messages, chat_template=template, add_generation_prompt=True, tokenize=False
                 )
             except Exception as error:
                 wrong = wrong or f": {reason(error)}"

@@ -12,9 +12,9 @@ import transformers
 from torch import nn
 from transformers import AutoConfig, PreTrainedConfig
 
-from mata_audio.errors import MataError, ModelLoadError, SettingsError, UnsupportedModelError
+from mata_audio.errors import ModelLoadError, SettingsError, UnsupportedModelError
 from mata_audio.families import Family, family_named
-from mata_audio.models.load_errors import reason
+from mata_audio.models.load_errors import explained
 from mata_audio.tiny import MODEL_PATH, TINY
 
 
@@ -59,16 +59,12 @@ def find_model(
     local = Path(source).is_dir()
     options = {"trust_remote_code": trust_remote_code, "local_files_only": local}
     name = TINY if local and MODEL_PATH.is_dir() and MODEL_PATH.samefile(source) else str(model_id)
-    try:
+    with explained(f"cannot read the configuration of {name}"):
         data, _ = PreTrainedConfig.get_config_dict(source, local_files_only=local)
         family = _family(data, name, seeing)
         model_class = getattr(transformers, family.loader)
         config_class = getattr(model_class, "config_class", None) or AutoConfig
         config = config_class.from_pretrained(source, **options)
-    except MataError:
-        raise
-    except Exception as error:
-        raise ModelLoadError(f"cannot read the configuration of {name}: {reason(error)}") from error
     return Found(name, source, family, config, options)
 
 
@@ -79,19 +75,16 @@ def skeleton(found: Found, attn_implementation: str | None = None) -> nn.Module:
         SettingsError: the attention backend does not exist, or cannot be used on this machine.
         ModelLoadError: no model can be built from the configuration.
     """
-    chosen = {} if attn_implementation is None else {"attn_implementation": attn_implementation}
+    chosen: dict[str, str] = {}
+    failing = explained(f"no model can be built from the configuration of {found.name}")
+    if attn_implementation is not None:
+        chosen = {"attn_implementation": attn_implementation}
+        failing = explained(
+            f"attention backend {attn_implementation!r} cannot be used", SettingsError
+        )
     build = getattr(found.model_class, "from_config", None) or found.model_class._from_config
-    try:
-        with torch.device("meta"):
-            return build(found.config, **chosen)
-    except Exception as error:
-        if chosen:
-            raise SettingsError(
-                f"attention backend {attn_implementation!r} cannot be used: {reason(error)}"
-            ) from error
-        raise ModelLoadError(
-            f"no model can be built from the configuration of {found.name}: {reason(error)}"
-        ) from error
+    with failing, torch.device("meta"):
+        return build(found.config, **chosen)
 
 
 def _check_source(source: str) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from mata_audio.errors import MataError, ModelLoadError
 
 _NOT_HERE = "there is no such folder here, it is not in the local cache"
 
@@ -87,6 +90,20 @@ def cannot_write(processor: Any, prompts: str) -> str:
     if is_mistral_common_available():
         return "has no tekken.json, which mistral-common needs to write its prompts"
     return "needs mistral-common to write its prompts: pip install -U 'mistral-common[audio]'"
+
+
+@contextmanager
+def explained(what: str, kind: type[MataError] = ModelLoadError) -> Iterator[None]:
+    """Turn errors inside a ``with`` block into a ``kind`` that says what failed, and why.
+
+    This package's own errors say so already and stay as they are.
+    """
+    try:
+        yield
+    except MataError:
+        raise
+    except Exception as error:
+        raise kind(f"{what}: {reason(error)}") from error
 
 
 def reason(error: BaseException) -> str:

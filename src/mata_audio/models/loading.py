@@ -15,7 +15,7 @@ from transformers.processing_utils import ProcessorMixin
 from mata_audio.errors import MissingAdapterWarning, ModelLoadError, SettingsError
 from mata_audio.families import Family, follow
 from mata_audio.models.finding import Found, find_model, skeleton
-from mata_audio.models.load_errors import cannot_write, missing_processor_files, reason
+from mata_audio.models.load_errors import cannot_write, explained, missing_processor_files, reason
 from mata_audio.models.sound_adapter import check_peft, enable_adapter
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -82,12 +82,8 @@ def load_processor(found: Found) -> Any:
             "processor of the model from which this one was made: "
             f"AutoProcessor.from_pretrained(BASE).save_pretrained({str(found.folder)!r})"
         )
-    try:
+    with explained(f"cannot load the processor of {found.name}"):
         processor = AutoProcessor.from_pretrained(found.source, **found.options)
-    except Exception as error:
-        raise ModelLoadError(
-            f"cannot load the processor of {found.name}: {reason(error)}"
-        ) from error
     kind = "audio" if "audio" in found.family.tokens else "image"
     image_processor = getattr(processor, "image_processor", None)
     part = sound_extractor(processor) if kind == "audio" else image_processor
@@ -130,7 +126,7 @@ def load_weights(
         raise SettingsError(f"dtype must be one of {', '.join(DTYPES)}; got {dtype!r}")
     check_peft(found.config, found.name)
     skeleton(found, attn_implementation)  # refuses a wrong backend before any weights are read
-    try:
+    with explained(f"cannot load the weights of {found.name}"):
         model, info = found.model_class.from_pretrained(
             found.source,
             dtype=dtype,
@@ -143,8 +139,6 @@ def load_weights(
         if not missing:
             _make_ready(found, model)
             return model.to(target).eval()
-    except Exception as error:
-        raise ModelLoadError(f"cannot load the weights of {found.name}: {reason(error)}") from error
     raise ModelLoadError(
         f"the weights of {found.name} are incomplete: {len(missing)} tensors are missing, "
         f"the first is {missing[0]}; download or copy them again"

@@ -52,6 +52,10 @@ class Generated:
 _BY_TOKEN = ("input_ids", "attention_mask", "position_ids", "token_type_ids", "mm_token_type_ids")
 
 
+# Entries of a generation config that only sampling uses.
+_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff")
+
+
 def greedy(model: Any, tokenizer: Any, max_new_tokens: int) -> GenerationConfig:
     """Return a greedy copy of the model's generation config, without what only sampling uses.
 
@@ -64,13 +68,7 @@ def greedy(model: Any, tokenizer: Any, max_new_tokens: int) -> GenerationConfig:
         num_return_sequences=1,
         max_new_tokens=max_new_tokens,
         max_length=None,
-        temperature=None,
-        top_k=None,
-        top_p=None,
-        min_p=None,
-        typical_p=None,
-        epsilon_cutoff=None,
-        eta_cutoff=None,
+        **dict.fromkeys(_SAMPLING),
     )
     if config.eos_token_id is None:
         config.eos_token_id = tokenizer.eos_token_id

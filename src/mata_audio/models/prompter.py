@@ -16,12 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mata_audio.errors import ModelLoadError, SettingsError
+from mata_audio.errors import SettingsError
 from mata_audio.families import Hearing, PromptStyle, follow
 from mata_audio.models.audio import load_audio
 from mata_audio.models.chat_template import Chat
 from mata_audio.models.finding import Found
-from mata_audio.models.load_errors import reason
+from mata_audio.models.load_errors import explained
 from mata_audio.models.loading import Loaded, load_processor, sound_extractor
 from mata_audio.tiny import TINY
 
@@ -216,12 +216,8 @@ class MistralPrompter(Prompter):
         messages = self._chat.messages(
             question, audio, lambda words: [{"type": "text", "text": words}]
         )
-        try:
+        with explained(f"mistral-common does not write this prompt of {self.name}"):
             return writer.apply_chat_template(messages)
-        except Exception as error:
-            raise ModelLoadError(
-                f"mistral-common does not write this prompt of {self.name}: {reason(error)}"
-            ) from error
 
     def _as_url(self, clip: Clip) -> str:
         """Return a clip as the data URL of a WAV file with the same float32 samples.

@@ -28,10 +28,7 @@ PAPER_ALPHA = 0.1
 MAX_ALPHA = 1000
 """Above this, all other tokens vanish in half precision: a typo, not a setting."""
 
-_CHOICES = {
-    "formula": tuple(FORMULAS),
-    "on_no_audio": ("raise", "ignore"),
-}
+_CHOICES = {"formula": tuple(FORMULAS), "on_no_audio": ("raise", "ignore")}
 
 
 @dataclass(frozen=True)
@@ -162,14 +159,12 @@ class MATA:
         from mata_audio.steering.gain_tensor import gains_on
 
         located = locate(model)
-        gains = gains_on(self, located)
-        prompt_rows = read_rows(self.rows, self.seed)
         return Attachment(
             located,
-            gains,
+            gains_on(self, located),
             self.formula,
             prompt_length,
-            prompt_rows=prompt_rows,
+            prompt_rows=read_rows(self.rows, self.seed),
             audio_mask=audio_mask,
             tokens=self.tokens,
         )

@@ -42,10 +42,7 @@ class NamedSetting:
     @property
     def fields(self) -> dict[str, Any] | None:
         """The fields of ``mata`` as JSON data; None for the baseline."""
-        fields: dict[str, Any] | None = None
-        if self.mata is not None:
-            fields = json.loads(json.dumps(asdict(self.mata)))
-        return fields
+        return None if self.mata is None else json.loads(json.dumps(asdict(self.mata)))
 
 
 def with_baseline(

@@ -34,13 +34,7 @@ PUBLISHED = (
         PAPER,
         "the paper's figures: MMAU v05.15.25 test-mini 71.1 to 73.6 %, MMAR 56.6 to 61.2 %",
     ),
-    Published(
-        "KE-Team/Ke-Omni-R",
-        0.1,
-        "10-20",
-        PAPER,
-        "the paper's figures: MMAR 64.1 to 66.8 %",
-    ),
+    Published("KE-Team/Ke-Omni-R", 0.1, "10-20", PAPER, "the paper's figures: MMAR 64.1 to 66.8 %"),
     Published(
         "Qwen/Qwen2-Audio-7B-Instruct",
         0.1,
