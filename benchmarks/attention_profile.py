@@ -8,7 +8,6 @@ each round is to that round's plain prefill.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +15,9 @@ from typing import Any
 
 import torch
 
-from interleaved import measure_rounds, median_ratio, peak, reset_peak, seconds
+from interleaved import measure_rounds, peak, print_costs, reset_peak, seconds
 from mata_audio import MATA
 from mata_audio.families import locate
-from mata_audio.profiling.gathering import BatchMasses, Speaking
 from mata_audio.profiling.kinds import Vocabulary, token_kinds
 from mata_audio.profiling.prompt_reader import PromptBatch, PromptReader, generation
 from mata_audio.settings.named import NamedSetting, with_baseline
@@ -46,17 +44,7 @@ def main() -> None:
     model, inputs = model_and_prompt(args)
     print(heading(args, inputs))
     costs = measure(model, inputs, args.rounds)
-    print(f"{'':26}{'prefill':>12}{'':>9}{'peak memory':>14}")
-    plain_times = [cost.seconds for cost in costs["plain"]]
-    plain_peaks = [cost.memory for cost in costs["plain"]]
-    for name, runs in costs.items():
-        times, peaks = [cost.seconds for cost in runs], [cost.memory for cost in runs]
-        print(
-            f"{name:26}{statistics.median(times) * 1e3:>9.1f} ms"
-            f"{median_ratio(times, plain_times):>8.3f}x"
-            f"{statistics.median(peaks) / 2**20:>10.1f} MiB"
-            f"{median_ratio(peaks, plain_peaks):>8.3f}x"
-        )
+    print_costs(costs, {"seconds": "prefill", "memory": "peak memory"})
 
 
 def measure(
@@ -66,16 +54,14 @@ def measure(
     located = locate(model)
     prompts = PromptBatch(located, inputs)
     kinds = token_kinds(prompts.ids, prompts.mask, Vocabulary(audio=AUDIO_TOKEN))
-    config, ends = generation(located, None, new_tokens=0)
+    how = generation(located, None, new_tokens=0)
+    config, _ = how
     baseline, steered = with_baseline(MATA(alpha=0.1))
 
     def profiled(*settings: NamedSetting) -> None:
-        reader = PromptReader(located, prompts, config, len(settings))
+        reader = PromptReader(located, prompts, how, len(settings))
         for setting in settings:
-            speaking = Speaking(prompts.width, ends)
-            masses = BatchMasses(kinds, located.depth, speaking)
-            reader.read(setting, masses, speaking)
-            masses.result()
+            reader.masses(setting, kinds)
 
     @torch.inference_mode()
     def plain() -> None:

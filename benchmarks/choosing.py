@@ -51,8 +51,8 @@ class MethodResult:
     accuracy: float
     paired: Paired | None
     regret: float
-    correlation: float | None
-    cost: float | None
+    correlation: float | None = None
+    cost: float | None = None
 
 
 def arguments() -> argparse.Namespace:
@@ -160,12 +160,12 @@ def _line(
     accuracy = results.overall.accuracy
     if mata is None:
         value = accuracy["baseline"].value
-        return MethodResult(model, name, "none helps", value, None, most, None, None)
+        return MethodResult(model, name, "none helps", value, None, most)
     paired = results.overall.paired[setting]
     described = next(own.description for own in results.settings if own.name == setting)
     regret = most - paired.difference
     value = accuracy[setting].value
-    return MethodResult(model, name, described, value, paired, regret, None, None)
+    return MethodResult(model, name, described, value, paired, regret)
 
 
 def table(lines: list[MethodResult]) -> str:
@@ -177,15 +177,10 @@ def table(lines: list[MethodResult]) -> str:
     ]
     for line in lines:
         paired = line.paired
-        effect = (
-            ("0.0", "0 / 0", "1")
-            if paired is None
-            else (
-                points(paired.difference),
-                f"{paired.gained} / {paired.lost}",
-                p_value(paired.p),
-            )
-        )
+        effect = ("0.0", "0 / 0", "1")
+        if paired is not None:
+            counts = f"{paired.gained} / {paired.lost}"
+            effect = (points(paired.difference), counts, p_value(paired.p))
         correlation = "" if line.correlation is None else f"{line.correlation:.2f}"
         cost = "" if line.cost is None else f"{line.cost:.1f}"
         cells = [line.model, line.name, line.setting, f"{100 * line.accuracy:.1f}", *effect]

@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -34,6 +34,26 @@ def measure_rounds(
 def median_ratio(runs: Sequence[float], base: Sequence[float]) -> float:
     """Median over the rounds of each run divided by the same round's ``base``."""
     return statistics.median(run / one for run, one in zip(runs, base, strict=True))
+
+
+def print_costs(costs: Mapping[str, Sequence[Any]], titles: Mapping[str, str]) -> None:
+    """Print each variant's median costs, and the median ratios to those of the first variant.
+
+    Args:
+        costs: from :func:`measure_rounds`: objects with bytes as ``memory``, all else in seconds.
+        titles: the attributes to print, each with the title of its column.
+    """
+    width = max(map(len, costs)) + 3
+    print(" " * width + "".join(f"{title:>20}" for title in titles.values()))
+    first = next(iter(costs.values()))
+    for name, runs in costs.items():
+        line = f"{name:{width}}"
+        for field in titles:
+            own, base = ([getattr(cost, field) for cost in each] for each in (runs, first))
+            scale, unit = (2**-20, "MiB") if field == "memory" else (1e3, "ms")
+            value = statistics.median(own) * scale
+            line += f"{value:>9.1f} {unit:<3} {median_ratio(own, base):>5.3f}x"
+        print(line)
 
 
 def now() -> float:

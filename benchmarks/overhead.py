@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import statistics
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -17,12 +16,12 @@ from functools import partial
 from typing import Any
 
 import torch
-import transformers
 from torch import Tensor
 from transformers import AttentionInterface
 
-from interleaved import measure_rounds, median_ratio, now, peak, reset_peak
+from interleaved import measure_rounds, peak, print_costs, reset_peak
 from mata_audio import MATA
+from mata_audio.doctor.overhead import Clock
 from mata_audio.families import locate
 from mata_audio.notation.layers import scaled_paper_layers
 from random_model import AUDIO_TOKEN, heading, model_and_prompt, options
@@ -61,17 +60,6 @@ def eager_patch(model: torch.nn.Module, alpha: float, audio: Tensor) -> Iterator
             module.config = original
 
 
-class Clock(transformers.StoppingCriteria):
-    """Notes the time after each token; never stops."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = [now()]
-
-    def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
-        self.times.append(now())
-        return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
-
-
 @dataclass(frozen=True)
 class GenerationCost:
     """Cost of one generation: seconds of prefill, seconds per decoded token, peak bytes."""
@@ -84,7 +72,7 @@ class GenerationCost:
 def generation_cost(model: Any, inputs: dict[str, Tensor], new_tokens: int) -> GenerationCost:
     """Generate greedily once and measure it."""
     reset_peak()
-    clock = Clock()
+    clock = Clock(model.device)
     model.generate(
         **inputs,
         do_sample=False,
@@ -92,8 +80,7 @@ def generation_cost(model: Any, inputs: dict[str, Tensor], new_tokens: int) -> G
         min_new_tokens=new_tokens,
         stopping_criteria=[clock],
     )
-    steps = [after - before for before, after in zip(clock.times, clock.times[1:], strict=False)]
-    return GenerationCost(steps[0], statistics.median(steps[1:]), peak())
+    return GenerationCost(*clock.prefill_and_decode(), peak())
 
 
 def main() -> None:
@@ -121,16 +108,7 @@ def main() -> None:
     costs = measure_rounds(
         {name: partial(measured, steered) for name, steered in variants.items()}, args.rounds
     )
-    print(f"{'':16}{'prefill':>20}{'decode, a token':>20}{'peak memory':>20}")
-    units = (("prefill", 1e3, "ms"), ("decode", 1e3, "ms"), ("memory", 2**-20, "MiB"))
-    for name, runs in costs.items():
-        line = f"{name:16}"
-        for field, scale, unit in units:
-            own = [getattr(cost, field) for cost in runs]
-            base = [getattr(cost, field) for cost in costs["unmodified"]]
-            value = statistics.median(own) * scale
-            line += f"{value:>9.1f} {unit:<3} {median_ratio(own, base):>5.3f}x"
-        print(line)
+    print_costs(costs, {"prefill": "prefill", "decode": "decode, a token", "memory": "peak memory"})
 
 
 if __name__ == "__main__":

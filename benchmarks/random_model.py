@@ -9,6 +9,8 @@ import torch
 import transformers
 from torch import Tensor
 
+from mata_audio.doctor.small_models.configs import ENCODER
+
 AUDIO_TOKEN, TEXT_BEFORE, TEXT_AFTER = 1, 20, 60
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -45,14 +47,7 @@ def _build(audio_tokens: int, layers: int, width: int) -> Any:
     """A random Qwen2-Audio with a decoder of the given size and a very small encoder."""
     torch.manual_seed(0)
     config = transformers.Qwen2AudioConfig(
-        audio_config=transformers.Qwen2AudioEncoderConfig(
-            num_mel_bins=16,
-            encoder_layers=1,
-            encoder_attention_heads=2,
-            encoder_ffn_dim=32,
-            d_model=32,
-            max_source_positions=2 * audio_tokens,
-        ),
+        audio_config={**ENCODER, "max_source_positions": 2 * audio_tokens},
         text_config=transformers.Qwen2Config(
             vocab_size=1000,
             hidden_size=width,
