@@ -15,8 +15,7 @@ from unittest.mock import Mock
 import pytest
 from data_files import PUBLISHED, published
 
-from mata_audio.cli.commands import score
-from mata_audio.cli.parser import Parser
+from mata_audio.cli.main import build_parser
 from mata_audio.errors import ScoringError, SettingsError
 from mata_audio.evaluation.scoring import exact_text, instructions
 from mata_audio.evaluation.scoring.letters import AIR_BENCH, MMSU
@@ -60,9 +59,7 @@ def read(name: str, path: Path) -> Predictions:
 
 
 def run_score(*words: str | Path) -> int:
-    parser = Parser(prog="mata", description="")
-    score.add_parser(parser.add_subparsers())
-    args = parser.parse_args(["score", *map(str, words)])
+    args = build_parser().parse_args(["score", *map(str, words)])
     code: int = args.run(args)
     return code
 

@@ -11,10 +11,12 @@ from mata_audio.cli.progress import note
 
 
 def prepare_libraries(args: argparse.Namespace) -> None:
-    """Quieten the libraries, and set the number of threads, as a command needs.
+    """Quieten the libraries, and set the number of threads, for a command with a model.
 
     Call it inside ``warnings.catch_warnings``, before the command imports Transformers.
     """
+    if not hasattr(args, "model"):
+        return
     quiet_libraries(getattr(args, "debug", False))
     if runs_small_models(args):
         use_one_thread()

@@ -34,6 +34,9 @@ COMMANDS = (
 )
 """Modules of :mod:`mata_audio.cli.commands`, in the order of ``mata --help``."""
 
+NAMES = {"evaluate": "eval", "attention_profile": "profile"}
+"""Commands that differ from the names of their modules, which Python itself uses."""
+
 EXAMPLES = """\
 examples:
   mata demo --items 200
@@ -58,8 +61,16 @@ def build_parser() -> Parser:
     about = f"mata-audio {version('mata-audio')}"
     parser.add_argument("--version", action="version", version=about)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in COMMANDS:
-        import_module(f"mata_audio.cli.commands.{name}").add_parser(commands)
+    for module in COMMANDS:
+        command = import_module(f"mata_audio.cli.commands.{module}")
+        own = commands.add_parser(
+            NAMES.get(module, module),
+            help=command.HELP,
+            description=command.DESCRIPTION,
+            epilog=command.EXAMPLES,
+        )
+        command.add_options(own)
+        own.set_defaults(run=command.run)
     return parser
 
 
@@ -76,8 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = getattr(args, "debug", False)
     try:
         with warnings.catch_warnings():
-            if getattr(args, "loads_model", False):
-                prepare_libraries(args)
+            prepare_libraries(args)
             code: int = args.run(args)
             sys.stdout.flush()
         return code

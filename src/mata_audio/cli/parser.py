@@ -1,4 +1,4 @@
-"""An argument parser with one-line errors, and the option that all commands share."""
+"""An argument parser with one-line errors, the option that all commands share, and numbers."""
 
 from __future__ import annotations
 
@@ -27,3 +27,11 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with code 2 after one line on stderr."""
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def add_number(
+    group: argparse._ActionsContainer, name: str, text: str, default: int | None = None, **more: Any
+) -> None:
+    """Add an option with a whole number. ``text`` is its help, to which its default is added."""
+    shown = text if default is None else f"{text} (default: {default})"
+    group.add_argument(name, type=int, default=default, metavar="N", help=shown, **more)

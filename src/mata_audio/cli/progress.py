@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.running.runner import Progress
@@ -21,56 +21,20 @@ def note(text: str) -> None:
     print(f"mata: {text}", file=sys.stderr, flush=True)
 
 
-class StageProgress:
-    """Counts the items of one stage, with rate and time left.
-
-    On a terminal this is a bar; in a log file, a line at every tenth of the items.
-
-    Args:
-        stage: what is being done, for people.
-        total: number of items.
-
-    Example:
-        >>> with StageProgress("reading", 2) as progress:  # doctest: +SKIP
-        ...     progress.advance(1)
-    """
-
-    def __init__(self, stage: str, total: int) -> None:
-        self._stage, self._total, self._done = stage, total, 0
-        self._start = time.monotonic()
-        self._bar: Any = None
-
-    def __enter__(self) -> Self:
-        if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=self._total, desc=self._stage, file=sys.stderr)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def advance(self, items: int) -> None:
-        """Count ``items`` more as done."""
-        before, self._done = self._done, self._done + items
-        if self._bar is not None:
-            self._bar.update(items)
-        elif before * STEPS // self._total < self._done * STEPS // self._total:
-            rate = self._done / max(time.monotonic() - self._start, 1e-6)
-            left = (self._total - self._done) / rate
-            note(f"{self._stage}: {_position(self._done, self._total)}  {_speed(rate, left)}")
-
-
 class RunProgress:
     """Shows how far a run is, with rate, time left and running accuracies.
 
     On a terminal one line is overwritten; in a log file there is a new line every 30 seconds, at
     every tenth of the items, and at the end.
+
+    Attributes:
+        latest: what was given to :meth:`show` last.
     """
 
     def __init__(self) -> None:
+        self.latest: Progress | None = None
         self._terminal = sys.stderr.isatty()
+        self._title = ""
         self._shown = 0.0
         self._tenth = -1
 
@@ -81,8 +45,13 @@ class RunProgress:
         if self._terminal and self._shown:
             print(file=sys.stderr, flush=True)
 
-    def show(self, progress: Progress) -> None:
-        """Show ``progress`` if it is time to."""
+    def show(self, progress: Progress, title: str = "") -> None:
+        """Show ``progress`` if it is time to; a new title ends the line and heads the next."""
+        self.latest = progress
+        if title != self._title:
+            self.__exit__()
+            self._title, self._shown, self._tenth = title, 0.0, -1
+            note(f"{title}: {progress.total:,} items")
         now = time.monotonic()
         finished = progress.done == progress.total
         tenth = STEPS * progress.done // progress.total
@@ -96,7 +65,7 @@ class RunProgress:
 
 def line(progress: Progress) -> str:
     """Return the state of a run in one line."""
-    parts = [_position(progress.done, progress.total)]
+    parts = [f"{progress.done:,} of {progress.total:,} ({progress.done / progress.total:.0%})"]
     left = progress.seconds_left
     if left is not None:
         parts.append(_speed(progress.rate, left))
@@ -115,10 +84,6 @@ def _shown(accuracy: dict[str, float]) -> list[str]:
     return (
         names if len(names) <= MOST_SHOWN else [names[0], max(names[1:], key=accuracy.__getitem__)]
     )
-
-
-def _position(done: int, total: int) -> str:
-    return f"{done:,} of {total:,} ({done / total:.0%})"
 
 
 def _speed(rate: float, seconds_left: float) -> str:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from mata_audio.cli.options.model import add_loading_options, add_model, loading_options
 from mata_audio.cli.options.setting import add_setting_options, setting_from
+from mata_audio.cli.parser import add_number
 from mata_audio.cli.progress import note
 from mata_audio.errors import SettingsError
 
-EXAMPLE = """\
+HELP = "ask a model about audio files"
+
+DESCRIPTION = """\
+Ask a question about one or more audio files (WAV, FLAC, OGG or MP3, any sampling rate and number of
+channels) and show the answers without and with MATA side by side. Decoding is greedy.
+"""
+
+EXAMPLES = """\
 examples:
   mata ask tiny "Which sound is this?" --audio clip.wav
   mata ask Qwen/Qwen2-Audio-7B-Instruct "What happens here?" --audio a.wav --alpha 0.1
@@ -18,16 +25,8 @@ examples:
 """
 
 
-def add_parser(commands: Any) -> None:
-    """Register the command."""
-    parser = commands.add_parser(
-        "ask",
-        help="ask a model about audio files",
-        description="Ask a question about one or more audio files (WAV, FLAC, OGG or MP3, any "
-        "sampling rate and number of channels) and show the answers without and with MATA side by "
-        "side. Decoding is greedy.",
-        epilog=EXAMPLE,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     add_model(parser)
     parser.add_argument("question", metavar="QUESTION", help="the question, in quotes")
     parser.add_argument(
@@ -38,16 +37,9 @@ def add_parser(commands: Any) -> None:
         help="an audio file; repeat for several, in order",
     )
     parser.add_argument("--no-compare", action="store_true", help="answer only with MATA")
-    parser.add_argument(
-        "--max-new-tokens",
-        type=int,
-        default=256,
-        metavar="N",
-        help="longest answer, in tokens (default: 256)",
-    )
+    add_number(parser, "--max-new-tokens", "longest answer, in tokens", 256)
     add_setting_options(parser)
     add_loading_options(parser)
-    parser.set_defaults(run=run, loads_model=True)
 
 
 def run(args: argparse.Namespace) -> int:

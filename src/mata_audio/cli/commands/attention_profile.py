@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mata_audio.cli.options.model import add_loading_options, add_model, loading_options
-from mata_audio.cli.options.run import add_batch_size, add_task_options
+from mata_audio.cli.options.model import add_loading_options, add_model
+from mata_audio.cli.options.run import add_batch_size, add_task_options, given_options
 from mata_audio.cli.options.setting import add_settings_options, settings_from
-from mata_audio.cli.progress import StageProgress, note
+from mata_audio.cli.parser import add_number
+from mata_audio.cli.progress import RunProgress, note
 from mata_audio.errors import RunError, SettingsError
 
 if TYPE_CHECKING:
@@ -24,7 +25,15 @@ if TYPE_CHECKING:
 ITEMS = 50
 BATCH = 8
 
-EXAMPLE = """\
+HELP = "show where the last prompt token looks, by layer"
+
+DESCRIPTION = """\
+Read the first items of a benchmark without and with MATA, and show for each layer how the last
+prompt token divides its attention between audio, instruction, system prompt, special tokens and the
+first token (sink). Nothing is answered or scored.
+"""
+
+EXAMPLES = """\
 examples:
   mata profile tiny --task tiny
   mata profile tiny --task tiny --pictures runs/tiny/pictures
@@ -33,32 +42,12 @@ examples:
 """
 
 
-def add_parser(commands: Any) -> None:
-    """Register the command."""
-    parser = commands.add_parser(
-        "profile",
-        help="show where the last prompt token looks, by layer",
-        description="Read the first items of a benchmark without and with MATA, and show for each "
-        "layer how the last prompt token divides its attention between audio, instruction, system "
-        "prompt, special tokens and the first token (sink). Nothing is answered or scored.",
-        epilog=EXAMPLE,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     add_model(parser)
     add_task_options(parser)
-    parser.add_argument(
-        "--items",
-        type=int,
-        default=ITEMS,
-        metavar="N",
-        help=f"only the first N items of the split (default: {ITEMS})",
-    )
-    parser.add_argument(
-        "--new-tokens",
-        type=int,
-        default=0,
-        metavar="N",
-        help="profile N generated tokens too (default: 0)",
-    )
+    add_number(parser, "--items", "only the first N items of the split", ITEMS, dest="limit")
+    add_number(parser, "--new-tokens", "profile N generated tokens too", 0)
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write the figures of every head as JSON"
     )
@@ -75,7 +64,6 @@ def add_parser(commands: Any) -> None:
     add_batch_size(parser, default=BATCH)
     add_settings_options(parser)
     add_loading_options(parser)
-    parser.set_defaults(run=run, loads_model=True)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -91,9 +79,7 @@ def run(args: argparse.Namespace) -> int:
     from mata_audio.profiling import profile
     from mata_audio.profiling.table import text
 
-    options = Options(
-        split=args.split, limit=args.items, batch_size=args.batch_size, **loading_options(args)
-    )
+    options = Options(**given_options(args))
     plan = make_plan(args.model, args.task, args.data, settings_from(args), options)
     chosen = _item(plan, args.listen)
     note(f"loading {plan.model.name}")
@@ -136,8 +122,8 @@ def _check(args: argparse.Namespace) -> None:
     """
     if args.json is not None and not args.json.absolute().parent.is_dir():
         raise SettingsError(f"--json: there is no folder {args.json.absolute().parent}")
-    if args.items < 1:
-        raise SettingsError(f"--items must be 1 or more; got {args.items}")
+    if args.limit < 1:
+        raise SettingsError(f"--items must be 1 or more; got {args.limit}")
     if args.new_tokens < 0:
         raise SettingsError(f"--new-tokens must be 0 or more; got {args.new_tokens}")
     if args.pictures is None:
@@ -167,15 +153,18 @@ def _item(plan: Plan, id: str | None) -> Item | None:
 def _batches(plan: Plan, loaded: Loaded, failed: dict[str, str]) -> Iterator[dict[str, Tensor]]:
     """Yield model inputs; add to ``failed``, by id, why an item cannot be read."""
     from mata_audio.evaluation.running.batches import prepared_batches, stacked
+    from mata_audio.evaluation.running.runner import Progress
 
     def leave_out(item: FailedItem) -> None:
         note(f"warning: {item.item.id} is left out: {item.error}")
         failed[item.item.id] = item.error
 
     size = int(plan.options.batch_size)
-    with StageProgress("profiling", len(plan.items)) as progress:
+    state = Progress(len(plan.items))
+    with RunProgress() as progress:
         for batch in prepared_batches(plan, loaded, plan.items, lambda: size, leave_out):
             yield stacked(batch, loaded.model)
-            progress.advance(len(batch))
+            state.done += len(batch)
+            progress.show(state, "profiling")
     if len(failed) == len(plan.items):
         raise RunError(f"not one of the items could be read; the first: {failed[plan.items[0].id]}")

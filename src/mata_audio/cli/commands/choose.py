@@ -13,6 +13,7 @@ from mata_audio.cli.options.run import (
     alphas_from,
     options_from,
 )
+from mata_audio.cli.parser import add_number
 from mata_audio.cli.progress import RunProgress, note
 from mata_audio.errors import SettingsError
 
@@ -21,7 +22,15 @@ if TYPE_CHECKING:
 
 BAR = 30
 
-EXAMPLE = """\
+HELP = "choose layers and alpha for a model by measurement"
+
+DESCRIPTION = """\
+Measure, on one part of the items, in which layers the model reads audio, or where more attention to
+audio makes right answers likelier. From that, choose layers, heads or a gain for each head; then
+choose alpha, and report on the rest of the items.
+"""
+
+EXAMPLES = """\
 examples:
   mata choose --model tiny --task tiny --split tune --limit 240 --out runs/knockout
   mata choose --model Qwen/Qwen2.5-Omni-7B --task mmau --data MMAU --method gradient \\
@@ -33,16 +42,8 @@ no such file, and the command says so. To resume a stopped command, run it again
 """
 
 
-def add_parser(commands: Any) -> None:
-    """Register the command."""
-    parser = commands.add_parser(
-        "choose",
-        help="choose layers and alpha for a model by measurement",
-        description="Measure, on one part of the items, in which layers the model reads audio, or "
-        "where more attention to audio makes right answers likelier. From that, choose layers, "
-        "heads or a gain for each head; then choose alpha, and report on the rest of the items.",
-        epilog=EXAMPLE,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     add_benchmark_options(parser)
     group = parser.add_argument_group("choosing")
     group.add_argument(
@@ -51,7 +52,7 @@ def add_parser(commands: Any) -> None:
         help="knockout or profile, which need no right answers; gradient, gradient-heads, tune or "
         "search (default: knockout)",
     )
-    group.add_argument("--items", type=int, metavar="N", help="the same as --limit")
+    add_number(group, "--items", "the same as --limit", dest="limit")
     group.add_argument(
         "--alphas",
         metavar="LIST",
@@ -59,7 +60,6 @@ def add_parser(commands: Any) -> None:
     )
     add_choosing_options(group)
     add_run_options(parser)
-    parser.set_defaults(run=run, loads_model=True)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,8 +75,6 @@ def run(args: argparse.Namespace) -> int:
 
     if args.method not in METHODS:
         raise SettingsError(f"--method must be one of {', '.join(METHODS)}; got {args.method!r}")
-    if args.items is not None:
-        args.limit = args.items
     alphas = None if args.alphas is None else alphas_from(args.alphas)
     plan = make_plan(args.model, args.task, args.data, (), options_from(args))
     note(f"{args.method}: {METHODS[args.method].summary}")

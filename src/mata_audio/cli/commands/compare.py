@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.results.compare import Comparison
     from mata_audio.evaluation.results.results import Results
 
-EXAMPLE = """\
+HELP = "compare two runs on the same items"
+
+DESCRIPTION = """\
+Pair two runs item by item: gained, lost, exact McNemar p, bootstrap interval. Runs on different
+items or data are refused. Without :SETTING, every setting that both runs have is compared with
+itself.
+"""
+
+EXAMPLES = """\
 examples:
   mata compare runs/a runs/b
   mata compare runs/a:baseline runs/b:MATA
 """
 
 
-def add_parser(commands: Any) -> None:
-    """Register the command."""
-    parser = commands.add_parser(
-        "compare",
-        help="compare two runs on the same items",
-        description="Pair two runs item by item: gained, lost, exact McNemar p, bootstrap "
-        "interval. Runs on different items or data are refused. Without :SETTING, every setting "
-        "that both runs have is compared with itself.",
-        epilog=EXAMPLE,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     parser.add_argument("first", metavar="RUN[:SETTING]", help="folder of a finished run")
     parser.add_argument(
         "second", metavar="RUN[:SETTING]", help="another; differences are second minus first"
     )
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import tempfile
 import textwrap
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +32,15 @@ PROFILED = 50
 """Items that the attention pictures are averaged over."""
 WIDTH = 100
 
-EXAMPLE = """\
+HELP = "try MATA on the embedded model, without a network"
+
+DESCRIPTION = """\
+Run the small model that comes with this package over its held-out questions about sound, music and
+speech, without and with MATA, and compare. Pictures and an HTML page are written too. No network is
+used.
+"""
+
+EXAMPLES = """\
 examples:
   mata demo
   mata demo --items 200 --json demo.json
@@ -54,24 +61,8 @@ Next
   mata ask Qwen/Qwen2-Audio-7B-Instruct "What do you hear?" --audio YOUR.wav"""
 
 
-@dataclass(frozen=True)
-class Written:
-    """The files for people: the page, and a picture, or why there is none."""
-
-    page: Path
-    picture: str
-
-
-def add_parser(commands: Any) -> None:
-    """Register the command."""
-    parser = commands.add_parser(
-        "demo",
-        help="try MATA on the embedded model, without a network",
-        description="Run the small model that comes with this package over its held-out questions "
-        "about sound, music and speech, without and with MATA, and compare. "
-        "Pictures and an HTML page are written too. No network is used.",
-        epilog=EXAMPLE,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     parser.add_argument(
         "--items", type=int, default=ITEMS, metavar="N", help=f"questions (default: all {ITEMS:,})"
     )
@@ -87,7 +78,7 @@ def add_parser(commands: Any) -> None:
         "--keep", type=Path, metavar="FOLDER", help="keep the clips in this new or empty folder"
     )
     add_setting_options(parser)
-    parser.set_defaults(run=run, model=TINY, loads_model=True)
+    parser.set_defaults(model=TINY)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -104,7 +95,6 @@ def run(args: argparse.Namespace) -> int:
     from mata_audio.cli.progress import RunProgress
     from mata_audio.evaluation.running.evaluate import run_plan
     from mata_audio.evaluation.running.plan import Options, make_plan
-    from mata_audio.evaluation.running.runner import Progress
     from mata_audio.models.loading import load
     from mata_audio.storage.atomic_file import write_atomically
     from mata_audio.storage.run_folder import RunFolder
@@ -115,21 +105,18 @@ def run(args: argparse.Namespace) -> int:
     plan = make_plan(loaded, TINY, None, NamedSetting(NAME, setting.mata), options)
     if args.keep is not None:
         _keep(plan.items, args.keep)
-    receipts: dict[str, Receipt] = {}
     with tempfile.TemporaryDirectory(prefix="mata-demo-") as folder, RunProgress() as shown:
-
-        def show(progress: Progress) -> None:
-            receipts.update(progress.receipts)
-            shown.show(progress)
-
-        results = run_plan(plan, RunFolder(folder), show)
+        results = run_plan(plan, RunFolder(folder), shown.show)
+    assert shown.latest is not None
+    receipt = shown.latest.receipts[NAME]
     example = _example(results)
     seconds = time.monotonic() - start
-    written = _write(args.out, plan, loaded, results, example)
+    page = args.out / "report.html"
+    picture = _write(page, plan, loaded, results, example)
     if args.json is not None:
-        data = _as_data(setting, results, receipts[NAME], example, seconds)
+        data = _as_data(setting, results, receipt, example, seconds)
         write_atomically(args.json, json.dumps(data, indent=1) + "\n")
-    print(_as_text(setting, results, receipts[NAME], example, seconds, written))
+    print(_as_text(setting, results, receipt, example, seconds, picture, page))
     return 0
 
 
@@ -168,24 +155,24 @@ def _gained(item: ItemResult) -> bool:
     return bool(item.answers[NAME].correct) and not item.answers[BASELINE].correct
 
 
-def _write(out: Path, plan: Plan, loaded: Loaded, results: Results, example: ItemResult) -> Written:
-    """Write ``report.html``, and ``pictures`` if Matplotlib is installed."""
+def _write(page: Path, plan: Plan, loaded: Loaded, results: Results, example: ItemResult) -> str:
+    """Write the page, and pictures beside it; return the path of one, or why there are none."""
     from mata_audio.evaluation.report import page_pictures, render_report
     from mata_audio.evaluation.report.clips import report_clips
     from mata_audio.pictures import MissingMatplotlibError
     from mata_audio.storage.atomic_file import write_atomically
 
     note("writing the page")
-    picture, drawn = str(out / "pictures" / "mass_by_layer.png"), []
+    folder, drawn = page.with_name("pictures"), []
+    picture = str(folder / "mass_by_layer.png")
     try:
-        drawn = _draw(out / "pictures", plan, loaded, results, example)
+        drawn = _draw(folder, plan, loaded, results, example)
     except MissingMatplotlibError as error:
         picture = f"none: {error}"
     svg = {path.stem: path.read_bytes() for path in drawn if path.suffix == ".svg"}
-    page = out / "report.html"
     clips = report_clips(results, plan.dataset, page, "some")
     write_atomically(page, render_report(results, clips, page_pictures(svg)))
-    return Written(page, picture)
+    return picture
 
 
 def _draw(
@@ -212,10 +199,11 @@ def _as_data(
     setting: ChosenSetting, results: Results, receipt: Receipt, example: ItemResult, seconds: float
 ) -> dict[str, Any]:
     """Return everything as JSON types."""
-    libraries = {name: version(name) for name in ("torch", "transformers", "numpy")}
+    from mata_audio.storage.environment import versions
+
     return {
         "mata_audio": version("mata-audio"),
-        "versions": {"python": platform.python_version(), **libraries},
+        "versions": versions(),
         "model": TINY,
         "split": "test",
         "setting": asdict(setting.mata),
@@ -235,7 +223,8 @@ def _as_text(
     receipt: Receipt,
     example: ItemResult,
     seconds: float,
-    written: Written,
+    picture: str,
+    page: Path,
 ) -> str:
     """Return everything for people, at most :data:`WIDTH` columns wide except for paths."""
     from mata_audio.evaluation.results.tables import as_text
@@ -259,8 +248,8 @@ def _as_text(
         f"  baseline       {example.answers[BASELINE].read or '(empty answer)'}\n"
         f"  MATA           {example.answers[NAME].read or '(empty answer)'}",
         "To look at\n"
-        f"  attention      {written.picture}\n"
-        f"  everything     {written.page}, a page with pictures, every answer and the clips",
+        f"  attention      {picture}\n"
+        f"  everything     {page}, a page with pictures, every answer and the clips",
         NEXT,
     ]
     return "\n\n".join(blocks)

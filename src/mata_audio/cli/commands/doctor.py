@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mata_audio.cli.options.model import add_loading_options, add_model, loading_options
 from mata_audio.cli.progress import note
@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
     from mata_audio.doctor.check import DoctorReport
 
-EXAMPLE = """\
+HELP = "check that MATA is exact on a model and machine"
+
+DESCRIPTION = """\
+Run a model on short synthesised clips (on images, if it takes no audio) and check what MATA
+promises: it equals a full-score reference; alpha 0 changes nothing; all backends, paddings and
+caches agree; nothing is left behind in the model. Every line says what was measured, against what,
+and what to do if it failed.
+"""
+
+EXAMPLES = """\
 examples:
   mata doctor tiny
   mata doctor Qwen/Qwen2-Audio-7B-Instruct --dtype bfloat16 --json doctor.json
@@ -25,17 +34,8 @@ Exit codes: 0 no check failed, 1 a check failed, 2 wrong use.
 """
 
 
-def add_parser(commands: Any) -> None:
-    """Register the command."""
-    parser = commands.add_parser(
-        "doctor",
-        help="check that MATA is exact on a model and machine",
-        description="Run a model on short synthesised clips (on images, if it takes no audio) and "
-        "check what MATA promises: it equals a full-score reference; alpha 0 changes nothing; all "
-        "backends, paddings and caches agree; nothing is left behind in the model. Every line says "
-        "what was measured, against what, and what to do if it failed.",
-        epilog=EXAMPLE,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     add_model(parser, required=False)
     parser.add_argument(
         "--all-families",
@@ -44,7 +44,6 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON too")
     add_loading_options(parser)
-    parser.set_defaults(run=run, loads_model=True)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -82,7 +81,7 @@ def _all_families(args: argparse.Namespace, debug: bool) -> list[DoctorReport]:
     from mata_audio.doctor.all_families import examine_families, family_names
     from mata_audio.doctor.check import check_lines
 
-    if args.attention is not None or args.trust_remote_code:
+    if args.attn_implementation is not None or args.trust_remote_code:
         raise SettingsError("--attention and --trust-remote-code need a MODEL")
     names = family_names()
     device = "cpu" if args.device == "auto" else args.device
@@ -114,21 +113,13 @@ def _dtype(name: str) -> torch.dtype | None:
 def _write(path: Path, reports: list[DoctorReport]) -> None:
     import json
     import platform
-    from importlib.metadata import version
-
-    import torch
-    import transformers
 
     from mata_audio.storage.atomic_file import write_atomically
+    from mata_audio.storage.environment import versions
 
     data = {
         "ok": all(report.ok for report in reports),
-        "versions": {
-            "mata-audio": version("mata-audio"),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-            "python": platform.python_version(),
-        },
+        "versions": versions(),
         "machine": platform.machine(),
         "reports": [report.to_dict() for report in reports],
     }

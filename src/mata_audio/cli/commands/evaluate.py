@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mata_audio.cli.options.run import add_benchmark_options, add_run_options, options_from
 from mata_audio.cli.options.setting import add_settings_options, settings_from
@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from mata_audio.evaluation.results.results import Results
     from mata_audio.evaluation.running.plan import Plan
 
-EXAMPLE = """\
+HELP = "evaluate a model on a benchmark, without and with MATA"
+
+DESCRIPTION = """\
+Answer every question of a benchmark without and with MATA, both from one prefill, score the answers
+as the benchmark's official script does, and compare. Every finished batch is saved.
+"""
+
+EXAMPLES = """\
 examples:
   mata eval --model tiny --task tiny --out runs/tiny
   mata eval --model Qwen/Qwen2.5-Omni-7B --task mmau --data path/to/MMAU --out runs/omni-mmau
@@ -26,23 +33,14 @@ To resume a stopped run, run the command again.
 """
 
 
-def add_parser(commands: Any) -> None:
-    """Register the command."""
-    parser = commands.add_parser(
-        "eval",
-        help="evaluate a model on a benchmark, without and with MATA",
-        description="Answer every question of a benchmark without and with MATA, both from one "
-        "prefill, score the answers as the benchmark's official script does, and compare. Every "
-        "finished batch is saved.",
-        epilog=EXAMPLE,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     add_benchmark_options(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="show the prompts of three items and run nothing"
     )
     add_settings_options(parser)
     add_run_options(parser)
-    parser.set_defaults(run=run, loads_model=True)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,25 +11,24 @@ from mata_audio.cli.options.setting import setting_of
 if TYPE_CHECKING:
     from mata_audio.families import Located
 
-EXAMPLE = """\
+HELP = "show what MATA finds in a model"
+
+DESCRIPTION = """\
+Show a model's family, decoder, audio token and clip lengths, and the layers that MATA steers by
+default. Weights are neither read nor downloaded.
+"""
+
+EXAMPLES = """\
 examples:
   mata info tiny
   mata info Qwen/Qwen2.5-Omni-7B
 """
 
 
-def add_parser(commands: Any) -> None:
-    """Register the command."""
-    parser = commands.add_parser(
-        "info",
-        help="show what MATA finds in a model",
-        description="Show a model's family, decoder, audio token and clip lengths, and the layers "
-        "that MATA steers by default. Weights are neither read nor downloaded.",
-        epilog=EXAMPLE,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     add_model(parser)
     add_trust_remote_code(parser)
-    parser.set_defaults(run=run, loads_model=True)
 
 
 def run(args: argparse.Namespace) -> int:

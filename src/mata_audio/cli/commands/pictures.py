@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-EXAMPLE = """\
+HELP = "draw pictures of a run or a sweep"
+
+DESCRIPTION = """\
+Draw a finished run: accuracy by group, and answers gained and lost. For a sweep, also draw layers
+against alpha, and the ranking with the winner's result on the rest of the items.
+"""
+
+EXAMPLES = """\
 examples:
   mata pictures runs/omni-mmau
   mata pictures runs/sweep --out figures
@@ -16,21 +22,12 @@ pip install 'mata-audio[pictures]'
 """
 
 
-def add_parser(commands: Any) -> None:
-    """Register the command."""
-    parser = commands.add_parser(
-        "pictures",
-        help="draw pictures of a run or a sweep",
-        description="Draw a finished run: accuracy by group, and answers gained and lost. For a "
-        "sweep, also draw layers against alpha, and the ranking with the winner's result on the "
-        "rest of the items.",
-        epilog=EXAMPLE,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a finished run")
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="where to write them (default: RUN/pictures)"
     )
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

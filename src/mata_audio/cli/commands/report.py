@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mata_audio.cli.progress import note
 
@@ -12,24 +12,23 @@ if TYPE_CHECKING:
     from mata_audio.evaluation.report import Picture
     from mata_audio.evaluation.results.results import Results
 
-EXAMPLE = """\
+HELP = "make an HTML page of a run"
+
+DESCRIPTION = """\
+Write one self-contained HTML page: figures, tables, pictures, and a browser over all items with
+their audio and answers. It needs no network and no server. Pictures are those of a sweep, and the
+SVG files in RUN/pictures except accuracy and gained_and_lost, which repeat the tables.
+"""
+
+EXAMPLES = """\
 examples:
   mata report runs/omni-mmau
   mata report runs/tiny --audio none --html tiny.html
 """
 
 
-def add_parser(commands: Any) -> None:
-    """Register the command."""
-    parser = commands.add_parser(
-        "report",
-        help="make an HTML page of a run",
-        description="Write one self-contained HTML page: figures, tables, pictures, and a "
-        "browser over all items with their audio and answers. It needs no network and no "
-        "server. Pictures are those of a sweep, and the SVG files in RUN/pictures except "
-        "accuracy and gained_and_lost, which repeat the tables.",
-        epilog=EXAMPLE,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a finished run")
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help="where to write it (default: RUN/report.html)"
@@ -44,7 +43,6 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--data", metavar="PATH", help="the benchmark's present path, if it has moved"
     )
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

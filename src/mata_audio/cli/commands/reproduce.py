@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
 
-from mata_audio.cli.options.model import add_loading_options, loading_options
-from mata_audio.cli.options.run import add_running_options
-from mata_audio.cli.progress import RunProgress, note
+from mata_audio.cli.options.model import add_loading_options
+from mata_audio.cli.options.run import add_running_options, given_options
+from mata_audio.cli.progress import RunProgress
 from mata_audio.errors import SettingsError
 
-if TYPE_CHECKING:
-    from mata_audio.evaluation.reproduction.paper import PaperTable
-    from mata_audio.evaluation.running.runner import Progress
+HELP = "run the paper's tables; compare published and measured"
 
-EXAMPLE = """\
+DESCRIPTION = """\
+Run the tables of the MATA paper (arXiv 2509.18816) for the models and data you have, and print its
+figures next to the measured ones, with differences and intervals.
+"""
+
+EXAMPLES = """\
 examples:
   mata reproduce paper --data mmau=path/to/MMAU --data mmar=path/to/MMAR --out runs/paper
   mata reproduce paper --data path/to/benchmarks --out runs/paper --only qwen2-audio --limit 100
@@ -32,16 +33,8 @@ command, run it again.
 """
 
 
-def add_parser(commands: Any) -> None:
-    """Register the command."""
-    parser = commands.add_parser(
-        "reproduce",
-        help="run the paper's tables; compare published and measured",
-        description="Run the tables of the MATA paper (arXiv 2509.18816) for the models and data "
-        "you have, and print its figures next to the measured ones, with differences and "
-        "intervals.",
-        epilog=EXAMPLE,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     parser.add_argument("what", choices=("paper",), metavar="paper", help="the MATA paper")
     parser.add_argument(
         "--data",
@@ -74,7 +67,6 @@ def add_parser(commands: Any) -> None:
     )
     add_running_options(parser)
     add_loading_options(parser)
-    parser.set_defaults(run=run, loads_model=True)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -88,20 +80,15 @@ def run(args: argparse.Namespace) -> int:
     from mata_audio.evaluation.reproduction.tables import as_text
 
     data, models = data_from(args.data), pairs("--model", args.model)
-    with PaperProgress() as progress:
+    with RunProgress() as progress:
         reproduction = reproduce(
             args.out,
             data,
             models,
             only=args.only,
             ablations=not args.no_ablations,
-            report=progress.show,
-            limit=args.limit,
-            batch_size=args.batch_size,
-            max_errors=args.max_errors,
-            retry_errors=args.retry_errors,
-            workers=args.workers,
-            **loading_options(args),
+            report=lambda table, own: progress.show(own, table.title),
+            **given_options(args),
         )
     paths = write_reproduction(reproduction, args.out)
     print(as_text(reproduction))
@@ -150,27 +137,3 @@ def data_from(given: list[str]) -> dict[str, str]:
             )
         written += named
     return pairs("--data", written)
-
-
-class PaperProgress:
-    """Shows the progress of each table in turn, under its title."""
-
-    def __init__(self) -> None:
-        self._table: PaperTable | None = None
-        self._lines = ExitStack()
-        self._shown = RunProgress()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._lines.close()
-
-    def show(self, table: PaperTable, progress: Progress) -> None:
-        """Show one table's progress; a new table ends the previous one's line."""
-        if table is not self._table:
-            self._lines.close()
-            self._table = table
-            note(f"{table.title}: {progress.total:,} items")
-            self._shown = self._lines.enter_context(RunProgress())
-        self._shown.show(progress)

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from mata_audio.cli.options.run import READERS_HELP
 
-EXAMPLE = """\
+HELP = "read and score a run's answers again, without the model"
+
+DESCRIPTION = """\
+Read the raw answers of a run with another answer reader, score them again, and replace the results
+in the run's folder. The model is not needed.
+"""
+
+EXAMPLES = """\
 examples:
   mata rescore runs/omni-mmau --reader final-line+letter
 """
 
 
-def add_parser(commands: Any) -> None:
-    """Register the command."""
-    parser = commands.add_parser(
-        "rescore",
-        help="read and score a run's answers again, without the model",
-        description="Read the raw answers of a run with another answer reader, score them again, "
-        "and replace the results in the run's folder. The model is not needed.",
-        epilog=EXAMPLE,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     parser.add_argument("folder", type=Path, metavar="RUN", help="folder of a run")
     parser.add_argument("--reader", required=True, metavar="NAME", help=READERS_HELP)
     parser.add_argument("--data", metavar="PATH", help="where the benchmark is now, if it moved")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
 
 from mata_audio.evaluation.tasks import WITH_OFFICIAL_SCRIPT, official_output
 
-EXAMPLE = """\
+HELP = "score a prediction file as its benchmark does"
+
+DESCRIPTION = """\
+Print exactly what the benchmark's official scoring script prints for a prediction file. The model
+is not needed.
+"""
+
+EXAMPLES = """\
 examples:
   mata score mmau predictions.json
   mata score mmsu predictions.jsonl
 """
 
 
-def add_parser(commands: Any) -> None:
-    """Register the command."""
-    parser = commands.add_parser(
-        "score",
-        help="score a prediction file as its benchmark does",
-        description="Print exactly what the benchmark's official scoring script prints for a "
-        "prediction file. The model is not needed.",
-        epilog=EXAMPLE,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     parser.add_argument(
         "benchmark",
         metavar="BENCHMARK",
@@ -31,7 +30,6 @@ def add_parser(commands: Any) -> None:
         help=f"one of {', '.join(WITH_OFFICIAL_SCRIPT)}",
     )
     parser.add_argument("file", metavar="FILE", help="predictions, in the official script's format")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

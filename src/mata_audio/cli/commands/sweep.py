@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mata_audio.cli.options.run import (
     add_benchmark_options,
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from mata_audio.evaluation.sweep import Sweep
     from mata_audio.settings.named import NamedSetting
 
-EXAMPLE = """\
+HELP = "try many settings on a benchmark, each item from one prefill"
+
+DESCRIPTION = """\
+Run every setting of a grid or preset on every item, all from one prefill. Rank the settings on one
+part of the items and report the winner on the rest.
+"""
+
+EXAMPLES = """\
 examples:
   mata sweep --model tiny --task tiny --split tune --out runs/sweep --alphas 0.5,1,2 \\
              --layers 0-3 3-7 8-11
@@ -33,15 +40,8 @@ is saved as FOLDER/winner.json, for --settings. To resume a stopped sweep, run t
 """
 
 
-def add_parser(commands: Any) -> None:
-    """Register the command."""
-    parser = commands.add_parser(
-        "sweep",
-        help="try many settings on a benchmark, each item from one prefill",
-        description="Run every setting of a grid or preset on every item, all from one prefill. "
-        "Rank the settings on one part of the items and report the winner on the rest.",
-        epilog=EXAMPLE,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     add_benchmark_options(parser)
     group = parser.add_argument_group("grid")
     group.add_argument("--alphas", metavar="LIST", help="strengths to try, such as 0.05,0.1")
@@ -74,7 +74,6 @@ def add_parser(commands: Any) -> None:
     )
     add_choosing_options(parser.add_argument_group("choosing"))
     add_run_options(parser)
-    parser.set_defaults(run=run, loads_model=True)
 
 
 def run(args: argparse.Namespace) -> int:

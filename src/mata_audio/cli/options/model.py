@@ -29,6 +29,7 @@ def add_loading_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--attention",
+        dest="attn_implementation",
         metavar="NAME",
         help="attention backend: sdpa, eager, ... (default: the model's)",
     )
@@ -45,13 +46,9 @@ def add_trust_remote_code(group: argparse._ActionsContainer) -> None:
 
 
 def loading_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the values of :func:`add_loading_options`, named as ``load`` and ``Options`` do."""
-    return {
-        "device": args.device,
-        "dtype": args.dtype,
-        "attn_implementation": args.attention,
-        "trust_remote_code": args.trust_remote_code,
-    }
+    """Return the values of :func:`add_loading_options`, named as ``load`` does."""
+    names = ("device", "dtype", "attn_implementation", "trust_remote_code")
+    return {name: getattr(args, name) for name in names}
 
 
 def model_folder(model: str) -> Path | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mata_audio.cli.options.model import MODEL_HELP, add_loading_options, loading_options
+from mata_audio.cli.options.model import MODEL_HELP, add_loading_options
+from mata_audio.cli.parser import add_number
 from mata_audio.evaluation.scoring.readers import READERS
 from mata_audio.evaluation.tasks import TASKS
 
@@ -51,12 +53,8 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="IDS",
         help="only these items: ids separated by commas, or a file with one id a line",
     )
-    group.add_argument(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="random seed, recorded in run.json; greedy decoding does not use it (default: 0)",
+    add_number(
+        group, "--seed", "random seed, recorded in run.json; greedy decoding does not use it", 0
     )
     add_loading_options(parser)
 
@@ -65,22 +63,10 @@ def add_running_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     """Add ``--batch-size``, ``--limit``, ``--max-errors``, ``--retry-errors`` and ``--workers``."""
     group = parser.add_argument_group("running")
     add_batch_size(group)
-    group.add_argument("--limit", type=int, metavar="N", help="only the first N items of a split")
-    group.add_argument(
-        "--max-errors",
-        type=int,
-        default=100,
-        metavar="N",
-        help="stop a run once more than N items have failed (default: 100)",
-    )
+    add_number(group, "--limit", "only the first N items of a split")
+    add_number(group, "--max-errors", "stop a run once more than N items have failed", 100)
     group.add_argument("--retry-errors", action="store_true", help="run failed items again")
-    group.add_argument(
-        "--workers",
-        type=int,
-        default=4,
-        metavar="N",
-        help="threads that decode audio (default: 4)",
-    )
+    add_number(group, "--workers", "threads that decode audio", 4)
     return group
 
 
@@ -104,13 +90,7 @@ def add_choosing_options(group: argparse._ArgumentGroup) -> None:
         metavar="SHARE",
         help="share of the items to choose on; results are for the rest (default: 0.5)",
     )
-    group.add_argument(
-        "--split-seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="seed for dividing the items (default: 0)",
-    )
+    add_number(group, "--split-seed", "seed for dividing the items", 0)
 
 
 def _add_prompt_options(parser: argparse.ArgumentParser) -> None:
@@ -121,12 +101,7 @@ def _add_prompt_options(parser: argparse.ArgumentParser) -> None:
         help="prompt template, by name or as a file (default: by model and task)",
     )
     group.add_argument("--reader", metavar="NAME", help=f"{READERS_HELP} (default: the task's)")
-    group.add_argument(
-        "--max-new-tokens",
-        type=int,
-        metavar="N",
-        help="longest answer, in tokens (default: the task's)",
-    )
+    add_number(group, "--max-new-tokens", "longest answer, in tokens (default: the task's)")
     group.add_argument(
         "--long-audio",
         choices=("cut", "fail"),
@@ -143,21 +118,17 @@ def options_from(args: argparse.Namespace) -> Options:
     """
     from mata_audio.evaluation.running.plan import Options
 
-    return Options(
-        split=args.split,
-        template=args.template,
-        reader=args.reader,
-        max_new_tokens=args.max_new_tokens,
-        batch_size=args.batch_size,
-        limit=args.limit,
-        ids=None if args.ids is None else _ids(args.ids),
-        cut_long_audio=args.long_audio == "cut",
-        max_errors=args.max_errors,
-        retry_errors=args.retry_errors,
-        seed=args.seed,
-        workers=args.workers,
-        **loading_options(args),
-    )
+    ids = None if args.ids is None else _ids(args.ids)
+    given = {**given_options(args), "ids": ids, "cut_long_audio": args.long_audio == "cut"}
+    return Options(**given)
+
+
+def given_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what ``args`` holds under the name of a field of ``Options``, unread."""
+    from mata_audio.evaluation.running.plan import Options
+
+    known = {field.name for field in fields(Options)}
+    return {name: value for name, value in vars(args).items() if name in known}
 
 
 def alphas_from(text: str) -> list[float]:
