@@ -44,9 +44,7 @@ def panels(sweep: Sweep) -> list[Panel]:
         SettingsError: the sweep has no setting with results.
     """
     found: dict[tuple[str, str], list[SettingResult]] = {}
-    for setting in sweep.results.settings:
-        if not _has_place(setting) or setting.name not in sweep.tuning.paired:
-            continue
+    for setting in _placed(sweep):
         assert setting.mata is not None
         heads = setting.mata.get("heads")
         of_heads = "all heads" if heads is None else f"heads {format_indices(tuple(heads))}"
@@ -60,16 +58,18 @@ def panels(sweep: Sweep) -> list[Panel]:
 
 def has_grid(sweep: Sweep) -> bool:
     """Whether a sweep has settings that :func:`mata_audio.pictures.heatmap` can show."""
-    return any(
-        _has_place(setting) and setting.name in sweep.tuning.paired
+    return bool(_placed(sweep))
+
+
+def _placed(sweep: Sweep) -> list[SettingResult]:
+    """Return the settings with one alpha; one with gains by layer and head is in no grid."""
+    return [
+        setting
         for setting in sweep.results.settings
-    )
-
-
-def _has_place(setting: SettingResult) -> bool:
-    """Whether a setting has one alpha; one with gains by layer and head is in no grid."""
-    fields = setting.mata or {}
-    return fields.get("alpha") is not None and fields.get("gains") is None
+        for fields in [setting.mata or {}]
+        if fields.get("alpha") is not None and fields.get("gains") is None
+        if setting.name in sweep.tuning.paired
+    ]
 
 
 def _panel(title: str, settings: Sequence[SettingResult]) -> Panel:

@@ -54,7 +54,8 @@ def accuracy(results: Results, settings: Sequence[str] | None = None) -> Figure:
             for place in places:
                 figures = None if place.row is None else place.row.accuracy.get(name)
                 if figures is not None and _known(figures):
-                    _interval(axes, figures, place.y + offset, index)
+                    ends = (figures.low, figures.value, figures.high)
+                    style.interval(axes, place.y + offset, *ends, _look(index))
         _group_axis(axes, places, tall)
         axes.set_xlabel("accuracy (%), 95 % interval")
         _percent_limits(axes)
@@ -183,32 +184,18 @@ def _text(place: _Place) -> str:
     return f"{label(place.text, 22)}  n={n:,}"
 
 
-def _interval(axes: Axes, figures: Accuracy, y: float, index: int) -> None:
-    colour = style.MATA_COLOUR if index else style.BASELINE_COLOUR
-    axes.plot([100 * figures.low, 100 * figures.high], [y, y], color=colour, linewidth=1.3)
-    axes.plot([100 * figures.value], [y], **_marker(index), linestyle="none")
-
-
-def _marker(index: int) -> dict[str, Any]:
+def _look(index: int) -> dict[str, Any]:
     """Return the report's marker of the setting at ``index``; 0 is the baseline."""
     if index == 0:
-        shape, colour, hollow = style.BASELINE_SHAPE, style.BASELINE_COLOUR, True
-    else:
-        cycle, number = divmod(index - 1, len(style.MATA_SHAPES))
-        shape, colour, hollow = style.MATA_SHAPES[number], style.MATA_COLOUR, bool(cycle % 2)
-    return {
-        "marker": shape,
-        "color": colour,
-        "markerfacecolor": "white" if hollow else colour,
-        "markersize": 5.5,
-        "markeredgewidth": 1.3,
-    }
+        return style.look(style.BASELINE_SHAPE, style.BASELINE_COLOUR, True, 1.3)
+    cycle, number = divmod(index - 1, len(style.MATA_SHAPES))
+    return style.look(style.MATA_SHAPES[number], style.MATA_COLOUR, bool(cycle % 2), 1.3)
 
 
 def _handle(index: int) -> Any:
     from matplotlib.lines import Line2D
 
-    return Line2D([], [], linewidth=1.3, **_marker(index))
+    return Line2D([], [], **_look(index))
 
 
 def _short(names: Sequence[str]) -> bool:

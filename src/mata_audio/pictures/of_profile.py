@@ -32,20 +32,15 @@ def profile_pictures(plan: Plan, loaded: Loaded, profile: Profile, item: Item) -
     from mata_audio.errors import RunError
     from mata_audio.evaluation.running.batches import stacked
     from mata_audio.evaluation.running.prepare import FailedItem, preparer_of
+    from mata_audio.pictures import layer_head_map, mass_by_layer
 
     prepared = preparer_of(plan, loaded)(item)
     if isinstance(prepared, FailedItem):
         raise RunError(f"{item.id} cannot be drawn: {prepared.error}")
     inputs = stacked([prepared], loaded.model)
     first = next(iter(plan.settings[1:]), None)
-    return attention_pictures(profile) | listening_pictures(loaded, item, inputs, profile, first)
-
-
-def attention_pictures(profile: Profile) -> dict[str, Figure]:
-    """Draw where the model looks, without and with the profile's first setting, by file name."""
-    from mata_audio.pictures import layer_head_map, mass_by_layer
-
-    return {"mass_by_layer": mass_by_layer(profile), "layer_head_map": layer_head_map(profile)}
+    attention = {"mass_by_layer": mass_by_layer(profile), "layer_head_map": layer_head_map(profile)}
+    return attention | listening_pictures(loaded, item, inputs, profile, first)
 
 
 def listening_pictures(

@@ -138,6 +138,22 @@ def legend_below(
     legend.get_title().set_color(QUIET)
 
 
+def look(shape: str, colour: str, hollow: bool, width: float) -> dict[str, Any]:
+    """Return how a marker and the line through it are drawn; a hollow marker is white inside."""
+    return {
+        "marker": shape, "color": colour, "markerfacecolor": "white" if hollow else colour,
+        "markersize": 5.5, "markeredgewidth": 1.3, "linewidth": width,
+    }  # fmt: skip
+
+
+def interval(
+    axes: Axes, y: float, low: float, value: float, high: float, drawn: dict[str, Any]
+) -> None:
+    """Draw an interval of fractions in percent with a marker on it, as :func:`look` says."""
+    axes.plot([100 * low, 100 * high], [y, y], color=drawn["color"], linewidth=drawn["linewidth"])
+    axes.plot([100 * value], [y], **drawn, linestyle="none")
+
+
 def no_ticks(axes: Axes) -> None:
     """Remove the ticks of both axes but keep their labels."""
     axes.tick_params(length=0)

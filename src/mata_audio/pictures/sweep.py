@@ -84,7 +84,8 @@ def ranking(sweep: Sweep) -> Figure:
         figure = style.new_figure(1.55 + (0.33 if "\n" in "".join(texts) else 0.26) * len(lines))
         axes: Axes = figure.subplots()
         for y, (_, paired, rest) in enumerate(lines):
-            _difference(axes, y, paired, rest)
+            ends = (paired.low, paired.difference, paired.high)
+            style.interval(axes, y, *ends, _look(paired, rest))
         axes.axvline(0, color=style.BASELINE_COLOUR, linewidth=1.3, linestyle=(0, (4, 2)))
         won = [y for y, (name, _, rest) in enumerate(lines) if rest or name == sweep.winner]
         if won:
@@ -175,23 +176,11 @@ def _note(sweep: Sweep, shown: Collection[str]) -> str:
     return f"{framed}\n{muted}"
 
 
-def _difference(axes: Axes, y: int, paired: Paired, rest: bool) -> None:
-    colour = style.INK if rest else style.MATA_COLOUR
-    axes.plot([100 * paired.low, 100 * paired.high], [y, y], color=colour, linewidth=1.4)
-    axes.plot([100 * paired.difference], [y], **_marker(paired, rest), linestyle="none")
-
-
-def _marker(paired: Paired, rest: bool) -> dict[str, Any]:
+def _look(paired: Paired, rest: bool) -> dict[str, Any]:
     """Return a square, or a diamond on the rest; filled if the change is significant."""
-    colour = style.INK if rest else style.MATA_COLOUR
-    shown = (paired.p if rest else paired.p_holm) < SIGNIFICANT
-    return {
-        "marker": "D" if rest else "s",
-        "color": colour,
-        "markerfacecolor": colour if shown else "white",
-        "markersize": 5.5,
-        "markeredgewidth": 1.3,
-    }
+    if rest:
+        return style.look("D", style.INK, not paired.p < SIGNIFICANT, 1.4)
+    return style.look("s", style.MATA_COLOUR, not paired.p_holm < SIGNIFICANT, 1.4)
 
 
 def _values_beside(axes: Axes, figures: Sequence[Paired], won: Sequence[int]) -> None:
@@ -206,16 +195,11 @@ def _values_beside(axes: Axes, figures: Sequence[Paired], won: Sequence[int]) ->
 def _ranking_legend(lines: Sequence[tuple[str, Paired, bool]]) -> list[tuple[Any, str]]:
     from matplotlib.lines import Line2D
 
-    def shape(marker: str, colour: str, face: str) -> Line2D:
-        return Line2D(
-            [], [], marker=marker, color=colour, markerfacecolor=face, markersize=5.5,
-            markeredgewidth=1.3, linewidth=1.4,
-        )  # fmt: skip
-
-    blue, dark = style.MATA_COLOUR, style.INK
-    entries = [(shape("s", blue, "white"), "tuning part, 95 % interval")]
+    tuning = style.look("s", style.MATA_COLOUR, True, 1.4)
+    entries = [(Line2D([], [], **tuning), "tuning part, 95 % interval")]
     if any(rest for _, _, rest in lines):
-        entries.append((shape("D", dark, "white"), "winner on the rest"))
+        held_out = style.look("D", style.INK, True, 1.4)
+        entries.append((Line2D([], [], **held_out), "winner on the rest"))
     entries.append((Line2D([], [], color=style.BASELINE_COLOUR, linestyle="--"), "baseline"))
     filled = Line2D([], [], linestyle="none", marker="s", color=style.QUIET, markersize=5.5)
     entries.append((filled, "filled: p < 0.05 (Holm)"))
