@@ -9,7 +9,6 @@ from typing import Any
 from markupsafe import Markup
 
 from mata_audio.evaluation.report.clips import ClipMedia, playable
-from mata_audio.evaluation.report.markers import marker
 from mata_audio.evaluation.results.number_format import seconds, typeset
 from mata_audio.evaluation.results.results import ClipHeard, ItemResult, Results
 
@@ -40,10 +39,7 @@ def page_data(results: Results, clips: Mapping[str, Sequence[ClipMedia]]) -> dic
     known = groupings(results)
     names = [setting.name for setting in results.settings]
     return {
-        "settings": [
-            {"name": name, "path": marker(index).path, "style": marker(index).style}
-            for index, name in enumerate(names)
-        ],
+        "settings": names,
         "groupings": [
             {"key": key, "heading": heading, "names": members}
             for key, (heading, members) in known.items()

@@ -8,6 +8,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -146,7 +148,7 @@ def _context(results: Results) -> dict[str, Any]:
         "errors": sum(item.error is not None for item in results.items),
         "items": len(results.items),
         "axis": _axis(rows),
-        "sections": _sections(rows),
+        "sections": [(heading, [*own]) for heading, own in groupby(rows, attrgetter("heading"))],
         "facts": (*run_facts(results.run), _settings_facts(results.settings)),
     }
 
@@ -157,16 +159,6 @@ def _axis(rows: Sequence[Row]) -> _Axis:
     low = math.floor(10 * min((figure.low for figure in figures), default=0))
     high = math.ceil(10 * max((figure.high for figure in figures), default=1))
     return _Axis(10 * low, 10 * max(high, low + 1))
-
-
-def _sections(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    """Return consecutive rows with the same heading together."""
-    sections: list[tuple[str, list[Row]]] = []
-    for row in rows:
-        if not sections or sections[-1][0] != row.heading:
-            sections.append((row.heading, []))
-        sections[-1][1].append(row)
-    return sections
 
 
 def _settings_facts(settings: Sequence[SettingResult]) -> Fact:

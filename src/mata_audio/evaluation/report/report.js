@@ -25,18 +25,8 @@
 
   const isolated = (text) => make("bdi", {}, text);
 
-  function markerOf(setting) {
-    const space = "http://www.w3.org/2000/svg";
-    const svg = document.createElementNS(space, "svg");
-    const attributes = { class: "marker", viewBox: "-7 -7 14 14", width: 14, height: 14 };
-    for (const [name, value] of Object.entries(attributes)) svg.setAttribute(name, value);
-    svg.setAttribute("aria-hidden", "true");
-    const path = document.createElementNS(space, "path");
-    path.setAttribute("class", setting.style);
-    path.setAttribute("d", setting.path);
-    svg.append(path);
-    return svg;
-  }
+  // Each setting's marker stands over its columns of the first table.
+  const markers = document.querySelectorAll("th[scope='colgroup'] .marker");
 
   // Which items are shown.
   function outcome(item, setting) {
@@ -107,7 +97,7 @@
       make("li", {}, isolated(name)));
     const key = outcome(item, state.setting);
     const relative = data.settings.length > 2 && key !== "error"
-      ? ` with ${data.settings[state.setting].name}` : "";
+      ? ` with ${data.settings[state.setting]}` : "";
     const head = make("header", {},
       make("h3", { id: title }, isolated(item.id)),
       make("ul", { class: "groups", "aria-label": "Groups" }, ...groups),
@@ -117,7 +107,7 @@
       make("p", { class: "question", dir: "auto" }, item.question),
       choices(item), rightAnswer(item));
     const answers = item.error === null
-      ? data.settings.map((setting, index) => answerOf(item.answers[index], setting))
+      ? item.answers.map(answerOf)
       : [make("div", { class: "answer failed" }, make("h4", {}, "Error"),
           make("pre", { dir: "auto" }, item.error))];
     return make("article", { class: "item", tabindex: position % state.size === 0 ? 0 : -1,
@@ -154,7 +144,7 @@
   }
 
   function answerOf(answer, setting) {
-    const name = make("h4", {}, markerOf(setting), isolated(setting.name));
+    const name = make("h4", {}, markers[setting].cloneNode(true), isolated(data.settings[setting]));
     if (!answer) return make("div", { class: "answer" }, name, make("p", {}, "No answer."));
     const [style, verdict] = answer.correct === null ? ["uncounted", "– not counted"]
       : answer.correct ? ["right", "✓ right"] : ["wrong", "✗ wrong"];
@@ -198,7 +188,7 @@
     select(grouping.heading, [["", "All"], ...grouping.names.map((name) => [name, name])], "",
       (value) => { state.groups[index] = value; }));
   const [settingField, settingList] = select("Outcome with",
-    data.settings.map((setting, index) => [String(index), setting.name]).slice(1),
+    data.settings.map((name, index) => [String(index), name]).slice(1),
     String(state.setting), (value) => { state.setting = Number(value); });
 
   const search = make("input", { type: "search", autocomplete: "off", spellcheck: "false" });
