@@ -48,31 +48,27 @@ def load_results(run: str | Path) -> Results:
         return Results(
             run=data["run"],
             settings=tuple(SettingResult(**setting) for setting in data["settings"]),
-            overall=_row(data["overall"]),
-            groups=tuple(_row(row) for row in data["groups"]),
-            items=tuple(_item(item) for item in data["items"]),
+            overall=_row(**data["overall"]),
+            groups=tuple(_row(**row) for row in data["groups"]),
+            items=tuple(_item(**item) for item in data["items"]),
             notes=tuple(data["notes"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{path} does not hold results of this version: {error}") from error
 
 
-def _row(data: Mapping[str, Any]) -> Row:
+def _row(accuracy: Mapping[str, Any], paired: Mapping[str, Any], **rest: Any) -> Row:
     return Row(
-        grouping=data["grouping"],
-        heading=data["heading"],
-        name=data["name"],
-        accuracy={name: Accuracy(**values) for name, values in data["accuracy"].items()},
-        paired={name: Paired(**values) for name, values in data["paired"].items()},
+        accuracy={name: Accuracy(**values) for name, values in accuracy.items()},
+        paired={name: Paired(**values) for name, values in paired.items()},
+        **rest,
     )
 
 
-def _item(data: Mapping[str, Any]) -> ItemResult:
+def _item(choices: Any, clips: Any, answers: Mapping[str, Any], **rest: Any) -> ItemResult:
     return ItemResult(
-        **{
-            **data,
-            "choices": tuple(data["choices"]),
-            "clips": tuple(ClipHeard(**clip) for clip in data["clips"]),
-            "answers": {name: Answer(**values) for name, values in data["answers"].items()},
-        }
+        choices=tuple(choices),
+        clips=tuple(ClipHeard(**clip) for clip in clips),
+        answers={name: Answer(**values) for name, values in answers.items()},
+        **rest,
     )

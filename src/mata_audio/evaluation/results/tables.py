@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 from mata_audio.evaluation.results.number_format import p_value, percent, points
 from mata_audio.evaluation.results.results import Accuracy, Paired, Results, Row, SettingResult
@@ -96,7 +98,7 @@ def table_text(table: Table) -> str:
 
     header = written("", table.columns)
     lines = [header]
-    for heading, group in _by_heading(table):
+    for heading, group in groupby(table.lines, attrgetter("heading")):
         lines.append(f"{heading + ' ' if heading else ''}".ljust(len(header), "-"))
         lines += [written(line.name, line.cells) for line in group]
     return "\n".join([table.title, "", *lines])
@@ -139,7 +141,7 @@ def as_latex(results: Results) -> str:
             r"\toprule",
             rf"{columns} \\",
         ]
-        for _, group in _by_heading(table):
+        for _, group in groupby(table.lines, attrgetter("heading")):
             rows.append(r"\midrule")
             for line in group:
                 rows.append(rf"{' & '.join(map(_latex, [line.name, *line.cells]))} \\")
@@ -175,16 +177,3 @@ def as_csv(results: Results) -> str:
             figures = [""] * 9 if against is None else list(vars(against).values())
             writer.writerow([row.grouping, row.name, name, *vars(own).values(), *figures])
     return stream.getvalue()
-
-
-def _by_heading(table: Table) -> Iterator[tuple[str, list[Line]]]:
-    heading: str | None = None
-    group: list[Line] = []
-    for line in table.lines:
-        if line.heading != heading and group:
-            yield heading or "", group
-            group = []
-        heading = line.heading
-        group.append(line)
-    if group:
-        yield heading or "", group

@@ -60,6 +60,7 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
+@dataclass
 class Runner:
     """Answers the items of a plan that have no answer yet.
 
@@ -72,27 +73,20 @@ class Runner:
         report: called with the progress after every batch.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        loaded: Loaded,
-        store: ItemStore,
-        scores: AnswerScores,
-        config: Any,
-        report: Report,
-    ) -> None:
-        self._plan = plan
-        self._loaded = loaded
-        self._store = store
-        self._scores = scores
-        self._config = config
-        self._report = report
+    plan: Plan
+    loaded: Loaded
+    store: ItemStore
+    scores: AnswerScores
+    config: Any
+    report: Report
+
+    def __post_init__(self) -> None:
         self._errors = 0
-        given = plan.options.batch_size
-        self._size = auto_batch(loaded.model) if given == AUTO else int(given)
-        self._items = {item.id: item for item in plan.items}
-        self._pending = [item for item in plan.items if not self._is_done(item.id)]
-        self.progress = Progress(len(plan.items), batch_size=self._size)
+        given = self.plan.options.batch_size
+        self._size = auto_batch(self.loaded.model) if given == AUTO else int(given)
+        self._items = {item.id: item for item in self.plan.items}
+        self._pending = [item for item in self.plan.items if not self._is_done(item.id)]
+        self.progress = Progress(len(self.plan.items), batch_size=self._size)
 
     def run(self) -> None:
         """Run all pending items.
@@ -100,35 +94,35 @@ class Runner:
         Raises:
             RunError: more items failed than are allowed.
         """
-        plan = self._plan
+        plan = self.plan
         for item in plan.items:
             if self._is_done(item.id):
-                self._count(self._store.lines[item.id])
+                self._count(self.store.lines[item.id])
         self.progress.resumed = self.progress.done
         self.progress.started = time.monotonic()
         for batch in prepared_batches(
-            plan, self._loaded, self._pending, lambda: self._size, self._save_failed
+            plan, self.loaded, self._pending, lambda: self._size, self._save_failed
         ):
             for finished in self._answers(batch):
                 self._save(finished)
 
     def _is_done(self, id: str) -> bool:
-        line = self._store.lines.get(id)
-        return line is not None and not (self._plan.options.retry_errors and "error" in line)
+        line = self.store.lines.get(id)
+        return line is not None and not (self.plan.options.retry_errors and "error" in line)
 
     def _save_failed(self, failed: FailedItem) -> None:
         self._save([{"id": failed.item.id, "error": failed.error}])
 
     def _save(self, lines: Sequence[Line]) -> None:
-        self._store.append(lines)
+        self.store.append(lines)
         for line in lines:
             self._errors += "error" in line
             self._count(line)
-        self._report(self.progress)
-        if self._errors > self._plan.options.max_errors:
+        self.report(self.progress)
+        if self._errors > self.plan.options.max_errors:
             raise RunError(
                 f"stopped: {self._errors} items failed, more than --max-errors "
-                f"{self._plan.options.max_errors}; the last: {lines[-1].get('error')}. What is "
+                f"{self.plan.options.max_errors}; the last: {lines[-1].get('error')}. What is "
                 "done is kept; fix the cause and run the same command with --retry-errors"
             )
 
@@ -137,7 +131,7 @@ class Runner:
         progress.done += 1
         progress.failed += "error" in line
         for name, raw in line.get("answers", {}).items():
-            right = self._scores.answer(item, raw).correct
+            right = self.scores.answer(item, raw).correct
             if right is not None:
                 progress.correct[name] = progress.correct.get(name, 0) + right
                 progress.scored[name] = progress.scored.get(name, 0) + 1
@@ -161,12 +155,12 @@ class Runner:
             yield from self._answers(batch[start : start + step])
 
     def _generate(self, batch: Sequence[Prepared]) -> list[Line]:
-        inputs = stacked(batch, self._loaded.model)
+        inputs = stacked(batch, self.loaded.model)
         found = generate_all(
-            self._loaded.model, inputs, self._plan.settings, self._config, self.progress.receipts
+            self.loaded.model, inputs, self.plan.settings, self.config, self.progress.receipts
         )
         return [
-            _line(item, generated=own, tokenizer=self._loaded.processor.tokenizer)
+            _line(item, generated=own, tokenizer=self.loaded.processor.tokenizer)
             for item, own in zip(batch, found, strict=True)
         ]
 

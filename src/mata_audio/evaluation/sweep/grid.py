@@ -35,13 +35,7 @@ def grid(
     Raises:
         SettingsError: an axis is empty, or a value is not allowed.
     """
-    axes = {
-        "alphas": alphas,
-        "layers": layers,
-        "formulas": formulas,
-        "heads": heads,
-        "rows": rows,
-    }
+    axes = {"alphas": alphas, "layers": layers, "formulas": formulas, "heads": heads, "rows": rows}
     for name, values in axes.items():
         if not values:
             raise SettingsError(f"the grid is empty: give at least one of {name}")

@@ -113,11 +113,7 @@ def sweep_plan(
 
 def _write(found: Sweep, plan: Plan, folder: Path, how: Mapping[str, Any] | None) -> None:
     """Write how the items were divided, and the winner's setting; an earlier winner is removed."""
-    account = {
-        "tuning_ids": found.tuning_ids,
-        "ranking": found.ranking,
-        "winner": found.winner,
-    }
+    account = {"tuning_ids": found.tuning_ids, "ranking": found.ranking, "winner": found.winner}
     write_atomically(folder / DIVISION, json.dumps(account, indent=1) + "\n")
     winner = folder / "winner.json"
     if found.winner is None:

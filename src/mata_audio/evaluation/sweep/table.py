@@ -21,22 +21,18 @@ _COLUMNS = ("accuracy", "difference", "95 % interval", "gained", "lost", "p", "p
 
 def as_text(sweep: Sweep) -> str:
     """Return the ranking and the winner for a terminal, in percent."""
-    return "\n\n".join([*(table_text(table) for table in _tables(sweep)), _verdict(sweep)])
+    return "\n\n".join([*map(table_text, _tables(sweep)), _verdict(sweep)])
 
 
 def as_markdown(sweep: Sweep) -> str:
     """Return the same in Markdown."""
-    return (
-        "\n\n".join([*(table_markdown(table) for table in _tables(sweep)), _verdict(sweep)]) + "\n"
-    )
+    return "\n\n".join([*map(table_markdown, _tables(sweep)), _verdict(sweep)]) + "\n"
 
 
 def _tables(sweep: Sweep) -> list[Table]:
     tuning = sweep.tuning.accuracy[BASELINE].n
     lines = [_line(sweep.tuning, name, True) for name in (BASELINE, *sweep.ranking)]
-    found = [
-        Table(f"Ranked on the tuning part ({tuning:,} items)", _COLUMNS, tuple(lines)),
-    ]
+    found = [Table(f"Ranked on the tuning part ({tuning:,} items)", _COLUMNS, tuple(lines))]
     if sweep.winner is not None:
         rest = sweep.held_out.accuracy[BASELINE].n
         title = f"The winner on the rest ({rest:,} items, none of them used to choose)"
