@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from pages import Open, OpenedPage
-from small_runs import ITEMS, SETTINGS, mmau_folder
+from small_runs import ITEMS, SETTINGS
 
 from mata_audio.evaluation import Results, evaluate
+from paper_data import write_mmau
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
@@ -21,8 +22,8 @@ FLAGS = ["--disable-gpu", "--disable-quic"]
 
 @pytest.fixture
 def mmau(tmp_path: Path) -> Path:
-    """A folder in MMAU's published layout with 12 items of the embedded benchmark."""
-    return mmau_folder(tmp_path / "MMAU", 12)
+    """A folder in MMAU's published layout with 12 questions that have answers."""
+    return write_mmau(tmp_path / "MMAU", n=12)
 
 
 @pytest.fixture(scope="session")

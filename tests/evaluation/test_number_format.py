@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 
@@ -19,37 +20,29 @@ from mata_audio.evaluation.results.number_format import (
 
 
 @pytest.mark.parametrize(
-    ("p", "text"),
+    ("write", "number", "text"),
     [
-        (1.0, "1"),
-        (0.996, "1"),
-        (0.45, "0.45"),
-        (0.1, "0.1"),
-        (0.0999, "0.1"),
-        (0.047, "0.047"),
-        (0.00013, "0.00013"),
-        (0.0001, "0.0001"),
-        (0.00009, "< 0.0001"),
-        (math.nan, ABSENT),
+        (p_value, 1.0, "1"),
+        (p_value, 0.996, "1"),
+        (p_value, 0.45, "0.45"),
+        (p_value, 0.1, "0.1"),
+        (p_value, 0.0999, "0.1"),
+        (p_value, 0.047, "0.047"),
+        (p_value, 0.00013, "0.00013"),
+        (p_value, 0.0001, "0.0001"),
+        (p_value, 0.00009, "< 0.0001"),
+        (p_value, math.nan, ABSENT),
+        (points, 0.025, "+2.5"),
+        (points, -0.025, "-2.5"),
+        (points, 0.0, "+0.0"),
+        (points, -0.0004, "+0.0"),
+        (points, math.inf, ABSENT),
+        (points, math.nan, ABSENT),
     ],
 )
-def test_p_values_have_two_significant_digits(p: float, text: str) -> None:
-    assert p_value(p) == text
-
-
-@pytest.mark.parametrize(
-    ("fraction", "text"),
-    [
-        (0.025, "+2.5"),
-        (-0.025, "-2.5"),
-        (0.0, "+0.0"),
-        (-0.0004, "+0.0"),
-        (math.inf, ABSENT),
-        (math.nan, ABSENT),
-    ],
-)
-def test_points_have_a_sign_and_nothing_is_no_loss(fraction: float, text: str) -> None:
-    assert points(fraction) == text
+def test_p_values_and_points(write: Callable[[float], str], number: float, text: str) -> None:
+    """p has two significant digits; points have a sign, and nothing is no loss."""
+    assert write(number) == text
 
 
 def test_other_numbers() -> None:

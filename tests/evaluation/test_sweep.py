@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_runs import mmau_folder
 
 from mata_audio import MATA, SettingsError
 from mata_audio.errors import DataError
@@ -19,6 +18,7 @@ from mata_audio.evaluation.sweep import PRESETS, grid, preset, sweep
 from mata_audio.evaluation.sweep.sweep import divided, rank
 from mata_audio.evaluation.sweep.table import as_markdown, as_text
 from mata_audio.evaluation.tasks import task_named
+from paper_data import write_mmau
 
 ITEMS = 24
 
@@ -140,13 +140,7 @@ def test_too_few_items_and_no_answers_are_refused(tmp_path: Path) -> None:
         sweep("tiny", "tiny", tmp_path / "a", grid(), limit=19)
     with pytest.raises(SettingsError, match="tuning_share"):
         sweep("tiny", "tiny", tmp_path / "a", grid(), limit=24, tuning_share=1.0)
-    folder = mmau_folder(tmp_path / "MMAU", 24)
-    (folder / "mmau-test-mini.json").rename(folder / "mmau-test.json")
-    text = (folder / "mmau-test.json").read_text()
-    import json
-
-    records = [{**record, "answer": ""} for record in json.loads(text)]
-    (folder / "mmau-test.json").write_text(json.dumps(records))
+    folder = write_mmau(tmp_path / "MMAU", n=1, hidden=24)
     with pytest.raises(DataError, match="no answers to score by"):
         sweep("tiny", "mmau", tmp_path / "a", grid(), data=folder, split="test")
     with pytest.raises(SettingsError, match="99"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,12 +36,7 @@ from mata_audio.settings.named import NamedSetting
 
 matplotlib = pytest.importorskip("matplotlib")
 
-DIFFERENCES = {
-    (0.1, "0-3"): 0.02,
-    (0.2, "0-3"): -0.125,
-    (0.1, "4-7"): 0.035,
-    (0.2, "4-7"): 0.0,
-}
+DIFFERENCES = {(0.1, "0-3"): 0.02, (0.2, "0-3"): -0.125, (0.1, "4-7"): 0.035, (0.2, "4-7"): 0.0}
 WRITTEN = {"+2.0", "−12.5", "+3.5", "+0.0"}  # noqa: RUF001 - a minus sign
 TOLD_APART = {"−12.5", "+3.5"}  # noqa: RUF001
 HOSTILE = ("$x$", "<b>&amp;", "100 $ and \\frac{1}", "名" * 80, "w" * 300, "a\x00b\ud800\n\u202ec")
@@ -52,13 +47,9 @@ def paired(difference: float, p_holm: float = 1.0) -> Paired:
 
 
 def row(name: str, shown: dict[str, Paired], grouping: str = "", heading: str = "") -> Row:
-    accuracies = {
-        setting: Accuracy(200, 140, 0.7 + difference, 0.63, 0.76)
-        for setting, difference in [
-            ("baseline", 0.0),
-            *((s, p.difference) for s, p in shown.items()),
-        ]
-    }
+    accuracies = {"baseline": Accuracy(200, 140, 0.7, 0.63, 0.76)}
+    for setting, paired in shown.items():
+        accuracies[setting] = replace(accuracies["baseline"], value=0.7 + paired.difference)
     return Row(grouping, heading, name, accuracies, shown)
 
 
@@ -83,20 +74,17 @@ def renamed(sweep: Sweep, name: str) -> Sweep:
     """Return the sweep with its winner called ``name``, and a group too."""
     old = sweep.ranking[0]
 
-    def of(line: Row) -> Row:
-        return replace(
-            line,
-            name=name,
-            accuracy={name if k == old else k: v for k, v in line.accuracy.items()},
-            paired={name if k == old else k: v for k, v in line.paired.items()},
-        )
+    def keyed(figures: Mapping[str, Any]) -> dict[str, Any]:
+        return {name if key == old else key: value for key, value in figures.items()}
 
-    settings = tuple(replace(s, name=name) if s.name == old else s for s in sweep.results.settings)
-    groups = tuple(replace(of(group), heading=name) for group in sweep.results.groups)
-    results = replace(
-        sweep.results, settings=settings, overall=of(sweep.results.overall), groups=groups
-    )
-    ranked = tuple(name if own == old else own for own in sweep.ranking)
+    def of(line: Row) -> Row:
+        return replace(line, name=name, accuracy=keyed(line.accuracy), paired=keyed(line.paired))
+
+    own = sweep.results
+    settings = tuple(replace(s, name=name) if s.name == old else s for s in own.settings)
+    groups = tuple(replace(of(group), heading=name) for group in own.groups)
+    results = replace(own, settings=settings, overall=of(own.overall), groups=groups)
+    ranked = tuple(name if key == old else key for key in sweep.ranking)
     return Sweep(results, (), ranked, of(sweep.tuning), of(sweep.held_out), name)
 
 
@@ -110,21 +98,23 @@ def profile() -> Profile:
 def timeline() -> Timeline:
     edges = np.linspace(0, 1, 11)
     weights = np.random.default_rng(0).random((4, 10)) / 100
-    return Timeline(
-        np.zeros(10, np.int64), edges[:-1], edges[1:], {"baseline": weights, "MATA": 2 * weights}
-    )
+    both = {"baseline": weights, "MATA": 2 * weights}
+    return Timeline(np.zeros(10, np.int64), edges[:-1], edges[1:], both)
 
 
-def of_run(name: str) -> Any:
-    sweep = hand_made()
+def wave(samples: int = 16_000) -> np.ndarray:
+    return np.sin(np.arange(samples) / 9)
+
+
+def of_run(name: str, sweep: Sweep) -> Any:
     return of_run_module.PICTURES[name](DrawnRun(sweep.results, list(sweep.ranking), sweep))
 
 
 PICTURES: dict[str, Callable[[], Any]] = {
-    **{name: partial(of_run, name) for name in of_run_module.PICTURES},
+    **{name: partial(of_run, name, hand_made()) for name in of_run_module.PICTURES},
     "mass_by_layer": lambda: mass_by_layer(profile()),
     "layer_head_map": lambda: layer_head_map(profile()),
-    "listening": lambda: listening(timeline(), np.sin(np.arange(16_000) / 9), 16_000),
+    "listening": lambda: listening(timeline(), wave(), 16_000),
 }
 
 
@@ -227,9 +217,7 @@ def test_without_a_gain_no_layer_is_shaded() -> None:
 
 def test_listening_shows_the_attention_on_each_moment() -> None:
     layers = (1, 2)
-    figure = listening(
-        timeline(), np.sin(np.arange(16_000) / 9), 16_000, layers=layers, of="item 7: What? " * 9
-    )
+    figure = listening(timeline(), wave(), 16_000, layers=layers, of="item 7: What? " * 9)
     top, _, bottom = figure.axes
     steps = [patch for patch in bottom.patches if not patch.get_fill()]
     for name, step in zip(("baseline", "MATA"), steps, strict=True):
@@ -245,7 +233,7 @@ def test_listening_shows_the_attention_on_each_moment() -> None:
 def test_silence_that_is_added_to_a_clip_is_named() -> None:
     """The timeline is of a second; the clip of half."""
     for samples, told in ((16_000, False), (8_000, True)):
-        figure = listening(timeline(), np.sin(np.arange(samples) / 9), 16_000)
+        figure = listening(timeline(), wave(samples), 16_000)
         said = "silence that the model pads it with" in figure.legends[0].get_title().get_text()
         assert said == told
         assert figure.axes[2].get_xlim() == (0, 1)
@@ -255,7 +243,7 @@ def test_many_moments_are_averaged_into_steps_that_can_be_told_apart() -> None:
     edges = np.linspace(0, 30, 751)
     weights = np.random.default_rng(1).random((2, 750)) / 500
     long = Timeline(np.zeros(750, np.int64), edges[:-1], edges[1:], {"baseline": weights})
-    figure = listening(long, np.sin(np.arange(30_000) / 9), 1_000)
+    figure = listening(long, wave(30_000), 1_000)
     values, steps, _ = next(p for p in figure.axes[2].patches if not p.get_fill()).get_data()
     assert len(values) == 94  # of 8 tokens each, the last of 6
     np.testing.assert_allclose(values[:-1], 100 * weights.mean(0)[:744].reshape(93, 8).mean(1))
@@ -296,21 +284,22 @@ def test_gains_shade_the_layers_in_which_a_head_has_one() -> None:
     assert [(p.get_x(), p.get_width()) for p in figure.axes[0].patches] == [(3.5, 1), (8.5, 1)]
 
 
+UNITS = {
+    "heatmap": ("(points)", "layers (from 0)", "no unit"),
+    "ranking": ("(points)",),
+    "accuracy": ("(%)",),
+    "gained_and_lost": ("items lost",),
+    "mass_by_layer": ("(%)", "layer (from 0)"),
+    "layer_head_map": ("(%)", "points", "head (from 0)"),
+    "listening": ("(s)", "(kHz)", "(% per token)", "full scale"),
+}
+
+
 @pytest.mark.parametrize("name", PICTURES)
 def test_axes_say_their_units(name: str) -> None:
-    labels = " ".join(
-        own for axes in PICTURES[name]().axes for own in (axes.get_xlabel(), axes.get_ylabel())
-    )
-    units = {
-        "heatmap": ("(points)", "layers (from 0)", "no unit"),
-        "ranking": ("(points)",),
-        "accuracy": ("(%)",),
-        "gained_and_lost": ("items lost",),
-        "mass_by_layer": ("(%)", "layer (from 0)"),
-        "layer_head_map": ("(%)", "points", "head (from 0)"),
-        "listening": ("(s)", "(kHz)", "(% per token)", "full scale"),
-    }
-    for unit in units[name]:
+    axes = PICTURES[name]().axes
+    labels = " ".join(f"{own.get_xlabel()} {own.get_ylabel()}" for own in axes)
+    for unit in UNITS[name]:
         assert unit in labels
 
 
@@ -337,14 +326,8 @@ def test_the_users_style_does_not_show(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_are_drawn_as_they_are(name: str, tmp_path: Path) -> None:
     sweep = renamed(hand_made(), name)
-    figures = {
-        "heatmap": heatmap(sweep),
-        "ranking": ranking(sweep),
-        "accuracy": accuracy(sweep.results),
-        "gained": gained_and_lost(sweep.results),
-    }
-    for stem, figure in figures.items():
-        svg, png = save(figure, tmp_path / stem)
+    for stem in of_run_module.PICTURES:
+        svg, png = save(of_run(stem, sweep), tmp_path / stem)
         assert png.stat().st_size > 1000
         shown = svg_text(svg)
         if stem != "heatmap":  # whose rows are named by their layers

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import models
-from checks import NEW_TOKENS, QUESTIONS, greedy, prompt_tokens
+from checks import NEW_TOKENS, QUESTIONS, greedy, prompt_tokens, using_backend
 from mata_audio import MATA, NoAudioError, SettingsError, SettingsTypeError
 from mata_audio.errors import AlreadyAttachedError, DataError
 from mata_audio.families import locate
@@ -44,17 +44,8 @@ SETTINGS = [NOTHING, STEERED, MATA(alpha=0.7, layers=[1, 2], heads=[1, 2], formu
 each_setting = pytest.mark.parametrize("mata", SETTINGS, ids=["baseline", "multiply", "absolute"])
 
 
-class Recorder:
-    """An observer that keeps every observation."""
-
-    def __init__(self) -> None:
-        self.seen: list[Observation] = []
-
-    def __call__(self, observation: Observation) -> None:
-        self.seen.append(observation)
-
-
 def observed(subject: Subject, mata: MATA, observer: Any, **options: Any) -> Attachment:
+    """Attach with an observer: a function of each observation, such as a list's ``append``."""
     located = locate(subject.model)
     gains = gain_tensor(mata, layers=located.depth, heads=located.heads)
     return Attachment(located, gains, mata.formula, observer=observer, **options)
@@ -82,16 +73,13 @@ def reference_attention(
 def test_weights_are_those_of_the_full_scores(subject: Subject, mata: MATA) -> None:
     """A padded batch, prefill and decoding: one sample has two clips, and one has none."""
     inputs = subject.inputs(QUESTIONS)
-    recorder = Recorder()
-    attachment = observed(subject, mata, recorder)
-    try:
+    seen: list[Observation] = []
+    with observed(subject, mata, seen.append):
         subject.model.generate(**inputs, **greedy(subject))
-    finally:
-        attachment.detach()
     expected = reference_attention(subject, inputs, mata, NEW_TOKENS)
     layers = len(expected[0])
-    assert [o.layer for o in recorder.seen] == list(range(layers)) * NEW_TOKENS
-    for place, observation in enumerate(recorder.seen):
+    assert [o.layer for o in seen] == list(range(layers)) * NEW_TOKENS
+    for place, observation in enumerate(seen):
         width = inputs["input_ids"].shape[1] + place // layers
         assert observation.weights.shape == observation.raw.shape == (3, 4, 1, width)
         assert observation.active.tolist() == [[True], [True], [False]]
@@ -107,11 +95,9 @@ def test_right_padding_in_one_forward_pass(qwen2_audio: Subject, mata: MATA) -> 
     """Each prompt ends in a different slot."""
     model, inputs = qwen2_audio.model, qwen2_audio.inputs(QUESTIONS[:2], side="right")
     lengths = prompt_tokens(inputs)
-    recorder = Recorder()
-    attachment = observed(qwen2_audio, mata, recorder)
-    with torch.no_grad():
+    seen: list[Observation] = []
+    with torch.no_grad(), observed(qwen2_audio, mata, seen.append):
         model(**inputs)
-    attachment.detach()
     for sample, length in enumerate(lengths):
         alone = qwen2_audio.inputs(QUESTIONS[:2], side="right")
         alone = {name: value[sample : sample + 1, :length] for name, value in alone.items()}
@@ -120,7 +106,7 @@ def test_right_padding_in_one_forward_pass(qwen2_audio: Subject, mata: MATA) -> 
         for name in ("input_features", "feature_attention_mask"):
             alone[name] = inputs[name][own]
         expected = reference_attention(qwen2_audio, alone, mata, 1)[0]
-        for observation in recorder.seen:
+        for observation in seen:
             got = observation.weights[sample, :, 0, :length]
             assert (got - expected[observation.layer][0, :, -1]).abs().max() < 1e-5
 
@@ -132,16 +118,13 @@ def test_observing_changes_nothing(subject: Subject, backend: str) -> None:
     def logits() -> Tensor:
         return torch.stack(model.generate(**inputs, **greedy(subject)).logits)
 
-    before = model.config._attn_implementation
-    model.set_attn_implementation(backend)
-    try:
+    with using_backend(model, backend):
         plain = logits()
         for mata in SETTINGS:
             with mata(model):
                 expected = logits()
-            attachment = observed(subject, mata, lambda observation: None)
-            got = logits()
-            attachment.detach()
+            with observed(subject, mata, lambda observation: None):
+                got = logits()
             if mata is not STEERED:
                 assert torch.equal(got, expected)
                 continue
@@ -149,23 +132,19 @@ def test_observing_changes_nothing(subject: Subject, backend: str) -> None:
             assert torch.equal(got[0], expected[0])
             assert (got - expected).abs().max() <= 1e-6 * expected.abs().max()
         assert torch.equal(logits(), plain)
-    finally:
-        model.set_attn_implementation(before)
 
 
 def test_the_receipt_is_of_what_was_changed(qwen2_audio: Subject) -> None:
     inputs = qwen2_audio.inputs(QUESTIONS[:1])
     receipts = []
-    for observer in (None, Recorder()):
-        attachment = observed(qwen2_audio, STEERED, observer)
-        qwen2_audio.model.generate(**inputs, **greedy(qwen2_audio))
-        attachment.detach()
+    for observer in (None, [].append):
+        with observed(qwen2_audio, STEERED, observer) as attachment:
+            qwen2_audio.model.generate(**inputs, **greedy(qwen2_audio))
         attachment.check()
         receipts.append(attachment.receipt)
     assert receipts[0] == receipts[1]
-    attachment = observed(qwen2_audio, NOTHING, Recorder())
-    qwen2_audio.model.generate(**inputs, **greedy(qwen2_audio))
-    attachment.detach()
+    with observed(qwen2_audio, NOTHING, [].append) as attachment:
+        qwen2_audio.model.generate(**inputs, **greedy(qwen2_audio))
     attachment.check()
     receipt = attachment.receipt
     assert (receipt.layers, receipt.active_rows, receipt.negative_share) == ((), 0, None)
@@ -181,12 +160,10 @@ def test_many_active_rows_are_shown_in_parts(
     shown = []
     for most in (2**23, 1):
         monkeypatch.setattr("mata_audio.steering.layer.MAX_SCORES", most)
-        recorder = Recorder()
-        attachment = observed(qwen2_audio, mata, recorder, prompt_length=length)
-        with torch.no_grad():
+        seen: list[Observation] = []
+        with torch.no_grad(), observed(qwen2_audio, mata, seen.append, prompt_length=length):
             qwen2_audio.model(**inputs)
-        attachment.detach()
-        of_layer = [o.weights for o in recorder.seen if o.layer == 2]
+        of_layer = [o.weights for o in seen if o.layer == 2]
         assert [w.shape[2] for w in of_layer] == ([5] if most > 1 else [1] * 5)
         shown.append(torch.cat(of_layer, 2))
     torch.testing.assert_close(shown[0], shown[1], atol=1e-6, rtol=0)
@@ -341,18 +318,16 @@ def test_imbalance_by_hand() -> None:
     assert own.rows == 4
 
 
-def test_rows_after_an_answers_end_do_not_count(qwen2_audio: Subject) -> None:
+def test_rows_after_an_answers_end_do_not_count(
+    qwen2_audio: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A sample that has ended is fed padding while another goes on."""
     model, inputs = qwen2_audio.model, qwen2_audio.inputs(QUESTIONS[:2])
     new = model.generate(**inputs, max_new_tokens=4, min_new_tokens=4, do_sample=False)
     new = new[:, inputs["input_ids"].shape[1] :].tolist()
     assert new[0][0] not in new[1], "the samples must differ, or this test shows nothing"
-    before = model.generation_config.eos_token_id
-    model.generation_config.eos_token_id = new[0][0]
-    try:
-        rows = profile(model, [inputs], new_tokens=3).attention["baseline"].rows
-    finally:
-        model.generation_config.eos_token_id = before
+    monkeypatch.setattr(model.generation_config, "eos_token_id", new[0][0])
+    rows = profile(model, [inputs], new_tokens=3).attention["baseline"].rows
     assert rows == 1 + 4
 
 
