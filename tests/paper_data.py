@@ -25,15 +25,10 @@ def write_mmau(folder: Path, n: int = 6, hidden: int = 2) -> Path:
 
 def write_mmar(folder: Path, n: int = 3) -> Path:
     """Write ``n`` questions, all about sound."""
-    records = [
-        {
-            **record,
-            "audio_path": record["audio_id"],
-            "modality": "sound",
-            "category": "Signal Layer",
-        }
-        for record in _records(folder, "audio", n)
-    ]
+    about = {"modality": "sound", "category": "Signal Layer"}
+    records = _records(folder, "audio", n)
+    for record in records:
+        record.update(about, audio_path=record["audio_id"])
     (folder / "MMAR-meta.json").write_text(json.dumps(records))
     return folder
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,30 +49,29 @@ def reproduction(
     return reproduce(out, data, models, template="question", reader="whole", **SHORT)
 
 
+@pytest.fixture
+def small_qwen2(tmp_path: Path, qwen2_audio_folder: Path) -> Callable[..., Reproduction]:
+    """Reproduce only Qwen2-Audio, with a random model, on the data given."""
+    models = {"qwen2-audio": qwen2_audio_folder}
+    return partial(reproduce, tmp_path / "out", models=models, only=["qwen2-audio"], **SHORT)
+
+
 def test_what_there_is_is_measured(reproduction: Reproduction, out: Path) -> None:
     assert [each.table for each in reproduction.measured] == list(TABLES[:5])
     assert reproduction.failed == ()
     assert all((out / each.table.key / "results.json").exists() for each in reproduction.measured)
     omni = reproduction.measured[0].results
-    assert [setting.name for setting in omni.settings] == [
-        "baseline",
-        "MATA",
-        *(each.name for each in TABLES[0].ablations),
-    ]
+    ablations = [each.name for each in TABLES[0].ablations]
+    assert [setting.name for setting in omni.settings] == ["baseline", "MATA", *ablations]
     assert omni.settings[2].description == "multiply, alpha 0.1, layers 0-4 of 0-11, all heads"
-    assert [setting.name for setting in reproduction.measured[1].results.settings] == [
-        "baseline",
-        "MATA",
-    ]
+    qwen2 = reproduction.measured[1].results
+    assert [setting.name for setting in qwen2.settings] == ["baseline", "MATA"]
 
 
 def test_a_model_that_is_not_there_stops_no_other(reproduction: Reproduction) -> None:
     (missing,) = reproduction.missing
-    assert (missing.table.key, missing.what, missing.name) == (
-        "ke-omni-r-mmar-test",
-        "model",
-        "ke-omni-r",
-    )
+    assert missing.table.key == "ke-omni-r-mmar-test"
+    assert (missing.what, missing.name) == ("model", "ke-omni-r")
     assert "config.json" in missing.reason
     assert "hf download KE-Team/Ke-Omni-R" in missing.advice
 
@@ -94,9 +96,8 @@ def test_rows_pair_published_and_measured(reproduction: Reproduction) -> None:
     assert [row.paper_difference for row in omni] == [2.1, 3.6, 1.8, 2.5]
     assert omni[-1].measured.accuracy["baseline"].n == 6
     assert [len(row.measured.accuracy) for row in omni] == [7] * 4
-    assert sum(row.measured.accuracy["MATA"].correct for row in omni[:3]) == (
-        omni[-1].measured.accuracy["MATA"].correct
-    )
+    steered = [row.measured.accuracy["MATA"].correct for row in omni]
+    assert sum(steered[:3]) == steered[-1]
     assert omni[-1].measured.accuracy["baseline"].correct > 0  # the embedded model can hear
     assert [(row.name, row.paper_baseline, row.paper_mata) for row in mmar] == [
         ("sound", None, None),
@@ -109,9 +110,8 @@ def test_hidden_answers_end_with_files_to_submit(reproduction: Reproduction) -> 
     assert test.results.overall.accuracy == {}
     assert list(test.submissions) == ["baseline", "MATA"]
     for path in test.submissions.values():
-        assert [set(r) >= {"id", "model_output"} for r in json.loads(path.read_text())] == [
-            True
-        ] * 2
+        records = json.loads(path.read_text())
+        assert [set(record) >= {"id", "model_output"} for record in records] == [True] * 2
     assert reproduction.measured[0].submissions == {}
     text = as_text(reproduction)
     assert "the answers of this split are hidden" in text
@@ -159,33 +159,24 @@ def test_again_runs_nothing_anew(
     def report(table: Any, progress: Progress) -> None:
         seen.append((table.key, progress.done, progress.total))
 
-    again = reproduce(
-        out,
-        {"mmau-test-mini": data["mmau"] / "mmau-test-mini.json"},
-        {"qwen2.5-omni": "tiny"},
-        only=["qwen2.5-omni"],
-        report=report,
-        template="question",
-        reader="whole",
-        **SHORT,
-    )
+    given = {"mmau-test-mini": data["mmau"] / "mmau-test-mini.json"}
+    options = {"only": ["qwen2.5-omni"], "template": "question", "reader": "whole", **SHORT}
+    again = reproduce(out, given, {"qwen2.5-omni": "tiny"}, report=report, **options)
     assert seen == [(OMNI, 0, 6)]
     assert store.read_bytes() == before
     (measured,) = again.measured
     assert measured.results.items == reproduction.measured[0].results.items
-    assert [(each.name, each.reason) for each in again.missing] == [
-        ("mmau-test", "no data given"),
-        ("mmar-test", "no data given"),
-    ]
+    assert [each.name for each in again.missing] == ["mmau-test", "mmar-test"]
+    assert {each.reason for each in again.missing} == {"no data given"}
 
 
 def test_another_run_in_the_folder_fails_and_the_rest_goes_on(
-    tmp_path: Path, data: dict[str, Path], qwen2_audio_folder: Path
+    tmp_path: Path, data: dict[str, Path], small_qwen2: Callable[..., Reproduction]
 ) -> None:
-    (tmp_path / QWEN2).mkdir()
-    (tmp_path / QWEN2 / "thesis.txt").write_text("mine")
-    models = {"qwen2-audio": qwen2_audio_folder}
-    done = reproduce(tmp_path, data, models, only=["qwen2-audio"], limit=1, **SHORT)
+    folder = tmp_path / "out" / QWEN2
+    folder.mkdir(parents=True)
+    (folder / "thesis.txt").write_text("mine")
+    done = small_qwen2(data, limit=1)
     (failed,) = done.failed
     assert failed.table.key == QWEN2
     assert "neither a run nor empty" in failed.reason
@@ -195,34 +186,29 @@ def test_another_run_in_the_folder_fails_and_the_rest_goes_on(
 
 
 def test_a_run_without_answers_has_failed(
-    tmp_path: Path, data: dict[str, Path], qwen2_audio_folder: Path
+    tmp_path: Path, small_qwen2: Callable[..., Reproduction]
 ) -> None:
     folder = write_mmau(tmp_path / "MMAU", n=1)
     for clip in folder.rglob("*.wav"):
         clip.write_bytes(b"RIFF")
-    models = {"qwen2-audio": qwen2_audio_folder}
-    done = reproduce(
-        tmp_path / "out", {"mmau-test-mini": folder}, models, only=["qwen2-audio"], **SHORT
-    )
+    done = small_qwen2({"mmau-test-mini": folder})
     assert "no item has an answer; the first error: AudioError" in done.failed[0].reason
     assert done.measured == ()
 
 
 def test_releases_of_the_data(
-    tmp_path: Path,
     data: dict[str, Path],
-    qwen2_audio_folder: Path,
+    small_qwen2: Callable[..., Reproduction],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     digest = known_versions.sha256(data["mmau"] / "mmau-test-mini.json")
-    models = {"qwen2-audio": qwen2_audio_folder}
     given = {"mmau-test-mini": data["mmau"]}
     for version, said in (
         ("MMAU v05.15.25 (2025-08-09)", "data: MMAU v05.15.25 (2025-08-09)\n"),
         ("MMAU original", "data: MMAU original, NOT the paper's MMAU v05.15.25"),
     ):
         monkeypatch.setitem(known_versions.KNOWN_VERSIONS, digest, version)
-        done = reproduce(tmp_path / "out", given, models, only=["qwen2-audio"], limit=1, **SHORT)
+        done = small_qwen2(given, limit=1)
         assert said in as_text(done)
         assert "prompt r1-aqa" in as_text(done)
 
@@ -257,9 +243,8 @@ def test_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_wrong_use_is_said_before_anything_is_run(
     changes: dict[str, Any], said: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(SettingsError, match=re.escape(said)):
         reproduce(tmp_path, **{"data": {}, **changes})
-    assert said in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -92,10 +92,8 @@ def test_figures_by_hand() -> None:
     found = results()
     assert [(row.heading, row.name) for row in found.groups] == [("Hue", "warm"), ("Hue", "cold")]
     overall = found.overall
-    assert {n: (a.correct, a.n) for n, a in overall.accuracy.items()} == {
-        "baseline": (5, 10),
-        "MATA": (7, 10),
-    }
+    right = {name: (own.correct, own.n) for name, own in overall.accuracy.items()}
+    assert right == {"baseline": (5, 10), "MATA": (7, 10)}
     paired = overall.paired["MATA"]
     assert (paired.n, paired.gained, paired.lost) == (10, 3, 1)
     assert paired.difference == pytest.approx(0.2)
@@ -152,16 +150,12 @@ def test_what_would_stop_the_official_scorer_is_said_and_the_rest_is_scored() ->
 
 
 def test_holm_over_several_settings() -> None:
-    three = [
-        SettingResult(name, "", {} if name != "baseline" else None)
-        for name in ("baseline", "MATA", "other")
-    ]
-    given = {
-        id: {**line, "answers": {**line["answers"], "other": line["answers"]["MATA"]}}
-        if "answers" in line
-        else line
-        for id, line in lines().items()
-    }
+    baseline = SettingResult("baseline", "", None)
+    three = [baseline, SettingResult("MATA", "", {}), SettingResult("other", "", {})]
+    given = lines()
+    for line in given.values():
+        if "answers" in line:
+            line["answers"]["other"] = line["answers"]["MATA"]
     found = make_results(dataset(), given, three, AnswerScores(Colours(), "answer-tag"), {})
     paired = found.overall.paired
     assert paired["MATA"].p_holm == paired["other"].p_holm == 1.0

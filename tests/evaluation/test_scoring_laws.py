@@ -80,16 +80,9 @@ def test_each_grouping_adds_up_to_the_outcomes(records: list[dict[str, Any]]) ->
 
 
 def multiple_choice(response: str | None) -> dict[str, Any]:
-    return {
-        "task_name": "t",
-        "dataset_name": "d",
-        "choice_a": "p",
-        "choice_b": "q",
-        "choice_c": "r",
-        "choice_d": "s",
-        "answer_gt": "q",
-        "response": response,
-    }
+    choices = {"choice_a": "p", "choice_b": "q", "choice_c": "r", "choice_d": "s"}
+    part = {"task_name": "t", "dataset_name": "d"}
+    return {**part, **choices, "answer_gt": "q", "response": response}
 
 
 @given(responses=st.lists(RESPONSES))

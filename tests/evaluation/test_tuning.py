@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -137,15 +138,14 @@ def test_a_penalty_keeps_gains_small(subject: Subject) -> None:
     assert sizes[1] < sizes[0] / 2
 
 
+@pytest.fixture
 def small_fitting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fit in two steps: enough to see that it works."""
     monkeypatch.setattr(tune, "Fitting", lambda: Fitting(steps=2))
 
 
-def test_tuned_gains_are_a_setting_like_any_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    small_fitting(monkeypatch)
+@pytest.mark.usefixtures("small_fitting")
+def test_tuned_gains_are_a_setting_like_any_other(tmp_path: Path) -> None:
     choice = choose("tiny", "tiny", tmp_path, "tune", split="tune", limit=48)
     evidence = choice.evidence
     assert evidence is not None
@@ -166,14 +166,12 @@ def test_tuned_gains_are_a_setting_like_any_other(
         assert len(stored.tuned_on["ids"]) == 24
 
 
+@pytest.mark.usefixtures("small_fitting")
 def test_nothing_is_measured_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small_fitting(monkeypatch)
     options: dict[str, Any] = {"split": "tune", "limit": 48}
     first = choose("tiny", "tiny", tmp_path, "tune", **options)
 
-    def measured(_: object) -> None:
-        raise AssertionError("measured again")
-
+    measured = Mock(side_effect=AssertionError("measured again"))
     monkeypatch.setitem(METHODS, "tune", METHODS["tune"].__class__("", measured, (0.5, 1)))
     again = choose("tiny", "tiny", tmp_path, "tune", **options)
     assert again.evidence == first.evidence
