@@ -9,7 +9,6 @@ import pytest
 from running import Mata, error_line
 
 ASK = "ask model What? --audio clip.wav"
-DOCTOR_WHAT = "give either a MODEL or --all-families"
 EVAL = "eval --model tiny --out run --task"
 PROFILE = "profile tiny --task"
 SWEEP = "sweep --model tiny --task tiny --split tune --out run"
@@ -45,8 +44,8 @@ REPRODUCE = "reproduce paper --out run"
         ("demo --out clip.wav", 2, "give another folder"),
         ("demo --json nowhere/at/all.json", 2, "not a file in a folder that exists"),
         ("demo --keep .", 2, "new or empty folder"),
-        ("doctor", 2, DOCTOR_WHAT),
-        ("doctor tiny --all-families", 2, DOCTOR_WHAT),
+        ("doctor", 2, "give either a MODEL or --all-families"),
+        ("doctor tiny --all-families", 2, "give either a MODEL or --all-families"),
         ("doctor --all-families --attention eager", 2, "need a MODEL"),
         ("doctor --all-families --trust-remote-code", 2, "need a MODEL"),
         ("doctor tiny --json /no/such/folder/x.json", 2, "there is no folder /no/such/folder"),
