@@ -20,6 +20,7 @@ from mata_audio.errors import (
     PromptLengthError,
     SettingsError,
     SettingsTypeError,
+    UnsupportedModelError,
 )
 from mata_audio.families import Located
 from mata_audio.notation.layers import check_attending
@@ -157,8 +158,14 @@ class Attachment:
 
         Raises:
             NoAudioError: none of the chosen tokens was seen, and ``on_no_audio`` is ``"raise"``.
-            PromptLengthError: audio was seen, but ``prompt_length`` lies beyond every sequence.
+            PromptLengthError: audio was seen, but ``prompt_length`` lies beyond a sequence, or no
+                row was active.
         """
+        for missing in self._tracker.unfinished.values():
+            raise PromptLengthError(
+                f"{missing}, so the prompt's last row was never steered: read the whole prompt "
+                "inside the block, or give its number of tokens, padding not counted"
+            )
         audio_seen = any(any(prompt) for prompt in self._tracker.audio_tokens)
         if audio_seen and self._steered and not self._active_rows:
             raise PromptLengthError(
@@ -170,7 +177,7 @@ class Attachment:
 
     def _attach(self, undo: ExitStack) -> None:
         """Change the model, and note in ``undo`` how to take each change back."""
-        listener = self._located.listener
+        listener: Any = self._located.listener
         with _lock:
             if listener in _attached:
                 raise AlreadyAttachedError(
@@ -190,16 +197,24 @@ class Attachment:
         generate = listener.generate
         # A decoding step that generate() compiled before belongs to the unsteered model, and one
         # that it compiles from now on to the steered model: neither may serve the other.
-        for name in ("generate", "_compiled_call", "_last_compile_config"):
+        for name in ("generate", "generate_batch", "_compiled_call", "_last_compile_config"):
             undo.callback(_restore, listener, name, vars(listener).pop(name, None))
         listener.generate = self._wrapped(generate)
+        listener.generate_batch = _refuse_batching
 
     @torch.compiler.disable
     def _before(self, listener: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
         """Work out the active rows of the forward pass that is about to run."""
         given = dict(zip(self._parameters, args, strict=False)) | kwargs
         ids, mask = given.get("input_ids"), given.get("attention_mask")
-        batch, queries = (given["inputs_embeds"] if ids is None else ids).shape[:2]
+        slots = given.get("inputs_embeds") if ids is None else ids
+        if slots is None:
+            raise PromptLengthError(
+                "a steered model needs its prompt: call it with the processor's whole output, "
+                "model(**inputs), or with inputs_embeds and an audio_mask, "
+                "mata(model, audio_mask=...)"
+            )
+        batch, queries = slots.shape[:2]
         if batch % self._gain_samples:
             raise SettingsError(
                 f"gains for {self._gain_samples} samples do not fit a batch of {batch}: the batch "
@@ -232,15 +247,18 @@ class Attachment:
         chunks, speculative decoding and generation without a cache.
         """
 
+        positional = tuple(inspect.signature(generate).parameters)
+
         @functools.wraps(generate)
         def steered_generate(*args: Any, **kwargs: Any) -> Any:
-            ids = kwargs.get("input_ids", args[0] if args else kwargs.get("inputs"))
-            self._leave_uncompiled(kwargs)
+            given = {**dict(zip(positional, args, strict=False)), **kwargs}
+            ids = given.get("input_ids", given.get("inputs"))
+            self._leave_uncompiled(given, kwargs)
             with self._turn:
                 outermost = self._tracker.start_generation(
                     ids,
-                    self._attention_mask(ids, kwargs),
-                    kwargs.get("past_key_values"),
+                    self._attention_mask(ids, given),
+                    given.get("past_key_values"),
                 )
                 try:
                     return generate(*args, **kwargs)
@@ -250,24 +268,24 @@ class Attachment:
 
         return steered_generate
 
-    def _leave_uncompiled(self, kwargs: dict[str, Any]) -> None:
+    def _leave_uncompiled(self, given: dict[str, Any], kwargs: dict[str, Any]) -> None:
         """Keep generate() from compiling unasked, which it does for static caches on a GPU.
 
         Whether a steered model compiles correctly is unknown; a user's compile_config is kept.
         """
-        config = kwargs.get("generation_config") or self._located.listener.generation_config
-        requested = kwargs.get("compile_config") or getattr(config, "compile_config", None)
+        config = given.get("generation_config") or self._located.listener.generation_config
+        requested = given.get("compile_config") or getattr(config, "compile_config", None)
         if self._device.type != "cpu" and requested is None:
             kwargs.setdefault("disable_compile", True)
 
-    def _attention_mask(self, ids: Tensor | None, kwargs: dict[str, Any]) -> Tensor | None:
+    def _attention_mask(self, ids: Tensor | None, given: dict[str, Any]) -> Tensor | None:
         """Return the mask that ``generate`` will use: the given one, or its guess from padding."""
-        mask = kwargs.get("attention_mask")
+        mask = given.get("attention_mask")
         if mask is not None or ids is None:
             return mask
-        config: Any = kwargs.get("generation_config") or self._located.listener.generation_config
-        pad = kwargs.get("pad_token_id", config.pad_token_id)
-        eos = kwargs.get("eos_token_id", config.eos_token_id)
+        config: Any = given.get("generation_config") or self._located.listener.generation_config
+        pad = given.get("pad_token_id", config.pad_token_id)
+        eos = given.get("eos_token_id", config.eos_token_id)
         if pad is None or pad in (eos if isinstance(eos, (list, tuple)) else (eos,)):
             return None
         return ids != pad
@@ -292,6 +310,14 @@ def _always(audio_mask: Tensor) -> Callable[[], Tensor]:
             f"{tuple(audio_mask.shape) if isinstance(audio_mask, Tensor) else audio_mask!r}"
         )
     return lambda: audio_mask
+
+
+def _refuse_batching(*_: Any, **__: Any) -> Any:
+    """Stand in for ``generate_batch``, whose paged caches no layer can be steered with."""
+    raise UnsupportedModelError(
+        "continuous batching (generate_batch, paged caches) cannot be steered: call generate() "
+        "instead"
+    )
 
 
 def _restore(owner: nn.Module, name: str, value: Any) -> None:

@@ -56,8 +56,8 @@ class ScaledKeys:
     def scale(self, layer: int, key: Tensor, gain: Tensor) -> None:
         """Multiply the keys of ``layer`` by 1 + gain, if the cache stores ``key`` itself.
 
-        Caches that return copies (static, quantised, offloaded) are left unchanged; their rows are
-        still rewritten one by one.
+        Caches that return copies (static, quantised, offloaded) are left unchanged, and so are keys
+        that would overflow in float16; their rows are still rewritten one by one.
 
         Args:
             layer: index of the decoder layer.
@@ -70,7 +70,10 @@ class ScaledKeys:
         groups = gain.shape[1] // key.shape[1]
         factor = 1 + gain[:, ::groups].transpose(2, 3)
         # Half-precision keys are rounded once, after the product with the float32 factor.
-        stored.keys = torch.mul(key, factor, out=torch.empty_like(key))
+        scaled = torch.mul(key, factor, out=torch.empty_like(key))
+        if key.dtype == torch.float16 and not scaled.isfinite().all():
+            return
+        stored.keys = scaled
         self._originals[layer] = key
 
     def restore(self) -> None:

@@ -60,6 +60,8 @@ class PassTracker:
         self._scaled: ScaledKeys | None = None
         self.negatives = NegativeScores()
         self.audio_tokens: list[tuple[int, ...]] = []
+        self.unfinished: dict[int, str] = {}
+        """Prompts that end beyond what was read of them: by their number, what is missing."""
 
     def start_generation(self, ids: Tensor | None, mask: Tensor | None, cache: Any) -> bool:
         """Note the prompt of a ``generate`` call; False inside another call, whose prompt stays."""
@@ -76,6 +78,15 @@ class PassTracker:
             self._generating = self._longer_prompt(self._prompt_in(cache), ids, mask, past)
         else:
             self._generating = self._new_prompt(ids, mask)
+        number = self._generating.number
+        missing = self.unfinished.pop(number, None)
+        if missing is not None:
+            self._generating = None
+            del self.audio_tokens[number:]
+            raise PromptLengthError(
+                f"{missing}. generate() is given whole prompts: leave prompt_length out, or give "
+                "the number of tokens of each prompt, padding not counted"
+            )
         return True
 
     def end_generation(self) -> None:
@@ -171,10 +182,10 @@ class PassTracker:
         return earlier
 
     def _new_prompt(self, ids: Tensor, mask: Any) -> _Tracked:
-        audio = self._find_audio(ids, 0)
-        prompt = self._build(audio, real_slots(mask, audio))
+        audio, number = self._find_audio(ids, 0), len(self.audio_tokens)
+        prompt = self._build(audio, real_slots(mask, audio), number)
         self.audio_tokens.append(prompt.audio_tokens)
-        return _Tracked(prompt, len(self.audio_tokens) - 1)
+        return _Tracked(prompt, number)
 
     def _longer_prompt(self, earlier: _Tracked, ids: Tensor, mask: Any, past: int) -> _Tracked:
         cached = earlier.prompt.expand(ids.shape[0])
@@ -182,7 +193,7 @@ class PassTracker:
         kept = min(cached.width, past)
         audio[:, :kept] = cached.audio[:, :kept]
         audio[:, past:] = self._find_audio(ids, past)
-        prompt = self._build(audio, real_slots(mask, audio))
+        prompt = self._build(audio, real_slots(mask, audio), earlier.number)
         self.audio_tokens[earlier.number] = prompt.audio_tokens
         return _Tracked(prompt, earlier.number)
 
@@ -206,7 +217,7 @@ class PassTracker:
         mask = mask.to(ids.device).repeat_interleave(batch // mask.shape[0], dim=0)
         return mask[:, past:end].bool()
 
-    def _build(self, audio: Tensor, real: Tensor) -> Prompt:
+    def _build(self, audio: Tensor, real: Tensor, number: int) -> Prompt:
         if self._prompt_length is None:
             return Prompt.build(audio, real, prompt_rows=self._prompt_rows)
         batch = audio.shape[0]
@@ -217,6 +228,13 @@ class PassTracker:
                 "give one int, or one for each sample"
             )
         length = length.repeat_interleave(batch // length.shape[0])
+        self.unfinished.pop(number, None)
+        tokens, heard = real.sum(dim=1), (audio & real).any(dim=1)
+        for sample in (heard & (length > tokens)).nonzero().flatten().tolist()[:1]:
+            self.unfinished[number] = (
+                f"prompt_length is {int(length[sample])} for sample {sample}, of which only "
+                f"{int(tokens[sample])} tokens were read"
+            )
         return Prompt.build(audio, real, length, self._prompt_rows)
 
 
@@ -250,8 +268,9 @@ def real_slots(mask: Any, audio: Tensor) -> Tensor:
 def _checked_length(length: int | Sequence[int] | None) -> list[int] | None:
     if length is None:
         return None
-    values = torch.as_tensor(length).flatten().tolist()
-    if not values or any(not isinstance(value, int) or value < 1 for value in values):
+    listed: Any = length.tolist() if isinstance(length, Tensor) else length
+    values = list(listed) if isinstance(listed, (list, tuple)) else [listed]
+    if not values or any(type(value) is not int or value < 1 for value in values):
         raise PromptLengthError(
             f"prompt_length must be an int of 1 or more, or one such int a sample; got {length!r}"
         )

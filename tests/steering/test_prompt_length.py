@@ -1,0 +1,77 @@
+"""``prompt_length``: what it must be, and that no prompt is left unsteered in silence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from mata_audio import MATA, PromptLengthError
+from subject import Subject
+
+QUESTIONS = [("What is this?", [1.0]), ("Which of them is longer?", [0.5]), ("Who?", [1.5])]
+
+
+@pytest.mark.parametrize("length", [True, "a", 0, -3, 2.5, [5, None], [], [[5, 6]], torch.ones(2)])
+def test_what_is_no_length_is_refused(qwen2_audio: Subject, length: Any) -> None:
+    with (
+        pytest.raises(PromptLengthError, match="must be an int of 1 or more"),
+        MATA()(qwen2_audio.model, prompt_length=length),
+    ):
+        pass
+
+
+def test_generate_refuses_a_length_beyond_its_prompt(qwen2_audio: Subject) -> None:
+    inputs = qwen2_audio.inputs(QUESTIONS[:1])
+    tokens = inputs["input_ids"].shape[1]
+    with (
+        pytest.raises(PromptLengthError, match=f"{tokens + 1} for sample 0.*only {tokens} tokens"),
+        MATA()(qwen2_audio.model, prompt_length=tokens + 1),
+    ):
+        qwen2_audio.model.generate(**inputs, max_new_tokens=2, do_sample=False)
+
+
+def test_after_a_refused_prompt_the_next_is_steered(qwen2_audio: Subject) -> None:
+    long, short = (qwen2_audio.inputs([question]) for question in QUESTIONS[:2])
+    tokens = long["input_ids"].shape[1]
+    assert tokens > short["input_ids"].shape[1]
+    with torch.no_grad(), MATA()(qwen2_audio.model, prompt_length=tokens) as applied:
+        with pytest.raises(PromptLengthError):
+            qwen2_audio.model.generate(**short, max_new_tokens=2, do_sample=False)
+        qwen2_audio.model.generate(**long, max_new_tokens=2, do_sample=False)
+    assert applied.receipt.active_rows == 2
+    assert len(applied.receipt.audio_tokens) == 1
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_no_sample_of_a_batch_is_left_out(qwen2_audio: Subject, side: str) -> None:
+    inputs = qwen2_audio.inputs(QUESTIONS, side)
+    lengths = inputs["attention_mask"].sum(1).tolist()
+    lengths[1] += 500
+    with (
+        pytest.raises(PromptLengthError, match=f"{lengths[1]} for sample 1"),
+        torch.no_grad(),
+        MATA()(qwen2_audio.model, prompt_length=lengths),
+    ):
+        qwen2_audio.model(**inputs)
+
+
+def test_a_prompt_that_is_not_read_to_its_end_is_refused(qwen2_audio: Subject) -> None:
+    inputs = qwen2_audio.inputs(QUESTIONS[:1])
+    tokens = inputs["input_ids"].shape[1]
+    first = {**inputs, "input_ids": inputs["input_ids"][:, :-2]}
+    first["attention_mask"] = inputs["attention_mask"][:, :-2]
+    with (
+        pytest.raises(PromptLengthError, match="read the whole prompt inside the block"),
+        torch.no_grad(),
+        MATA()(qwen2_audio.model, prompt_length=tokens),
+    ):
+        qwen2_audio.model(**first, use_cache=True)
+
+
+def test_a_length_beyond_a_prompt_without_audio_changes_nothing(qwen2_audio: Subject) -> None:
+    inputs = qwen2_audio.inputs([QUESTIONS[0], ("No clip here.", [])])
+    lengths = inputs["attention_mask"].sum(1).tolist()
+    with torch.no_grad(), MATA()(qwen2_audio.model, prompt_length=[lengths[0], 500]):
+        qwen2_audio.model(**inputs)
