@@ -103,6 +103,7 @@ def run(args: argparse.Namespace) -> int:
     loaded = load(TINY, device="cpu")
     options = Options(limit=args.items, batch_size=BATCH)
     plan = make_plan(loaded, TINY, None, NamedSetting(NAME, setting.mata), options)
+    _make(args.out)
     if args.keep is not None:
         _keep(plan.items, args.keep)
     with tempfile.TemporaryDirectory(prefix="mata-demo-") as folder, RunProgress() as shown:
@@ -121,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Refuse what would fail only at the end of the run; make the folder of the page."""
+    """Refuse what would fail only at the end of the run."""
     from mata_audio.errors import SettingsError
 
     if not 1 <= args.items <= ITEMS:
@@ -131,11 +132,17 @@ def _check(args: argparse.Namespace) -> None:
     keep = args.keep
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
         raise SettingsError(f"--keep {keep}: give a new or empty folder")
+
+
+def _make(out: Path) -> None:
+    """Make the folder of the page, before the run."""
+    from mata_audio.errors import SettingsError
+
     try:
-        args.out.mkdir(parents=True, exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(
-            f"--out {args.out} cannot be made ({error.strerror}): give another folder"
+            f"--out {out} cannot be made ({error.strerror}): give another folder"
         ) from error
 
 
