@@ -12,7 +12,7 @@ import pytest
 from mata_audio.cli.main import main
 from mata_audio.errors import DataError, SettingsError
 from mata_audio.evaluation.item import Item
-from mata_audio.evaluation.results.output_files import prediction_path
+from mata_audio.evaluation.results.output_files import prediction_paths
 from mata_audio.evaluation.scoring.readers import check_reader
 from mata_audio.evaluation.task import OfficialScript, Task
 from mata_audio.evaluation.tasks import TASKS, WITH_OFFICIAL_SCRIPT, task_named
@@ -68,7 +68,7 @@ def test_official_scripts_read_what_runs_write(name: str, tmp_path: Path) -> Non
     task = TASKS[name]
     assert (name in WITH_OFFICIAL_SCRIPT) == isinstance(task.official_script, OfficialScript)
     if task.official_script is not None:
-        path = prediction_path(tmp_path, "baseline", task)
+        path = prediction_paths(tmp_path, ["baseline"], task)["baseline"]
         path.parent.mkdir(parents=True)
         path.write_text("[]" if task.prediction_format == "json" else "{}\n")
         records = task.official_script.read(str(path)).records

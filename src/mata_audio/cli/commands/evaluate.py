@@ -95,12 +95,13 @@ def dry_run(plan: Plan) -> str:
 
 def report_text(results: Results, plan: Plan, out: Path) -> str:
     """Return the tables, the notes, the failed items and where the files are."""
-    from mata_audio.evaluation.results.output_files import prediction_path
+    from mata_audio.evaluation.results.output_files import prediction_paths
     from mata_audio.evaluation.results.tables import as_text
 
     parts = [as_text(results)] if results.overall.accuracy else []
     if all(item.answer is None for item in plan.dataset.items):
-        files = ", ".join(str(prediction_path(out, s.name, plan.task)) for s in plan.settings)
+        paths = prediction_paths(out, [setting.name for setting in plan.settings], plan.task)
+        files = ", ".join(map(str, paths.values()))
         parts.append(f"The answers of this split are hidden. To submit: {files}")
     for name, paired in results.overall.paired.items():
         parts.append(

@@ -16,6 +16,7 @@ from mata_audio.evaluation.data.audio_sources import FileAudio
 from mata_audio.evaluation.item import AudioSource, Dataset, Item
 from mata_audio.evaluation.results.results import ItemResult, Results
 from mata_audio.settings.named import BASELINE
+from mata_audio.storage.file_names import file_stems
 
 AUTO, EMBED, SOME, LINK, NONE = "auto", "embed", "some", "link", "none"
 MOST_EMBEDDED = 20 * 2**20
@@ -88,7 +89,8 @@ def report_clips(
         if len(embedded) == len(items):
             return embedded
     folder = page.with_name(f"{page.stem}-audio")
-    return {item.id: _linked(item, page, folder) for item in items}
+    stems = file_stems(item.id for item in items)
+    return {item.id: _linked(item, page, folder / stems[item.id]) for item in items}
 
 
 def _changed(item: ItemResult) -> bool:
@@ -115,7 +117,8 @@ def _embedded(items: Sequence[Item], limit: float) -> dict[str, list[ClipMedia]]
     return clips
 
 
-def _linked(item: Item, page: Path, folder: Path) -> list[ClipMedia]:
+def _linked(item: Item, page: Path, beginning: Path) -> list[ClipMedia]:
+    """Return links to an item's clips; those that are no files are written first."""
     clips = []
     for number, source in enumerate(item.audio):
         path = Path(source.path) if isinstance(source, FileAudio) else None
@@ -123,9 +126,9 @@ def _linked(item: Item, page: Path, folder: Path) -> list[ClipMedia]:
             content = _content(source)
             if content:
                 ending = _type(content)
-                stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in item.id)
-                path = folder / f"{stem}-{number}.{_ENDINGS.get(ending, ending)}"
-                folder.mkdir(parents=True, exist_ok=True)
+                name = f"{beginning.name}-{number}.{_ENDINGS.get(ending, ending)}"
+                path = beginning.with_name(name)
+                path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
         where = "" if path is None else os.path.relpath(path.resolve(), page.resolve().parent)
         clips.append(ClipMedia(source.name, quote(where.replace(os.sep, "/"))))

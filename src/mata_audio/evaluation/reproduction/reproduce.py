@@ -16,7 +16,7 @@ from mata_audio.errors import (
     UnsupportedModelError,
 )
 from mata_audio.evaluation.reproduction.paper import DATA_ADVICE, MODELS, TABLES, PaperTable
-from mata_audio.evaluation.results.output_files import prediction_path
+from mata_audio.evaluation.results.output_files import prediction_paths
 from mata_audio.evaluation.results.results import Results
 from mata_audio.evaluation.running.evaluate import run_plan
 from mata_audio.evaluation.running.plan import Options, Plan, make_plan
@@ -201,7 +201,7 @@ def _run(
         first = next((item.error for item in results.items), "there were no items")
         return FailedTable(table, folder, f"no item has an answer; the first error: {first}")
     hidden = all(item.answer is None for item in plan.dataset.items)
-    files = {s.name: prediction_path(folder, s.name, plan.task) for s in plan.settings}
+    files = prediction_paths(folder, [setting.name for setting in plan.settings], plan.task)
     return Measured(table, folder, results, files if hidden else {})
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from mata_audio.evaluation.results.results_file import NAME, save_results
 from mata_audio.evaluation.results.tables import as_csv, as_latex, as_markdown
 from mata_audio.evaluation.task import Task
 from mata_audio.storage.atomic_file import write_atomically
+from mata_audio.storage.file_names import file_stems
 
 Records = Sequence[Mapping[str, Any]]
 
@@ -25,14 +25,16 @@ def write_outputs(
     for suffix, table in (("md", as_markdown), ("tex", as_latex), ("csv", as_csv)):
         write_atomically(folder / f"results.{suffix}", table(results))
     (folder / "predictions").mkdir(exist_ok=True)
-    for setting, records in predictions.items():
-        write_atomically(prediction_path(folder, setting, task), _records(records, task))
+    for setting, path in prediction_paths(folder, predictions, task).items():
+        write_atomically(path, _records(predictions[setting], task))
 
 
-def prediction_path(folder: Path, setting: str, task: Task) -> Path:
-    """Return the path of a setting's predictions in the official scorer's format."""
-    slug = re.sub(r"[^A-Za-z0-9.]+", "-", setting).strip("-.") or "setting"
-    return folder / "predictions" / f"{slug}.{task.prediction_format}"
+def prediction_paths(folder: Path, settings: Iterable[str], task: Task) -> dict[str, Path]:
+    """Return the path of each setting's predictions in the official scorer's format."""
+    return {
+        setting: folder / "predictions" / f"{stem}.{task.prediction_format}"
+        for setting, stem in file_stems(settings).items()
+    }
 
 
 def _records(records: Records, task: Task) -> str:
