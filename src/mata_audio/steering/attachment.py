@@ -169,8 +169,8 @@ class Attachment:
         audio_seen = any(any(prompt) for prompt in self._tracker.audio_tokens)
         if audio_seen and self._steered and not self._active_rows:
             raise PromptLengthError(
-                "no query row was active, so nothing was changed: prompt_length is larger than "
-                "every sequence, or the model read none of the chosen rows"
+                "no query row was active, so nothing was changed: let the model read the whole "
+                "prompt inside the block"
             )
         if self._forward_passes and not audio_seen and on_no_audio == "raise":
             raise no_audio_error(self._tokens, self._tracker.token_ids, self._forward_passes)
