@@ -275,7 +275,7 @@ def test_prompt_length_beyond_the_sequence(qwen2_audio: Subject) -> None:
     inputs = qwen2_audio.inputs(QUESTIONS[:1])
     with (
         pytest.raises(
-            PromptLengthError, match="10000 for sample 0, of which only .* were read, so"
+            PromptLengthError, match=r"10000 for sample 0, of which only .* were read, so"
         ),
         MATA()(qwen2_audio.model, prompt_length=10_000),
     ):
