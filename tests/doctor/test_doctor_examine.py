@@ -237,6 +237,8 @@ def test_bounds(trial: TrialSetting) -> None:
     )
     assert trial.judge("x", float("inf"), 0.0, trial.effect, "do").outcome == "fail"
     assert trial.judge("x", 0.0, 0.0, bound, "do").outcome == "fail"
+    assert trial.judge("x", 1.01 * bound, 0.0, trial.effect, "").outcome == "fail"
+    assert trial.judge("x", float("nan"), 0.0, trial.effect, "").outcome == "fail"
 
 
 def test_half_precision(patient: Patient, change_gains: Any) -> None:

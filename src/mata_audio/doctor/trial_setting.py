@@ -124,10 +124,12 @@ class TrialSetting:
                 f"differences ({bound:.1e}): agreement would prove nothing"
             )
         figure = f"difference {difference:.1e}, allowed {bound:.1e} (effect {effect:.1e})"
-        if difference <= bound:
+        if not difference <= bound:  # also when it is NaN
+            return Check(name, "fail", figure, advice, difference)
+        if not effect > bound:
             unchanged = "MATA changed nothing here, but the full scores did: please report this"
-            advice = "" if effect > bound else unchanged
-        return Check(name, "fail" if advice else "pass", figure, advice, difference)
+            return Check(name, "fail", figure, unchanged, difference)
+        return Check(name, "pass", figure, difference=difference)
 
 
 def choose_setting(patient: Patient) -> TrialSetting:
