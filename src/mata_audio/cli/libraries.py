@@ -6,8 +6,8 @@ import argparse
 import sys
 import warnings
 
-from mata_audio.cli.options.model import model_folder
 from mata_audio.cli.progress import note
+from mata_audio.tiny import is_embedded
 
 
 def prepare_libraries(args: argparse.Namespace) -> None:
@@ -50,7 +50,7 @@ def runs_small_models(args: argparse.Namespace) -> bool:
     if getattr(args, "all_families", False):
         return True
     models = args.model if isinstance(args.model, list) else [args.model]
-    return any(_is_embedded(model.rpartition("=")[2]) for model in models if model is not None)
+    return any(is_embedded(model.rpartition("=")[2]) for model in models if model is not None)
 
 
 def use_one_thread() -> None:
@@ -61,13 +61,6 @@ def use_one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
-
-
-def _is_embedded(model: str) -> bool:
-    from mata_audio.tiny import MODEL_PATH
-
-    folder = model_folder(model)
-    return folder is not None and MODEL_PATH.is_dir() and folder.samefile(MODEL_PATH)
 
 
 def _show(message: Warning | str, *_: object, **__: object) -> None:

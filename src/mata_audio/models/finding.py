@@ -15,7 +15,7 @@ from transformers import AutoConfig, PreTrainedConfig
 from mata_audio.errors import ModelLoadError, SettingsError, UnsupportedModelError
 from mata_audio.families import Family, family_named
 from mata_audio.models.load_errors import explained
-from mata_audio.tiny import MODEL_PATH, TINY
+from mata_audio.tiny import MODEL_PATH, TINY, is_embedded
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def find_model(
     _check_source(source)
     local = Path(source).is_dir()
     options = {"trust_remote_code": trust_remote_code, "local_files_only": local}
-    name = TINY if local and MODEL_PATH.is_dir() and MODEL_PATH.samefile(source) else str(model_id)
+    name = TINY if is_embedded(source) else str(model_id)
     with explained(f"cannot read the configuration of {name}"):
         data, _ = PreTrainedConfig.get_config_dict(source, local_files_only=local)
         family = _family(data, name, seeing)

@@ -195,7 +195,7 @@ def _generate_part(
     for row, (answer, (below, scores)) in enumerate(zip(answers, counts, strict=True)):
         share = below / scores if scores else None
         results[row // rows][part[row % rows].name] = Generated(answer, share)
-    return {} if attachment is None else _receipts(located, part, attachment)
+    return {} if attachment is None else _receipts(located, part, attachment.receipt, counts)
 
 
 @contextmanager
@@ -219,11 +219,20 @@ def _steered(
 
 
 def _receipts(
-    located: Located, part: Sequence[NamedSetting], attachment: Attachment
+    located: Located,
+    part: Sequence[NamedSetting],
+    whole: Receipt,
+    counts: Sequence[tuple[int, int]],
 ) -> dict[str, Receipt]:
-    """Divide an attachment's receipt among its settings, whose rows ran in the same passes."""
-    whole, counts, rows = attachment.receipt, attachment.negative_counts, len(part)
-    receipts = {}
+    """Divide a receipt among its settings, whose rows ran in the same passes.
+
+    Args:
+        located: the model's parts.
+        part: the settings, one row of each prompt after the other.
+        whole: the receipt of all rows.
+        counts: for each row, its raw audio scores below zero and all of them.
+    """
+    rows, receipts = len(part), {}
     for place, setting in enumerate(part):
         if setting.mata is None:
             continue

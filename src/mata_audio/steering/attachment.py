@@ -20,14 +20,13 @@ from mata_audio.errors import (
     PromptLengthError,
     SettingsError,
     SettingsTypeError,
-    UnsupportedModelError,
 )
 from mata_audio.families import Located
 from mata_audio.notation.layers import check_attending
 from mata_audio.notation.rows import LAST, PromptRows
 from mata_audio.notation.tokens import no_audio_error
 from mata_audio.steering.backends import rerouted_config
-from mata_audio.steering.layer import SteeredLayer
+from mata_audio.steering.layer import SteeredLayer, refuse_batching
 from mata_audio.steering.observation import Observer
 from mata_audio.steering.receipt import Receipt
 from mata_audio.steering.tracker import PassTracker
@@ -161,7 +160,8 @@ class Attachment:
             PromptLengthError: audio was seen, but ``prompt_length`` lies beyond a sequence, or no
                 row was active.
         """
-        for missing in self._tracker.unfinished.values():
+        missing = next(iter(self._tracker.unfinished.values()), None)
+        if missing is not None:
             raise PromptLengthError(
                 f"{missing}, so the prompt's last row was never steered: read the whole prompt "
                 "inside the block, or give its number of tokens, padding not counted"
@@ -200,7 +200,7 @@ class Attachment:
         for name in ("generate", "generate_batch", "_compiled_call", "_last_compile_config"):
             undo.callback(_restore, listener, name, vars(listener).pop(name, None))
         listener.generate = self._wrapped(generate)
-        listener.generate_batch = _refuse_batching
+        listener.generate_batch = refuse_batching
 
     @torch.compiler.disable
     def _before(self, listener: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
@@ -310,14 +310,6 @@ def _always(audio_mask: Tensor) -> Callable[[], Tensor]:
             f"{tuple(audio_mask.shape) if isinstance(audio_mask, Tensor) else audio_mask!r}"
         )
     return lambda: audio_mask
-
-
-def _refuse_batching(*_: Any, **__: Any) -> Any:
-    """Stand in for ``generate_batch``, whose paged caches no layer can be steered with."""
-    raise UnsupportedModelError(
-        "continuous batching (generate_batch, paged caches) cannot be steered: call generate() "
-        "instead"
-    )
 
 
 def _restore(owner: nn.Module, name: str, value: Any) -> None:

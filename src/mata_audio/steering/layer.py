@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -108,10 +108,7 @@ class SteeredLayer:
 
     def _checked_pass(self, kwargs: dict[str, Any]) -> ForwardPass:
         if kwargs.get("cache") is not None:
-            raise UnsupportedModelError(
-                "continuous batching (generate_batch, paged caches) cannot be steered: "
-                "call generate() instead"
-            )
+            refuse_batching()
         for name in _NOT_HANDLED:
             if kwargs.get(name) is not None:
                 raise UnsupportedModelError(
@@ -191,6 +188,14 @@ class SteeredLayer:
                 forward_pass=this_pass,
             )
         )
+
+
+def refuse_batching(*_: Any, **__: Any) -> NoReturn:
+    """Refuse continuous batching; takes any arguments, to stand in for ``generate_batch``."""
+    raise UnsupportedModelError(
+        "continuous batching (generate_batch, paged caches) cannot be steered: call generate() "
+        "instead"
+    )
 
 
 def _where_visible(gain: Tensor, visible: Tensor | None) -> Tensor:

@@ -230,10 +230,11 @@ class PassTracker:
         length = length.repeat_interleave(batch // length.shape[0])
         self.unfinished.pop(number, None)
         tokens, heard = real.sum(dim=1), (audio & real).any(dim=1)
-        for sample in (heard & (length > tokens)).nonzero().flatten().tolist()[:1]:
+        short = (heard & (length > tokens)).nonzero().flatten().tolist()
+        if short:
             self.unfinished[number] = (
-                f"prompt_length is {int(length[sample])} for sample {sample}, of which only "
-                f"{int(tokens[sample])} tokens were read"
+                f"prompt_length is {int(length[short[0]])} for sample {short[0]}, of which only "
+                f"{int(tokens[short[0]])} tokens were read"
             )
         return Prompt.build(audio, real, length, self._prompt_rows)
 

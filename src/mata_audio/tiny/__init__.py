@@ -15,7 +15,13 @@ TINY = "tiny"
 
 MODEL_PATH = Path(__file__).parent / "model"
 
-__all__ = ["MODEL_PATH", "TINY", "TinyItem", "make_items", "write_benchmark"]
+__all__ = ["MODEL_PATH", "TINY", "TinyItem", "is_embedded", "make_items", "write_benchmark"]
+
+
+def is_embedded(model: str) -> bool:
+    """Tell whether a model's name or folder is that of the embedded model."""
+    folder = MODEL_PATH if model == TINY else Path(model)
+    return folder.is_dir() and MODEL_PATH.is_dir() and MODEL_PATH.samefile(folder)
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mata_audio.cli.options.setting import ChosenSetting, add_setting_options, setting_from
 from mata_audio.cli.progress import note
+from mata_audio.errors import SettingsError
 from mata_audio.settings.named import BASELINE, NamedSetting
 from mata_audio.tiny import MODEL_PATH, TINY
 
@@ -123,8 +124,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse what would fail only at the end of the run."""
-    from mata_audio.errors import SettingsError
-
     if not 1 <= args.items <= ITEMS:
         raise SettingsError(f"--items must be 1 to {ITEMS}; got {args.items}")
     if args.json is not None and (args.json.is_dir() or not args.json.absolute().parent.is_dir()):
@@ -136,8 +135,6 @@ def _check(args: argparse.Namespace) -> None:
 
 def _make(out: Path) -> None:
     """Make the folder of the page, before the run."""
-    from mata_audio.errors import SettingsError
-
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
