@@ -258,3 +258,12 @@ def test_exact_text() -> None:
         exact_text.outcomes([{**asked, **prediction, "answer": None}])
     with pytest.raises(ScoringError, match="record 1: model_output must be text; got a list"):
         exact_text.outcomes([{**asked, "model_output": ["rain"]}])
+
+
+@pytest.mark.parametrize(("name", "case"), parts("cases"))
+def test_only_tasks_that_say_so_look_back(name: str, case: dict[str, Any], tmp_path: Path) -> None:
+    """A run scores each answer by itself, except in a task that looks back."""
+    task = TASKS[name]
+    records = read(name, write(case, tmp_path)).records
+    if not task.looks_back:
+        assert task.outcomes(records) == [task.outcomes([own])[0] for own in records]
