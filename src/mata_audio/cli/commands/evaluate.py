@@ -96,6 +96,7 @@ def dry_run(plan: Plan) -> str:
 def report_text(results: Results, plan: Plan, out: Path) -> str:
     """Return the tables, the notes, the failed items and where the files are."""
     from mata_audio.evaluation.results.output_files import prediction_paths
+    from mata_audio.evaluation.results.power import power_sentence
     from mata_audio.evaluation.results.tables import as_text
 
     parts = [as_text(results)] if results.overall.accuracy else []
@@ -104,10 +105,7 @@ def report_text(results: Results, plan: Plan, out: Path) -> str:
         files = ", ".join(map(str, paths.values()))
         parts.append(f"The answers of this split are hidden. To submit: {files}")
     for name, paired in results.overall.paired.items():
-        parts.append(
-            f"{name}: with {paired.n:,} items and this many changed answers, the smallest "
-            f"detectable difference is {100 * paired.smallest_difference:.1f} points (80 % power)."
-        )
+        parts.append(f"{name}: {power_sentence(paired)}")
     parts += results.notes
     failed = [item for item in results.items if item.error is not None]
     if failed:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mata_audio.evaluation.reproduction.paper import ARXIV, MATA_NAME, PaperTable
 from mata_audio.evaluation.reproduction.reproduce import Measured, Missing, Reproduction
 from mata_audio.evaluation.results.number_format import percent, points
+from mata_audio.evaluation.results.power import power_sentence
 from mata_audio.evaluation.results.results import Accuracy, Row
 from mata_audio.evaluation.results.tables import (
     Line,
@@ -25,7 +26,7 @@ NONE = "-"
 INTRODUCTION = (
     f"Columns marked paper are figures of the paper (arXiv {ARXIV}), as published; all others were "
     "measured here. Accuracies in percent, differences in points; intervals are 95 % (Wilson for "
-    "an accuracy, paired bootstrap for a difference), p is exact McNemar. Prompts and answer "
+    "an accuracy, Tango's for a difference), p is exact McNemar. Prompts and answer "
     "readers differ between papers, by more than MATA's gain: compare the differences first."
 )
 COLUMNS = (
@@ -105,11 +106,7 @@ def notes(measured: Measured) -> list[str]:
     ]
     paired = results.overall.paired.get(MATA_NAME)
     if paired is not None:
-        lines.append(
-            f"with {paired.n:,} items and this many changed answers, a difference of "
-            f"{percent(paired.smallest_difference)} points is the smallest that would have shown "
-            "(80 % power)"
-        )
+        lines.append(power_sentence(paired))
     negative = {s.name: s.negative_share for s in results.settings}.get(MATA_NAME)
     if negative is not None:
         lines.append(f"share of the audio scores below zero: {percent(negative)} %")

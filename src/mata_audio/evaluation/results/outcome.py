@@ -10,6 +10,7 @@ import numpy as np
 
 from mata_audio.errors import ScoringError
 from mata_audio.evaluation.item import Dataset, Item
+from mata_audio.evaluation.results.power import smallest_difference
 from mata_audio.evaluation.results.results import (
     Accuracy,
     Answer,
@@ -21,12 +22,7 @@ from mata_audio.evaluation.results.results import (
     SettingResult,
 )
 from mata_audio.evaluation.results.scores import AnswerScores
-from mata_audio.evaluation.results.significance import (
-    holm,
-    paired_figures,
-    smallest_difference,
-    wilson_interval,
-)
+from mata_audio.evaluation.results.significance import holm, paired_figures, wilson_interval
 from mata_audio.evaluation.task import Task
 from mata_audio.settings.named import BASELINE
 

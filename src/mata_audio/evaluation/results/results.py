@@ -25,13 +25,14 @@ class Paired:
     Args:
         n: items answered and scored under both.
         difference: accuracy of the setting less that of the baseline.
-        low: lower end of the 95 % paired bootstrap interval.
+        low: lower end of its 95 % interval (Tango's, with continuity correction).
         high: its upper end.
         gained: wrong without and right with the setting.
         lost: right without and wrong with it.
         p: exact two-sided McNemar p value.
         p_holm: the same, adjusted (Holm) over the run's settings.
-        smallest_difference: what this n and discordance can show with 80 % power at the 5 % level.
+        smallest_difference: what this n and discordance can show with 80 % power at the 5 % level;
+            None if nothing.
     """
 
     n: int
@@ -42,7 +43,7 @@ class Paired:
     lost: int
     p: float
     p_holm: float
-    smallest_difference: float
+    smallest_difference: float | None
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+
+SIGNIFICANT = 0.05
+"""A p value below this is called significant."""
+Z_95 = 1.959963984540054
+"""Two-sided 95 % quantile of the normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,7 @@ class PairedFigures:
         gained: items wrong before and right after.
         lost: items right before and wrong after.
         p: exact two-sided McNemar p value.
-        interval: 95 % paired bootstrap interval of the difference (steered - baseline).
+        interval: 95 % interval of the difference, see :func:`difference_interval`.
     """
 
     items: int
@@ -36,10 +42,22 @@ class PairedFigures:
 def paired_figures(
     baseline_correct: Sequence[bool] | np.ndarray, steered_correct: Sequence[bool] | np.ndarray
 ) -> PairedFigures:
-    """Return all paired figures; arguments and errors as for :func:`paired_bootstrap`."""
-    interval = paired_bootstrap(baseline_correct, steered_correct)
+    """Return all paired figures of two runs over the same items.
+
+    Args:
+        baseline_correct: one bool per item, shape ``(items,)``.
+        steered_correct: the same items in the same order.
+
+    Raises:
+        ValueError: the sequences differ in length or are empty.
+    """
     before = np.asarray(baseline_correct, dtype=bool)
     after = np.asarray(steered_correct, dtype=bool)
+    if before.shape != after.shape or before.ndim != 1 or before.size == 0:
+        raise ValueError(
+            "paired_figures needs two non-empty sequences of the same items, "
+            f"got shapes {before.shape} and {after.shape}"
+        )
     gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
     return PairedFigures(
         items=before.size,
@@ -48,10 +66,11 @@ def paired_figures(
         gained=gained,
         lost=lost,
         p=mcnemar_exact(gained, lost),
-        interval=interval,
+        interval=difference_interval(gained, lost, before.size),
     )
 
 
+@lru_cache(4096)  # a sweep repeats the same counts
 def mcnemar_exact(gained: int, lost: int) -> float:
     """Return the two-sided exact McNemar p value of the discordant pairs.
 
@@ -61,7 +80,7 @@ def mcnemar_exact(gained: int, lost: int) -> float:
 
     Returns:
         The probability, if gaining and losing were equally likely, of a split at least this uneven.
-        1.0 when nothing changed.
+        1.0 when nothing changed. Never 0: the smallest value is that of the smallest float.
 
     Raises:
         ValueError: a count is negative.
@@ -72,55 +91,57 @@ def mcnemar_exact(gained: int, lost: int) -> float:
         raise ValueError(f"counts must not be negative, got gained={gained}, lost={lost}")
     if gained + lost == 0:
         return 1.0
-    return float(binomtest(gained, gained + lost, 0.5).pvalue)
+    p = float(binomtest(gained, gained + lost, 0.5).pvalue)
+    return max(p, sys.float_info.min)
 
 
-def paired_bootstrap(
-    baseline_correct: Sequence[bool] | np.ndarray,
-    steered_correct: Sequence[bool] | np.ndarray,
-    draws: int = 10_000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> tuple[float, float]:
-    """Return the percentile interval of the accuracy difference (steered - baseline).
+def difference_interval(gained: int, lost: int, n: int) -> tuple[float, float]:
+    """Return the 95 % interval of the accuracy difference (steered - baseline), as fractions.
+
+    It is Tango's score interval (Statistics in Medicine 17, 1998, 891-908) with the continuity
+    correction of McNemar's test (Edwards, Psychometrika 13, 1948, 185-187): one answer, taken off
+    the net change. The correction keeps the coverage at 95 % or more if few answers changed; without
+    it, 5 gained and none lost would exclude 0. Whether 0 is inside is decided by
+    :func:`mcnemar_exact` itself (p >= 0.05); the corrected score disagrees on very few counts, such
+    as 13 gained and 4 lost (p = 0.049), and the end is then 0.
 
     Args:
-        baseline_correct: one bool per item, shape ``(items,)``.
-        steered_correct: the same items in the same order.
-        draws: number of bootstrap resamples.
-        seed: seed for the resampling.
-        level: coverage of the interval.
-
-    Returns:
-        ``(low, high)`` as fractions, not percent.
+        gained: items wrong before and right after.
+        lost: items right before and wrong after.
+        n: number of items, including those that did not change.
 
     Raises:
-        ValueError: the sequences differ in length or are empty.
+        ValueError: the counts are impossible, or there are no items.
     """
-    before = np.asarray(baseline_correct, dtype=bool)
-    after = np.asarray(steered_correct, dtype=bool)
-    if before.shape != after.shape or before.ndim != 1 or before.size == 0:
+    if n < 1 or min(gained, lost) < 0 or gained + lost > n:
         raise ValueError(
-            "paired_bootstrap needs two non-empty sequences of the same items, "
-            f"got shapes {before.shape} and {after.shape}"
+            "need gained >= 0, lost >= 0, gained + lost <= n and n >= 1, "
+            f"got gained={gained}, lost={lost}, n={n}"
         )
-    # Only the numbers gained and lost matter in a resample of pairs: a multinomial draw.
-    items = before.size
-    gained = int((~before & after).sum())
-    lost = int((before & ~after).sum())
-    shares = [gained / items, lost / items, (items - gained - lost) / items]
-    counts = np.random.default_rng(seed).multinomial(items, shares, size=draws)
-    differences = (counts[:, 0] - counts[:, 1]) / items
-    low, high = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    low, high = _lower_end(gained, lost, n), -_lower_end(lost, gained, n)
+    if mcnemar_exact(gained, lost) < SIGNIFICANT:
+        return (max(low, 0.0), high) if gained > lost else (low, min(high, 0.0))
+    return low, high
 
 
-Z_95 = 1.959963984540054
-"""Two-sided 95 % quantile of the normal distribution."""
-Z_POWER_80 = 0.8416212335729143
-"""One-sided 80 % quantile."""
-FEWEST_DISCORDANT = 6
-"""Fewest pairs, all of one kind, for which the exact McNemar p is below 0.05 (2 / 2**6 = 0.031)."""
+def _lower_end(gained: int, lost: int, n: int) -> float:
+    """Return the largest difference below the observed one that the score test rejects; or -1.
+
+    Under a difference d, the most likely share of lost items is the larger root of
+    2 n x^2 + b x - lost d (1 - d) = 0, with b = (2 n - gained + lost) d - gained - lost (Tango).
+    """
+    rejected, kept = -1.0, (gained - lost) / n
+    for _ in range(60):
+        middle = (rejected + kept) / 2
+        linear = (2 * n - gained + lost) * middle - gained - lost
+        constant = -lost * middle * (1 - middle)
+        share = (math.sqrt(max(0.0, linear**2 - 8 * n * constant)) - linear) / (4 * n)
+        variance = n * max(0.0, 2 * share + middle * (1 - middle))
+        if gained - lost - 1 - n * middle > Z_95 * math.sqrt(variance):
+            rejected = middle
+        else:
+            kept = middle
+    return rejected
 
 
 @lru_cache(4096)  # takes 3 ms, and a sweep repeats the same counts
@@ -151,27 +172,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (count - rank) * p_values[place]))
         adjusted[place] = largest
     return adjusted
-
-
-def smallest_difference(n: int, discordant: int) -> float:
-    """Return the smallest accuracy difference that n pairs show with 80 % power at the 5 % level.
-
-    Uses Connor's approximation (1987) for McNemar's test with the observed discordance. Never less
-    than what the exact test needs to reach significance at all.
-
-    Args:
-        n: number of pairs.
-        discordant: number of pairs in which one answer is right and the other wrong.
-
-    Raises:
-        ValueError: not ``0 <= discordant <= n``, or no pairs.
-    """
-    if n < 1 or not 0 <= discordant <= n:
-        raise ValueError(f"need 0 <= discordant <= n and n >= 1, got {discordant} of {n}")
-    share = discordant / n
-    low, high = 0.0, share
-    for _ in range(60):
-        middle = (low + high) / 2
-        reach = Z_95 * math.sqrt(share) + Z_POWER_80 * math.sqrt(share - middle**2)
-        low, high = (middle, high) if reach > middle * math.sqrt(n) else (low, middle)
-    return min(1.0, max(high, FEWEST_DISCORDANT / n))
