@@ -14,6 +14,10 @@ class AudioSource(Protocol):
     def name(self) -> str:
         """The clip's name in the question file; for people."""
 
+    @property
+    def place(self) -> str:
+        """What is really read: a path relative to the data's folder; empty if it is no file."""
+
     def read(self) -> bytes:
         """Return the file's content.
 

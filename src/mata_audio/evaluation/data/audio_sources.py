@@ -29,13 +29,15 @@ _KEPT_ROWS = 32
 
 @dataclass(frozen=True)
 class FileAudio:
-    """A file on disk; ``name`` defaults to the file's name."""
+    """A file on disk; ``name`` and ``place`` default to the file's name."""
 
     path: Path
     name: str = ""
+    place: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or self.path.name)
+        object.__setattr__(self, "place", self.place or self.path.name)
 
     def read(self) -> bytes:
         """Return the file's content.
@@ -59,6 +61,7 @@ class MissingAudio:
 
     name: str
     reason: str
+    place: str = ""
 
     def read(self) -> bytes:
         """Refuse to read it.
@@ -73,11 +76,12 @@ class MissingAudio:
 class _ArchiveAudio:
     archive: Path
     member: str
+    name: str = ""
+    place: str = ""
 
-    @property
-    def name(self) -> str:
-        """The member's name."""
-        return self.member
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or self.member)
+        object.__setattr__(self, "place", self.place or f"{self.archive.name}:{self.member}")
 
     def _missing(self) -> AudioError:
         return AudioError(f"{self.archive} has no member {self.member}; download it again")
@@ -141,6 +145,11 @@ class ParquetAudio:
     row: int
     column: str
     name: str
+
+    @property
+    def place(self) -> str:
+        """The file's name, row group and row, both from 0."""
+        return f"{self.file.name}:{self.row_group}:{self.row}"
 
     def read(self) -> bytes:
         """Return the row's bytes.

@@ -1,26 +1,24 @@
-"""Finding and reading a benchmark's question files, and finding the clips they name."""
+"""Finding and reading a benchmark's question files."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from mata_audio.errors import DataError, SettingsError
 from mata_audio.evaluation.data import audio_sources as sources
+from mata_audio.evaluation.data.clips import Clips
 from mata_audio.evaluation.data.known_versions import sha256, version_of
-from mata_audio.evaluation.item import AudioSource, Dataset, Item
+from mata_audio.evaluation.item import Dataset, Item
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_DEPTH = 5
-"""How deep clips are searched for, so that a wrong folder costs little time."""
 
 
 @dataclass(frozen=True)
@@ -139,76 +137,6 @@ def dataset(task: str, split: str, questions: QuestionFiles, items: Sequence[Ite
         )
     files = {file.name: sha256(file) for file in questions.files}
     return Dataset(task, split, tuple(items), files, version_of(files))
-
-
-class Clips:
-    """Finds a dataset's clips; folders and archives are listed once, when first needed.
-
-    Args:
-        folder: the dataset's folder; its subfolders and archives are searched too.
-        beside: another folder that paths may be relative to.
-    """
-
-    def __init__(self, folder: Path, beside: Path | None = None) -> None:
-        self._folder = folder
-        self._roots = tuple(dict.fromkeys([folder, beside or folder]))
-
-    def find(self, name: str) -> AudioSource:
-        """Return a clip by its path in the question file; if it is not found, reading it fails.
-
-        The exact path is tried first, then files and archive members with the same file name; of
-        several, the one that shares most folders with the path. A clip is never guessed: if two fit
-        equally well, reading fails.
-        """
-        for root in self._roots:
-            if (root / name).is_file():
-                return sources.FileAudio(root / name, name)
-        parts = tuple(part for part in PurePosixPath(name.replace("\\", "/")).parts if part != ".")
-        candidates = self._listed.get(parts[-1] if parts else "", [])
-        scored = [(_common(parts, place), source) for place, source in candidates]
-        best = [source for score, source in scored if score == max(score for score, _ in scored)]
-        if len(best) == 1:
-            return best[0]
-        if best:
-            why = f"{len(best)} files are called {parts[-1]}, and none is at that path"
-        else:
-            why = "it is neither a file nor in a .zip, .tar or .tar.gz there"
-        return sources.MissingAudio(
-            name, f"clip {name} not found in {self._folder}: {why}; copy the audio there"
-        )
-
-    @cached_property
-    def _listed(self) -> dict[str, list[tuple[tuple[str, ...], AudioSource]]]:
-        listed: defaultdict[str, list[tuple[tuple[str, ...], AudioSource]]] = defaultdict(list)
-        archives = []
-        for path in _files(self._folder):
-            listed[path.name].append(
-                (path.relative_to(self._folder).parts, sources.FileAudio(path))
-            )
-            if path.name.endswith((".zip", ".tar", ".tar.gz", ".tgz")):
-                archives.append(path)
-        for archive in archives:
-            for member, source in sources.archive_members(archive):
-                place = PurePosixPath(member).parts
-                # A file on disk is preferred to the same file in an archive.
-                if place and not any(
-                    _common(place, at) == len(place) for at, _ in listed[place[-1]]
-                ):
-                    listed[place[-1]].append((place, source))
-        return dict(listed)
-
-
-def _common(one: Sequence[str], other: Sequence[str]) -> int:
-    """Count the parts that two paths share, counted from the end."""
-    same = (a == b for a, b in zip(reversed(one), reversed(other), strict=False))
-    return next((count for count, equal in enumerate(same) if not equal), min(len(one), len(other)))
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for root, folders, files in os.walk(folder):
-        deep = len(Path(root).relative_to(folder).parts) >= _DEPTH
-        folders[:] = [] if deep else sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(root) / name for name in sorted(files))
 
 
 def _folder_of(file: Path, layouts: Sequence[str]) -> Path:

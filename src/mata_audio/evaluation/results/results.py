@@ -99,11 +99,20 @@ class Answer:
 
 @dataclass(frozen=True)
 class ClipHeard:
-    """One clip of an item: its length in seconds, and how much of it the model heard."""
+    """One clip of an item.
+
+    Args:
+        name: its name in the question file.
+        seconds: its length.
+        heard: how much of it the model heard, in seconds.
+        place: what was read, relative to the data's folder; a member of an archive follows a colon,
+            as do a parquet file's row group and row. Empty if it was no file.
+    """
 
     name: str
     seconds: float
     heard: float
+    place: str = ""
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ class Preparer:
         except Exception as error:
             return FailedItem(item, one_line(error))
         heard = tuple(
-            ClipHeard(source.name, clip.seconds, clip.heard)
+            ClipHeard(source.name, clip.seconds, clip.heard, source.place)
             for source, clip in zip(item.audio, clips, strict=True)
         )
         return Prepared(item, inputs, heard)

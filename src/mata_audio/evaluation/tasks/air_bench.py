@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from mata_audio.evaluation.data.question_files import Clips, QuestionFiles, QuestionRow
+from mata_audio.evaluation.data.clips import Clips
+from mata_audio.evaluation.data.question_files import QuestionFiles, QuestionRow
 from mata_audio.evaluation.item import AudioSource, Item
 from mata_audio.evaluation.scoring.letters import AIR_BENCH, LetterFormat
 from mata_audio.evaluation.scoring.prediction_files import json_lines

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from mata_audio.evaluation.data.question_files import Clips, QuestionRow
+from mata_audio.evaluation.data.clips import Clips
+from mata_audio.evaluation.data.question_files import QuestionRow
 from mata_audio.evaluation.item import AudioSource, Item
 from mata_audio.evaluation.scoring import exact_text, string_match
 from mata_audio.evaluation.scoring.record import Record, numbered

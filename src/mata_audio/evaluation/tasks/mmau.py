@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 from mata_audio.evaluation.data.audio_sources import MissingAudio
 from mata_audio.evaluation.data.choices import from_text
+from mata_audio.evaluation.data.clips import Clips
 from mata_audio.evaluation.data.question_files import (
-    Clips,
     QuestionFiles,
     QuestionRow,
     dataset,

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from mata_audio.evaluation.data.choices import parse_choices
-from mata_audio.evaluation.data.question_files import Clips, QuestionRow
+from mata_audio.evaluation.data.clips import Clips
+from mata_audio.evaluation.data.question_files import QuestionRow
 from mata_audio.evaluation.item import AudioSource, Item
 from mata_audio.evaluation.scoring import exact_text, instructions
 from mata_audio.evaluation.task import Grouping

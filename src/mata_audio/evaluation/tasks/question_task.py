@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mata_audio.evaluation.data.choices import choices_and_answer, lettered_choices, with_letter
+from mata_audio.evaluation.data.clips import Clips
 from mata_audio.evaluation.data.question_files import (
-    Clips,
     QuestionFiles,
     QuestionRow,
     dataset,

@@ -25,6 +25,7 @@ class TinyAudio:
     """A clip that is synthesised on reading: 16 kHz, 16-bit WAV."""
 
     item: TinyItem
+    place: str = ""
 
     @property
     def name(self) -> str:
