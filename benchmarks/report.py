@@ -79,7 +79,7 @@ def build(items: int) -> Results:
             ItemResult(f"{number:06d}", text(18), choices, choices[0], groups, (clip,), answers)
         )
     figure = Accuracy(items, items // 4, 0.25, 0.22, 0.28)
-    change = Paired(items, 0.0, -0.02, 0.02, items // 5, items // 5, 1.0, 1.0, 0.05)
+    change = Paired(items, 0.25, 0.25, 0.0, -0.02, 0.02, items // 5, items // 5, 1.0, 1.0, 0.05)
     accuracy = dict.fromkeys(SETTINGS, figure)
     paired = dict.fromkeys(SETTINGS[1:], change)
     return Results(

@@ -67,7 +67,9 @@ def row(grouping: str, heading: str, name: str, n: int, names: tuple[str, ...]) 
         value = correct / n
         return Accuracy(n, correct, value, value - 0.05, value + 0.05)
 
-    change = Paired(n, 2 / n, 2 / n - 0.02, 2 / n + 0.02, 6, 4, 0.047, 0.14, 0.033)
+    change = Paired(
+        n, 0.5, 0.5 + 2 / n, 2 / n, 2 / n - 0.02, 2 / n + 0.02, 6, 4, 0.047, 0.14, 0.033
+    )
     accuracies = {BASELINE: accuracy(n // 2), **dict.fromkeys(names, accuracy(n // 2 + 2))}
     return Row(grouping, heading, name, accuracies, dict.fromkeys(names, change))
 

@@ -199,7 +199,7 @@ def test_baseline_alone_and_nothing_scored() -> None:
 
 def test_page_and_tables_write_the_same_figures() -> None:
     """p 0.1 has one digit everywhere; only the page's minus sign is the longer one."""
-    change = Paired(60, -0.025, -0.05, 0.0, 1, 3, 0.1, 0.1, 0.033)
+    change = Paired(60, 0.5, 0.475, -0.025, -0.05, 0.0, 1, 3, 0.1, 0.1, 0.033)
     line = replace(results(NAMES[:1]).overall, paired={NAMES[0]: change})
     made = results(NAMES[:1], overall=line, groups=())
     last = as_text(made).splitlines()[-1]

@@ -43,7 +43,8 @@ HOSTILE = ("$x$", "<b>&amp;", "100 $ and \\frac{1}", "名" * 80, "w" * 300, "a\x
 
 
 def paired(difference: float, p_holm: float = 1.0) -> Paired:
-    return Paired(200, difference, difference - 0.03, difference + 0.03, 9, 4, 0.02, p_holm, 0.05)
+    ends = (difference - 0.03, difference + 0.03)
+    return Paired(200, 0.7, 0.7 + difference, difference, *ends, 9, 4, 0.02, p_holm, 0.05)
 
 
 def row(name: str, shown: dict[str, Paired], grouping: str = "", heading: str = "") -> Row:

@@ -52,7 +52,10 @@ def make_results(
     outcomes: dict[str, dict[str, Answer]] = {}
     for setting in settings:
         outcomes[setting.name] = _answers(scores, items, lines, setting.name, notes)
-    results = tuple(_item_result(item, lines[item.id], outcomes) for item in items)
+    results = tuple(
+        _item_result(item, lines[item.id], outcomes, task.unscored_reason(item) is None)
+        for item in items
+    )
     names = [setting.name for setting in settings]
     overall = figures_of(results, names)
     groups = tuple(
@@ -60,7 +63,7 @@ def make_results(
         for grouping in task.groupings
         for name, members in _grouped(results, grouping.key, grouping.names).items()
     )
-    notes += _notes(task, dataset, items, results, run)
+    notes += _notes(task, dataset, items, results, run) + _left_out_note(_left_out(results, names))
     shares = _negative_shares([lines[item.id] for item in items], names)
     shown = tuple(replace(s, negative_share=shares.get(s.name)) for s in settings)
     return Results(run, shown, overall, groups, results, tuple(notes))
@@ -91,7 +94,7 @@ def _answers(
 
 
 def _item_result(
-    item: Item, line: Mapping[str, Any], outcomes: Mapping[str, Mapping[str, Answer]]
+    item: Item, line: Mapping[str, Any], outcomes: Mapping[str, Mapping[str, Answer]], scored: bool
 ) -> ItemResult:
     return ItemResult(
         id=item.id,
@@ -102,6 +105,7 @@ def _item_result(
         clips=tuple(ClipHeard(**clip) for clip in line.get("clips", ())),
         answers={name: found[item.id] for name, found in outcomes.items() if item.id in found},
         error=line.get("error"),
+        scored=scored,
     )
 
 
@@ -142,7 +146,19 @@ def _row(
             [bool(correct[BASELINE][id]) for id in both],
             [bool(correct[setting][id]) for id in both],
         )
-    return Row(grouping, heading, name, accuracy, adjusted(paired))
+    return Row(grouping, heading, name, accuracy, adjusted(paired), _left_out(items, settings))
+
+
+def _left_out(items: Sequence[ItemResult], settings: Sequence[str]) -> dict[str, int]:
+    """Return how many answers do not count, for the settings that have such answers."""
+    counts = {
+        setting: sum(
+            item.scored and setting in item.answers and item.answers[setting].correct is None
+            for item in items
+        )
+        for setting in settings
+    }
+    return {setting: count for setting, count in counts.items() if count}
 
 
 def pair(before: Sequence[bool], after: Sequence[bool]) -> Paired:
@@ -151,6 +167,8 @@ def pair(before: Sequence[bool], after: Sequence[bool]) -> Paired:
     low, high = figures.interval
     return Paired(
         n=figures.items,
+        before=figures.baseline,
+        after=figures.steered,
         difference=figures.steered - figures.baseline,
         low=low,
         high=high,
@@ -187,6 +205,17 @@ def _negative_shares(
         known = [share for share in found if share is not None]
         means[name] = float(np.mean(known)) if known else None
     return means
+
+
+def _left_out_note(counts: Mapping[str, int]) -> list[str]:
+    """Return a note on answers that do not count; settings without any are not named."""
+    if not counts:
+        return []
+    told = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    if len(counts) > 8:
+        most = max(counts.values())
+        told = f"up to {most:,} under each of {len(counts):,} settings"
+    return [f"Answers left out, because the official script does not count them: {told}."]
 
 
 def _notes(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from mata_audio.settings.named import BASELINE
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,10 @@ class Paired:
     """One setting against the baseline on the same items; fractions, not percent.
 
     Args:
-        n: items answered and scored under both.
-        difference: accuracy of the setting less that of the baseline.
+        n: items answered and scored under both; all figures here are over these.
+        before: accuracy of the baseline.
+        after: accuracy of the setting.
+        difference: ``after`` less ``before``.
         low: lower end of its 95 % interval (Tango's, with continuity correction).
         high: its upper end.
         gained: wrong without and right with the setting.
@@ -36,6 +40,8 @@ class Paired:
     """
 
     n: int
+    before: float
+    after: float
     difference: float
     low: float
     high: float
@@ -54,8 +60,11 @@ class Row:
         grouping: key of the grouping; ``""`` for all items.
         heading: the grouping's heading.
         name: the group's name.
-        accuracy: by setting name, including the baseline.
-        paired: by setting name, against the baseline.
+        accuracy: by setting name, including the baseline, each over its own scored answers: what
+            the official script gives.
+        paired: by setting name, against the baseline, over the items scored under both.
+        left_out: by setting name, the answers of scored items that do not count; settings without
+            any are not listed.
     """
 
     grouping: str
@@ -63,6 +72,15 @@ class Row:
     name: str
     accuracy: Mapping[str, Accuracy]
     paired: Mapping[str, Paired]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    def even(self, setting: str) -> bool:
+        """Whether the baseline's, the setting's and the paired figures are over the same items."""
+        if setting == BASELINE:
+            return True
+        accuracies = self.accuracy.get(BASELINE), self.accuracy.get(setting)
+        figures = (*accuracies, self.paired.get(setting))
+        return len({0 if own is None else own.n for own in figures}) == 1
 
 
 @dataclass(frozen=True)
@@ -117,7 +135,10 @@ class ClipHeard:
 
 @dataclass(frozen=True)
 class ItemResult:
-    """One item with its answers by setting name; ``error`` says why there are none."""
+    """One item with its answers by setting name.
+
+    ``error`` says why there are none; ``scored`` is False if the benchmark does not score it.
+    """
 
     id: str
     question: str
@@ -127,6 +148,7 @@ class ItemResult:
     clips: tuple[ClipHeard, ...]
     answers: Mapping[str, Answer]
     error: str | None = None
+    scored: bool = True
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from mata_audio.evaluation.results.results import (
 )
 from mata_audio.storage.atomic_file import write_atomically
 
-FORMAT = 1
+FORMAT = 2
+"""Format 1 had bootstrap intervals and an approximate power; ``mata rescore`` makes it anew."""
 NAME = "results.json"
 
 
@@ -44,7 +45,9 @@ def load_results(run: str | Path) -> Results:
     try:
         data: Any = json.loads(path.read_text(encoding="utf-8"))
         if data.pop("format") != FORMAT:
-            raise ValueError(f"not format {FORMAT}")
+            raise ValueError(
+                f"not format {FORMAT}. Make it from the run's answers: mata rescore RUN --reader NAME"
+            )
         return Results(
             run=data["run"],
             settings=tuple(SettingResult(**setting) for setting in data["settings"]),

@@ -25,7 +25,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """One setting against the baseline, or only the baseline."""
+    """One setting against the baseline, or one setting's accuracy."""
 
     title: str
     columns: tuple[str, ...]
@@ -33,35 +33,66 @@ class Table:
 
 
 def tables(results: Results) -> list[Table]:
-    """Return a table for each setting, or for the baseline if the run has no other."""
-    settings = [s for s in results.settings if s.name != BASELINE] or list(results.settings)
-    adjusted = len(settings) > 1
-    return [_table(results, setting, adjusted) for setting in settings]
+    """Return a table for each setting, or for the baseline if the run has no other.
+
+    A setting whose answers do not count for the same items as the baseline's has two tables: its
+    accuracy over its own answers, and the comparison over the items that count under both.
+    """
+    baseline, *settings = results.settings
+    uneven = [s for s in settings if not all(row.even(s.name) for row in _rows(results))]
+    shown = [] if settings and not uneven else [_accuracy_table(results, baseline)]
+    for setting in settings:
+        if setting in uneven:
+            shown.append(_accuracy_table(results, setting))
+        shown.append(paired_table(results, setting, len(settings) > 1))
+    return shown
 
 
-def _table(results: Results, setting: SettingResult, adjusted: bool) -> Table:
-    columns: tuple[str, ...]
-    if setting.name == BASELINE:
-        title, columns = "baseline", ("n", "baseline", "95 % interval")
-    else:
-        marked = " [tuned on these items]" if setting.tuned_on_these_items else ""
-        title = f"{setting.name} ({setting.description}){marked}"
-        columns = ("n", "baseline", setting.name, "difference", "95 % interval", "gained", "lost")
-        columns += ("p", "p (Holm)") if adjusted else ("p",)
-    rows = [*results.groups, results.overall]
-    lines = (Line(r.heading, r.name, _cells(r, setting.name, len(columns), adjusted)) for r in rows)
+def _rows(results: Results) -> list[Row]:
+    return [*results.groups, results.overall]
+
+
+def _title(setting: SettingResult) -> str:
+    marked = " [tuned on these items]" if setting.tuned_on_these_items else ""
+    told = "" if setting.name == BASELINE else f" ({setting.description})"
+    return f"{setting.name}{told}{marked}"
+
+
+def _accuracy_table(results: Results, setting: SettingResult) -> Table:
+    """Return the accuracy of one setting over its own answers."""
+    columns: tuple[str, ...] = ("n", setting.name, "95 % interval")
+    rows, name = _rows(results), setting.name
+    left_out = any(row.left_out for row in rows)
+    title = _title(setting)
+    if left_out:
+        columns += ("left out",)
+        title += ": accuracy over its own answers that count"
+    lines = []
+    for row in rows:
+        own = row.accuracy.get(name)
+        cells = ("0", "", "") if own is None else (f"{own.n:,}", *accuracy_cells(own))
+        if left_out:
+            cells += (f"{row.left_out.get(name, 0):,}",)
+        lines.append(Line(row.heading, row.name, cells))
     return Table(title, columns, tuple(lines))
 
 
-def _cells(row: Row, setting: str, count: int, adjusted: bool) -> tuple[str, ...]:
-    baseline = row.accuracy.get(BASELINE)
-    if setting == BASELINE and baseline is not None:
-        return (f"{baseline.n:,}", *accuracy_cells(baseline))
-    paired = row.paired.get(setting)
-    if paired is None or baseline is None:
-        return ("0", *[""] * (count - 1))
-    accuracies = (percent(baseline.value), percent(row.accuracy[setting].value))
-    return (f"{paired.n:,}", *accuracies, *paired_cells(paired, adjusted))
+def paired_table(results: Results, setting: SettingResult, adjusted: bool) -> Table:
+    """Return a setting against the baseline, every figure over the items scored under both."""
+    rows, name = _rows(results), setting.name
+    columns = ("n", BASELINE, name, "difference", "95 % interval", "gained", "lost", "p")
+    columns += ("p (Holm)",) if adjusted else ()
+    even = all(row.even(name) for row in rows)
+    title = _title(setting) + ("" if even else ": over the items that count under both")
+    lines = []
+    for row in rows:
+        paired = row.paired.get(name)
+        cells = ("0", *[""] * (len(columns) - 1))
+        if paired is not None:
+            accuracies = (percent(paired.before), percent(paired.after))
+            cells = (f"{paired.n:,}", *accuracies, *paired_cells(paired, adjusted))
+        lines.append(Line(row.heading, row.name, cells))
+    return Table(title, columns, tuple(lines))
 
 
 def accuracy_cells(accuracy: Accuracy) -> tuple[str, str]:
@@ -167,13 +198,18 @@ def as_csv(results: Results) -> str:
     """Return every group under every setting, one per line, with unrounded fractions."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    accuracy = ("n", "correct", "accuracy", "low", "high")
-    paired = ("paired_n", "difference", "difference_low", "difference_high", "gained", "lost")
+    accuracy = ("n", "correct", "accuracy", "low", "high", "left_out")
+    paired = ("paired_n", "paired_baseline", "paired_setting", "difference")
+    paired += ("difference_low", "difference_high", "gained", "lost")
     tests = ("p", "p_holm", "smallest_difference")
     writer.writerow(["grouping", "group", "setting", *accuracy, *paired, *tests])
     for row in [*results.groups, results.overall]:
-        for name, own in row.accuracy.items():
-            against = row.paired.get(name)
-            figures = [""] * 9 if against is None else list(vars(against).values())
-            writer.writerow([row.grouping, row.name, name, *vars(own).values(), *figures])
+        for name in (setting.name for setting in results.settings):
+            own, against = row.accuracy.get(name), row.paired.get(name)
+            if own is None and name not in row.left_out:
+                continue
+            official = [0, 0, "", "", ""] if own is None else [*vars(own).values()]
+            figures = [""] * 11 if against is None else [*vars(against).values()]
+            left_out = row.left_out.get(name, 0)
+            writer.writerow([row.grouping, row.name, name, *official, left_out, *figures])
     return stream.getvalue()
