@@ -68,6 +68,10 @@ class MissingAdapterWarning(MataWarning):
     """A model folder lacks the adapter for sound that its family's checkpoints have."""
 
 
+class UnreachableAnswerWarning(MataWarning):
+    """A benchmark's rule scores the right answer of some items as wrong."""
+
+
 def one_line(error: Exception) -> str:
     """Return an error with its type, in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

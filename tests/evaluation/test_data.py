@@ -56,6 +56,18 @@ def test_json_list_and_json_lines_are_read_alike(tmp_path: Path) -> None:
     assert [item.id for item in as_list.items] == [item.id for item in as_lines.items] == ["a", "2"]
 
 
+@pytest.mark.parametrize(
+    ("category", "group"),
+    [
+        *(("x", "x"), ("", ""), (3, "3"), (3.0, "3"), ("3", "3"), (2.5, "2.5"), (0, "0")),
+        *((True, "true"), (1e300, f"{10**300:.0f}"), (None, None), (float("nan"), None)),
+    ],
+)
+def test_numbers_name_groups_too(category: Any, group: str | None, tmp_path: Path) -> None:
+    (item,) = load([{**RECORD, "category": category}], tmp_path).items
+    assert item.groups == ({} if group is None else {"category": group})
+
+
 def test_sha256_of_the_question_file_is_kept(tmp_path: Path) -> None:
     dataset = load([RECORD], tmp_path)
     content = (tmp_path / "questions.jsonl").read_bytes()
@@ -78,6 +90,15 @@ def test_sha256_of_the_question_file_is_kept(tmp_path: Path) -> None:
         ([{**RECORD, "question": ["?"]}], "question is ['?'], not text"),
         ([{**RECORD, "audio": None}], "audio must be a path or a list of paths, not None"),
         ([{**RECORD, "choices": "x or y"}], "choices are not a list: 'x or y'"),
+        (
+            [{**RECORD, "question": "a \ud83d dog"}],
+            "'question' is not valid Unicode: it holds '\\ud83d'",
+        ),
+        ([{**RECORD, "extra": [{"x\udfff": 1}]}], "record 1 (id a): 'extra' is not valid Unicode"),
+        ([{**RECORD, "x\udfff": 1}], "'x\\udfff' is not valid Unicode"),
+        ([{**RECORD, "question": float("nan")}], "question is nan, not text"),
+        ([{**RECORD, "category": ["x"]}], "category is ['x']: give text or a number"),
+        ("[" * 100_000, "is not JSON"),
         ([RECORD, RECORD], "1 ids occur more than once, for example a"),
     ],
 )

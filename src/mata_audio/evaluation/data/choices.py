@@ -6,12 +6,14 @@ import ast
 import json
 import re
 from collections.abc import Sequence
+from string import ascii_uppercase
 from typing import Any
 
 from mata_audio.evaluation.data.question_files import QuestionRow
 
 _LETTERS = ("A", "B", "C", "D")
 _PREFIX = re.compile(r"^\([A-Z]\)\s*")
+_ANSWER_LETTER = re.compile(r"\(?([A-Za-z])\)?[.:]?(?:\s+(.+))?", re.DOTALL)
 
 
 def parse_choices(value: Any) -> tuple[str, ...]:
@@ -52,6 +54,60 @@ def choices_and_answer(row: QuestionRow) -> tuple[tuple[str, ...], str | None]:
         raise row.error(str(error)) from error
     hidden = row.record.get("answer") in (None, "")
     return without_prefixes(choices, None if hidden else row.text("answer"))
+
+
+def own_choices_and_answer(row: QuestionRow) -> tuple[tuple[str, ...], str | None]:
+    """Return a record's choices as for :func:`choices_and_answer`, and which of them is the answer.
+
+    Here the answer may also be a choice's letter, and it must be one of the choices if there are
+    any.
+
+    Raises:
+        DataError: also if prefixes are not in order, or the answer is none of the choices.
+    """
+    choices, _ = choices_and_answer(row)
+    given = parse_choices(row.record.get("choices"))
+    if choices != given:
+        letters = "".join(choice[1] for choice in given)
+        if letters != ascii_uppercase[: len(letters)]:
+            raise row.error(f"its choices are lettered {', '.join(letters)}: write A, B, C, ...")
+    if not choices or row.record.get("answer") in (None, ""):
+        return choices_and_answer(row)
+    try:
+        return choices, chosen(row.text("answer"), choices)
+    except ValueError as error:
+        raise row.error(str(error)) from error
+
+
+def chosen(answer: str, choices: Sequence[str]) -> str:
+    """Return the choice that an answer names: by its text, else by its letter.
+
+    Letters are read as in "B", "b", "(B)", "B." and "B. text", but not if a choice is itself a
+    single letter.
+
+    Raises:
+        ValueError: it names none of the choices, or several.
+    """
+    if answer in choices:
+        return answer
+    same = {choice for choice in choices if folded(choice) == folded(answer)}
+    letter = _ANSWER_LETTER.fullmatch(answer.strip())
+    if letter and not same and not any(len(choice.strip()) == 1 for choice in choices):
+        index = ascii_uppercase.index(letter[1].upper())
+        named = choices[index : index + 1]
+        same = {each for each in named if letter[2] is None or folded(letter[2]) == folded(each)}
+    if len(same) == 1:
+        return same.pop()
+    how = "several" if same else "none"
+    raise ValueError(
+        f"answer {answer!r} names {how} of the choices {', '.join(map(repr, choices))}: give the "
+        "text of one, or its letter"
+    )
+
+
+def folded(text: str) -> str:
+    """Return a text without differences of case and space."""
+    return " ".join(text.casefold().split())
 
 
 def lettered_choices(row: QuestionRow) -> tuple[str, ...]:

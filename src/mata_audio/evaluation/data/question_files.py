@@ -19,6 +19,8 @@ from mata_audio.evaluation.data.known_versions import sha256, version_of
 from mata_audio.evaluation.item import Dataset, Item
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+_GROUP_TYPES = (str, int, float, bool, type(None))
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,31 @@ class QuestionRow:
             DataError: it is missing, empty, or something else.
         """
         value = self.record.get(key)
-        if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
+        known = isinstance(value, str | int | float) and not isinstance(value, bool)
+        if not known or value == "" or value != value:  # the last of them is NaN
             has = "is missing" if value in (None, "") else f"is {value!r}, not text"
             raise self.error(f"{key} {has}; its fields are {', '.join(self.record) or 'none'}")
         return str(value)
 
     def groups(self, keys: Sequence[str]) -> dict[str, str]:
-        """Return the fields under these keys that name a group; other values are left out."""
-        return {key: self.record[key] for key in keys if isinstance(self.record.get(key), str)}
+        """Return the groups that the fields under these keys name; null and NaN name none.
+
+        A number names the group of its text, and a whole number the same one as 3 or as 3.0.
+
+        Raises:
+            DataError: a field is neither text, a number, true, false nor null.
+        """
+        values = {key: self.record.get(key) for key in keys}
+        wrong = next((k for k, v in values.items() if not isinstance(v, _GROUP_TYPES)), None)
+        if wrong is not None:
+            raise self.error(f"{wrong} is {values[wrong]!r:.60}: give text or a number")
+        return {k: _group(v) for k, v in values.items() if v is not None and v == v}
+
+
+def _group(value: str | int | float | bool) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def find_questions(
@@ -166,7 +185,21 @@ def _rows(file: Path) -> Iterator[QuestionRow]:
     for number, record in enumerate(_json_records(file), start=1):
         if not isinstance(record, dict):
             raise DataError(f"{file}: record {number} is {record!r:.60}, not an object")
-        yield QuestionRow(file, number, record, {})
+        row = QuestionRow(file, number, record, {})
+        _check_unicode(row)
+        yield row
+
+
+def _check_unicode(row: QuestionRow) -> None:
+    """Refuse half a surrogate pair, which JSON can hold but no output file can."""
+    for key, value in row.record.items():
+        text = json.dumps([key, value], ensure_ascii=False)
+        half = _HALF_PAIR.search(text)
+        if half:
+            raise row.error(
+                f"{key!a} is not valid Unicode: it holds {half[0]!a}, half a surrogate "
+                "pair; correct the text"
+            )
 
 
 def _json_records(file: Path) -> list[Any]:
@@ -179,7 +212,7 @@ def _json_records(file: Path) -> list[Any]:
     if text.lstrip().startswith("["):
         try:
             records: list[Any] = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{file} is not JSON: {error}") from error
         return records
     records = []
@@ -187,7 +220,7 @@ def _json_records(file: Path) -> list[Any]:
         if line.strip():
             try:
                 records.append(json.loads(line))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise DataError(
                     f"{file} is neither a JSON list nor JSON lines: line {number}: {error}"
                 ) from error
@@ -215,7 +248,7 @@ def _parquet_rows(file: Path) -> Iterator[QuestionRow]:
                         for name, path in names.items()
                     }
                     yield QuestionRow(file, number, record, clips)
-    except (OSError, arrow.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, arrow.ArrowException) as error:
         raise DataError(f"{file} is not a readable parquet file ({error})") from error
 
 

@@ -13,7 +13,6 @@ from mata_audio.evaluation.data.clips import Clips
 from mata_audio.evaluation.data.question_files import (
     QuestionFiles,
     QuestionRow,
-    dataset,
     find_questions,
 )
 from mata_audio.evaluation.item import Dataset, Item
@@ -59,7 +58,7 @@ class Mmau(QuestionTask):
             # The folder has the JSON but not its audio files; the parquet holds the audio.
             questions = find_questions(questions.folder, split, _PARQUETS, self.hub)
             items = self._items(questions)
-        return dataset(self.name, split, questions, items)
+        return self._dataset(split, questions, items)
 
     def _item(self, row: QuestionRow, clips: Clips) -> Item:
         return super()._item(_json_layout(row), clips)

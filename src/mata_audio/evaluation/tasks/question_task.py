@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mata_audio.evaluation.data.choices import choices_and_answer, lettered_choices, with_letter
+from mata_audio.errors import ScoringError, UnreachableAnswerWarning
+from mata_audio.evaluation.data.choices import (
+    choices_and_answer,
+    folded,
+    lettered_choices,
+    with_letter,
+)
 from mata_audio.evaluation.data.clips import Clips
 from mata_audio.evaluation.data.question_files import (
     QuestionFiles,
@@ -50,13 +57,41 @@ class QuestionTask(Task):
         Raises:
             DataError: files are missing or damaged, or a record is incomplete.
             SettingsError: the split does not exist.
+
+        Warns:
+            UnreachableAnswerWarning: the rules score some items' own answers as wrong.
         """
         questions = self._questions(data, split)
-        return dataset(self.name, split, questions, self._items(questions))
+        return self._dataset(split, questions, self._items(questions))
 
     def outcomes(self, records: Sequence[Mapping[str, Any]]) -> list[bool | None]:
         """Return which predictions are right, by the benchmark's own rules."""
         return self.rules.outcomes(records)
+
+    def never_right(self, item: Item) -> bool:
+        """Return whether the rules score an item, but not its own answer as right."""
+        if item.answer is None:
+            return False
+        replies = [self.record(item, reply) for reply in (item.answer, *item.choices)]
+        try:
+            right, *others = [self.outcomes([reply])[0] for reply in replies]
+        except ScoringError:  # the run will say so
+            return False
+        return right is False or (right is None and any(other is not None for other in others))
+
+    def _dataset(self, split: str, questions: QuestionFiles, items: Sequence[Item]) -> Dataset:
+        scored = [item for item in items if self.unscored_reason(item) is None]
+        wrong = [each.id for each in scored if _is_none_of_several(each) or self.never_right(each)]
+        if wrong:
+            warnings.warn(
+                f"{questions.files[0]}: {len(wrong)} of {len(items)} items have an answer that is "
+                f"none of their choices or that {self.title}'s rule rejects, the first is "
+                f"{wrong[0]}. No choice is right for them; they are scored by that rule all the "
+                "same",
+                UnreachableAnswerWarning,
+                stacklevel=3,
+            )
+        return dataset(self.name, split, questions, items)
 
     def _questions(self, data: str | Path | None, split: str) -> QuestionFiles:
         hub = self.hub.format(split=split)
@@ -90,6 +125,12 @@ class QuestionTask(Task):
 
     def _question(self, row: QuestionRow) -> str:
         return row.text("question")
+
+
+def _is_none_of_several(item: Item) -> bool:
+    if item.answer is None or len(item.choices) < 2:
+        return False
+    return folded(item.answer) not in map(folded, item.choices)
 
 
 class LetterTask(QuestionTask):
