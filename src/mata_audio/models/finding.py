@@ -68,6 +68,16 @@ def find_model(
     return Found(name, source, family, config, options)
 
 
+def model_name(name: str) -> str:
+    """Return the name of a model that does not depend on how its folder's path is written.
+
+    It is the folder's own name, without links: ``./m``, ``m/`` and ``/models/m`` are all ``m``. Hub
+    ids, and ``"tiny"``, stay as they are.
+    """
+    folder = Path(name)
+    return folder.resolve().name or name if name != TINY and folder.is_dir() else name
+
+
 def skeleton(found: Found, attn_implementation: str | None = None) -> nn.Module:
     """Build the model without weights, on PyTorch's meta device; takes milliseconds.
 

@@ -14,7 +14,7 @@ from mata_audio.evaluation.task import Task
 from mata_audio.evaluation.tasks import task_named
 from mata_audio.evaluation.templates.template import Template, default_template, load_template
 from mata_audio.families import locate
-from mata_audio.models.finding import Found, find_model, skeleton
+from mata_audio.models.finding import Found, find_model, model_name, skeleton
 from mata_audio.models.loading import DTYPES, Loaded
 from mata_audio.settings.mata import MATA
 from mata_audio.settings.named import NamedSetting, with_baseline
@@ -113,7 +113,7 @@ class Plan:
         """
         template = {k: v for k, v in asdict(self.template).items() if k != "source"}
         return {
-            "model": self.model.name,
+            "model": model_name(self.model.name),
             "task": self.task.name,
             "split": self.dataset.split,
             "data": dict(self.dataset.files),
@@ -162,7 +162,7 @@ def make_plan(
         if setting.mata is not None:
             gains_on(setting.mata, located)
     template = (
-        default_template(found.family.model_type, found.name, chosen)
+        default_template(found.family.model_type, model_name(found.name), chosen)
         if options.template is None
         else load_template(options.template)
     )
