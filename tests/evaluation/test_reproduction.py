@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from mata_audio.evaluation.reproduction.file import as_data, write_reproduction
 from mata_audio.evaluation.reproduction.paper import MODELS, TABLES
 from mata_audio.evaluation.reproduction.reproduce import Reproduction, reproduce
 from mata_audio.evaluation.reproduction.tables import as_text, compared
+from mata_audio.evaluation.results.power import power_sentence
 from mata_audio.evaluation.running.runner import Progress
 from paper_data import write_mmar, write_mmau
 
@@ -105,6 +107,25 @@ def test_rows_pair_published_and_measured(reproduction: Reproduction) -> None:
     ]
 
 
+def test_answers_left_out_give_each_line_one_denominator(reproduction: Reproduction) -> None:
+    """As if one answer under MATA did not count."""
+    measured = reproduction.measured[0]
+    row = measured.results.overall
+    changed = replace(
+        row,
+        accuracy={**row.accuracy, "MATA": replace(row.accuracy["MATA"], n=5)},
+        paired={**row.paired, "MATA": replace(row.paired["MATA"], n=5)},
+        left_out={"MATA": 1},
+    )
+    results = replace(measured.results, overall=changed)
+    text = as_text(replace(reproduction, measured=(replace(measured, results=results),)))
+    average = next(line for line in text.splitlines() if line.startswith("average"))
+    assert average.split()[1:4] == ["6", "and", "5"]
+    assert average.split()[-5:] == ["-"] * 5
+    assert ": over the items that count under both" in text
+    assert "count under both" not in as_text(reproduction)
+
+
 def test_hidden_answers_end_with_files_to_submit(reproduction: Reproduction) -> None:
     test = reproduction.measured[2]
     assert test.results.overall.accuracy == {}
@@ -145,7 +166,7 @@ def test_text_says_prompt_reader_and_release(reproduction: Reproduction) -> None
     assert "the paper's is MMAU v05.15.25" in text
     assert "model tiny (given for Qwen/Qwen2.5-Omni-7B), float32, sdpa" in text
     assert "layers 20-27: multiply, alpha 0.1, layers 9-11 of 0-11, all heads" in text
-    assert "is the smallest that would have shown (80 % power)" in text
+    assert power_sentence(reproduction.measured[0].results.overall.paired["MATA"]) in text
     assert "share of the audio scores below zero: " in text
 
 

@@ -56,7 +56,7 @@ def accuracy(results: Results, settings: Sequence[str] | None = None) -> Figure:
                 if figures is not None and _known(figures):
                     ends = (figures.low, figures.value, figures.high)
                     style.interval(axes, place.y + offset, *ends, _look(index))
-        _group_axis(axes, places, tall)
+        _group_axis(axes, places, tall, [_items(place.row, names) for place in places])
         axes.set_xlabel("accuracy (%), 95 % interval")
         _percent_limits(axes)
         axes.grid(axis="x")
@@ -100,7 +100,8 @@ def gained_and_lost(results: Results, settings: Sequence[str] | None = None) -> 
                     _bar(axes, place.y, paired.gained, 1)
                     _bar(axes, place.y, paired.lost, -1)
             axes.axvline(0, color=style.QUIET, linewidth=0.9)
-            _group_axis(axes, places, tall)
+            counts = [_paired_items(place.row, name) for place in places]
+            _group_axis(axes, places, tall, counts)
             axes.set_xlim(-1.25 * max(most, 1), 1.25 * max(most, 1))
             axes.set_title(label(name, 30, 2), fontweight="normal")
         _count_axis(panels[-1])
@@ -164,8 +165,22 @@ def _height(places: Sequence[_Place], tall: float) -> float:
     return places[-1].y + tall
 
 
-def _group_axis(axes: Axes, places: Sequence[_Place], tall: float) -> None:
-    texts = [_text(place) for place in places]
+def _items(row: Row | None, names: Sequence[str]) -> str:
+    """Return how many answers a row's accuracies are over; a range if settings differ."""
+    known = [] if row is None else [row.accuracy[name].n for name in names if name in row.accuracy]
+    least, most = min(known, default=0), max(known, default=0)
+    return f"{most:,}" if least == most else f"{least:,} to {most:,}"
+
+
+def _paired_items(row: Row | None, name: str) -> str:
+    paired = None if row is None else row.paired.get(name)
+    return "0" if paired is None else f"{paired.n:,}"
+
+
+def _group_axis(
+    axes: Axes, places: Sequence[_Place], tall: float, counts: Sequence[str]
+) -> None:
+    texts = [_text(place, n) for place, n in zip(places, counts, strict=True)]
     axes.set_yticks([place.y for place in places], texts)
     axes.set_ylim(places[-1].y + tall / 2 + 0.25, -tall / 2 - 0.25)
     for place, tick in zip(places, axes.get_yticklabels(), strict=True):
@@ -177,11 +192,10 @@ def _group_axis(axes: Axes, places: Sequence[_Place], tall: float) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def _text(place: _Place) -> str:
+def _text(place: _Place, n: str) -> str:
     if place.row is None:
         return place.text
-    n = max((figures.n for figures in place.row.accuracy.values()), default=0)
-    return f"{label(place.text, 22)}  n={n:,}"
+    return f"{label(place.text, 22)}  n={n}"
 
 
 def _look(index: int) -> dict[str, Any]:

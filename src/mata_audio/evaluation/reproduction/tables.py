@@ -17,6 +17,7 @@ from mata_audio.evaluation.results.tables import (
     accuracy_cells,
     escaped_markdown,
     paired_cells,
+    paired_table,
     table_markdown,
     table_text,
 )
@@ -163,14 +164,20 @@ def _tables(measured: Measured) -> Iterator[Table]:
     ran = {setting.name for setting in measured.results.settings}
     if any(ablation.name in ran for ablation in measured.table.ablations):
         yield _ablation_table(measured)
+    # Where answers are left out, the lines above hold accuracies only, each over its own answers.
+    results = measured.results
+    for setting in results.settings[1:]:
+        if not all(row.even(setting.name) for row in (*results.groups, results.overall)):
+            yield paired_table(results, setting, adjusted=len(results.settings) > 2)
 
 
 def _cells(row: Compared) -> tuple[str, ...]:
     before = row.measured.accuracy.get(BASELINE)
     after = row.measured.accuracy.get(MATA_NAME)
-    paired = row.measured.paired.get(MATA_NAME)
+    even = row.measured.even(MATA_NAME)
+    paired = row.measured.paired.get(MATA_NAME) if even else None
     return (
-        NONE if before is None else f"{before.n:,}",
+        _items(before, after),
         _figure(row.paper_baseline),
         *_accuracy(before),
         _figure(row.paper_mata),
@@ -178,6 +185,14 @@ def _cells(row: Compared) -> tuple[str, ...]:
         NONE if row.paper_difference is None else points(row.paper_difference / 100),
         *((NONE,) * 5 if paired is None else paired_cells(paired)),
     )
+
+
+def _items(before: Accuracy | None, after: Accuracy | None) -> str:
+    """Return how many answers the measured accuracies are over: one number, or one for each."""
+    if before is None or after is None or before.n == after.n:
+        known = before or after
+        return NONE if known is None else f"{known.n:,}"
+    return f"{before.n:,} and {after.n:,}"
 
 
 def _ablation_table(measured: Measured) -> Table:
@@ -189,7 +204,7 @@ def _ablation_table(measured: Measured) -> Table:
     }
     lines = []
     for name in (s.name for s in measured.results.settings):
-        paired = overall.paired.get(name)
+        paired = overall.paired.get(name) if overall.even(name) else None
         figures = (NONE,) * 3
         if paired is not None:
             difference, interval, *_, p_holm = paired_cells(paired, adjusted=True)

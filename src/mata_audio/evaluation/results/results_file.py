@@ -46,7 +46,8 @@ def load_results(run: str | Path) -> Results:
         data: Any = json.loads(path.read_text(encoding="utf-8"))
         if data.pop("format") != FORMAT:
             raise ValueError(
-                f"not format {FORMAT}. Make it from the run's answers: mata rescore RUN --reader NAME"
+                f"not format {FORMAT}; make it again from the run's answers with "
+                "mata rescore RUN --reader NAME"
             )
         return Results(
             run=data["run"],

@@ -100,8 +100,8 @@ def difference_interval(gained: int, lost: int, n: int) -> tuple[float, float]:
 
     It is Tango's score interval (Statistics in Medicine 17, 1998, 891-908) with the continuity
     correction of McNemar's test (Edwards, Psychometrika 13, 1948, 185-187): one answer, taken off
-    the net change. The correction keeps the coverage at 95 % or more if few answers changed; without
-    it, 5 gained and none lost would exclude 0. Whether 0 is inside is decided by
+    the net change. The correction keeps the coverage at 95 % or more if few answers changed;
+    without it, 5 gained and none lost would exclude 0. Whether 0 is inside is decided by
     :func:`mcnemar_exact` itself (p >= 0.05); the corrected score disagrees on very few counts, such
     as 13 gained and 4 lost (p = 0.049), and the end is then 0.
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
+from itertools import groupby, product
 from operator import attrgetter
 
+from mata_audio.evaluation.results.csv_text import csv_text
 from mata_audio.evaluation.results.number_format import p_value, percent, points
+from mata_audio.evaluation.results.ranking import HELD_OUT, TUNING, Sweep, rank, reported
 from mata_audio.evaluation.results.results import Accuracy, Paired, Results, Row, SettingResult
+from mata_audio.evaluation.results.verdict import verdict
 from mata_audio.settings.named import BASELINE
 
 
@@ -25,15 +26,55 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """One setting against the baseline, or one setting's accuracy."""
+    """One setting against the baseline, one setting's accuracy, or the ranking of a sweep.
+
+    Args:
+        title: what it shows.
+        columns: headings of the cells.
+        lines: the rows.
+        corner: heading of the rows: of a sweep, the part of the items that is counted.
+    """
 
     title: str
     columns: tuple[str, ...]
     lines: tuple[Line, ...]
+    corner: str = ""
 
 
 def tables(results: Results) -> list[Table]:
     """Return a table for each setting, or for the baseline if the run has no other.
+
+    Of a sweep, return the winner's on the held-out items, then the ranking on the tuning items.
+    """
+    if not results.tuning_ids:
+        return _tables(results)
+    held_out = [
+        replace(table, title=f"Held-out items: {table.title}", corner=HELD_OUT)
+        for table in _tables(reported(results))
+    ]
+    return [*held_out, _ranking(rank(results, results.tuning_ids))]
+
+
+def _ranking(sweep: Sweep) -> Table:
+    """Return the figures that the winner was chosen by."""
+    columns = ("n", BASELINE, "setting", "difference", "95 % interval", "gained", "lost", "p")
+    lines = []
+    for name in sweep.ranking:
+        paired = sweep.tuning.paired[name]
+        accuracies = (percent(paired.before), percent(paired.after))
+        cells = (f"{paired.n:,}", *accuracies, *paired_cells(paired, adjusted=True))
+        lines.append(Line("", name, cells))
+    title = "Tuning items: the ranking to choose by, which flatters the best setting"
+    return Table(title, (*columns, "p (Holm)"), tuple(lines), TUNING)
+
+
+def opening(results: Results) -> list[str]:
+    """Return what comes before the tables: of a sweep, what it found; else nothing."""
+    return [verdict(rank(results, results.tuning_ids))] if results.tuning_ids else []
+
+
+def _tables(results: Results) -> list[Table]:
+    """Return the tables of all settings.
 
     A setting whose answers do not count for the same items as the baseline's has two tables: its
     accuracy over its own answers, and the comparison over the items that count under both.
@@ -52,10 +93,14 @@ def _rows(results: Results) -> list[Row]:
     return [*results.groups, results.overall]
 
 
+def tuned_mark(setting: SettingResult) -> str:
+    """Return what is written after a setting that was tuned on the items shown."""
+    return " [tuned on these items]" if setting.tuned_on_these_items else ""
+
+
 def _title(setting: SettingResult) -> str:
-    marked = " [tuned on these items]" if setting.tuned_on_these_items else ""
     told = "" if setting.name == BASELINE else f" ({setting.description})"
-    return f"{setting.name}{told}{marked}"
+    return f"{setting.name}{told}{tuned_mark(setting)}"
 
 
 def _accuracy_table(results: Results, setting: SettingResult) -> Table:
@@ -114,20 +159,20 @@ def paired_cells(paired: Paired, adjusted: bool = False) -> tuple[str, ...]:
 
 def as_text(results: Results) -> str:
     """Return the tables for a terminal, accuracies in percent."""
-    return "\n\n".join(table_text(table) for table in tables(results))
+    return "\n\n".join([*opening(results), *map(table_text, tables(results))])
 
 
 def table_text(table: Table) -> str:
     """Return one table for a terminal."""
     cells = [table.columns, *(line.cells for line in table.lines)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    first = max(len(line.name) for line in table.lines)
+    first = max(map(len, [table.corner, *(line.name for line in table.lines)]))
 
     def written(name: str, row: Sequence[str]) -> str:
         columns = (f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
         return "  ".join([f"{name:<{first}}", *columns]).rstrip()
 
-    header = written("", table.columns)
+    header = written(table.corner, table.columns)
     lines = [header]
     for heading, group in groupby(table.lines, attrgetter("heading")):
         lines.append(f"{heading + ' ' if heading else ''}".ljust(len(header), "-"))
@@ -137,14 +182,14 @@ def table_text(table: Table) -> str:
 
 def as_markdown(results: Results) -> str:
     """Return the tables in Markdown, accuracies in percent."""
-    parts = [table_markdown(table) for table in tables(results)]
+    parts = [*map(escaped_markdown, opening(results)), *map(table_markdown, tables(results))]
     return "\n\n".join([*parts, *(f"- {escaped_markdown(note)}" for note in results.notes)]) + "\n"
 
 
 def table_markdown(table: Table) -> str:
     """Return one table in Markdown."""
     rows = [
-        f"| {' | '.join(escaped_markdown(cell) for cell in ['', *table.columns])} |",
+        f"| {' | '.join(escaped_markdown(cell) for cell in [table.corner, *table.columns])} |",
         f"| --- |{' ---: |' * len(table.columns)}",
     ]
     for line in table.lines:
@@ -163,9 +208,9 @@ def escaped_markdown(text: str) -> str:
 
 def as_latex(results: Results) -> str:
     """Return the tables in LaTeX (booktabs), accuracies in percent."""
-    parts = []
+    parts = [f"% {' '.join(line.split())}" for line in opening(results)]
     for table in tables(results):
-        columns = " & ".join(["", *map(_latex, table.columns)])
+        columns = " & ".join(map(_latex, [table.corner, *table.columns]))
         rows = [
             rf"% {table.title}".replace("\n", " "),
             rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
@@ -195,21 +240,30 @@ def _latex(text: str) -> str:
 
 
 def as_csv(results: Results) -> str:
-    """Return every group under every setting, one per line, with unrounded fractions."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    """Return every group under every setting, one per line, with unrounded fractions.
+
+    Of a sweep, the first column says which part of the items is counted.
+    """
+    shown = reported(results)
+    parts: dict[str, Sequence[Row]] = {HELD_OUT: [*shown.groups, shown.overall]}
+    names = {HELD_OUT: shown.settings, TUNING: results.settings}
+    if results.tuning_ids:
+        parts[TUNING] = [rank(results, results.tuning_ids).tuning]
+    lines: list[list[object]] = []
     accuracy = ("n", "correct", "accuracy", "low", "high", "left_out")
     paired = ("paired_n", "paired_baseline", "paired_setting", "difference")
     paired += ("difference_low", "difference_high", "gained", "lost")
     tests = ("p", "p_holm", "smallest_difference")
-    writer.writerow(["grouping", "group", "setting", *accuracy, *paired, *tests])
-    for row in [*results.groups, results.overall]:
-        for name in (setting.name for setting in results.settings):
+    part_column = ["part"] if results.tuning_ids else []
+    lines.append([*part_column, "grouping", "group", "setting", *accuracy, *paired, *tests])
+    for part, rows in parts.items():
+        for row, setting in product(rows, names[part]):
+            name = setting.name
             own, against = row.accuracy.get(name), row.paired.get(name)
             if own is None and name not in row.left_out:
                 continue
             official = [0, 0, "", "", ""] if own is None else [*vars(own).values()]
             figures = [""] * 11 if against is None else [*vars(against).values()]
-            left_out = row.left_out.get(name, 0)
-            writer.writerow([row.grouping, row.name, name, *official, left_out, *figures])
-    return stream.getvalue()
+            where = [*([part] if part_column else []), row.grouping, row.name, name]
+            lines.append([*where, *official, row.left_out.get(name, 0), *figures])
+    return csv_text(lines)
