@@ -7,6 +7,7 @@ import sys
 import warnings
 
 from mata_audio.cli.progress import note
+from mata_audio.errors import MataWarning
 from mata_audio.tiny import is_embedded
 
 
@@ -33,8 +34,6 @@ def quiet_libraries(debug: bool) -> None:
     from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 
-    from mata_audio.errors import MataWarning
-
     hub_logging.set_verbosity_error()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -42,7 +41,6 @@ def quiet_libraries(debug: bool) -> None:
         disable_progress_bars()
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", MataWarning)
-    warnings.showwarning = _show
 
 
 def runs_small_models(args: argparse.Namespace) -> bool:
@@ -63,5 +61,22 @@ def use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _show(message: Warning | str, *_: object, **__: object) -> None:
-    note(f"warning: {message}")
+def show_warnings(debug: bool) -> None:
+    """Show warnings as lines of log, ours every time; if ``debug``, with their place in the code.
+
+    Call it inside ``warnings.catch_warnings``.
+    """
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        *_: object,
+        **__: object,
+    ) -> None:
+        place = f" ({category.__name__}, {filename}:{lineno})" if debug else ""
+        note(f"warning: {message}{place}")
+
+    warnings.simplefilter("always", MataWarning)
+    warnings.showwarning = show

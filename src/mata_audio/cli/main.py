@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 
-from mata_audio.cli.libraries import prepare_libraries
+from mata_audio.cli.libraries import prepare_libraries, show_warnings
 from mata_audio.cli.parser import Parser
+from mata_audio.cli.progress import note
+from mata_audio.cli.terminal import plain, write
 from mata_audio.errors import MataError, SettingsError, SettingsTypeError
 
 SUCCESS, FAILURE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -87,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = getattr(args, "debug", False)
     try:
         with warnings.catch_warnings():
+            show_warnings(debug)
             prepare_libraries(args)
             code: int = args.run(args)
             sys.stdout.flush()
@@ -95,12 +98,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE
     except KeyboardInterrupt:
-        print("mata: interrupted", file=sys.stderr)
+        note("interrupted")
         return INTERRUPTED
     except Exception as error:
         if debug:
-            traceback.print_exc()
-        print(f"mata: error: {_one_line(error, debug)}", file=sys.stderr)
+            write(plain(traceback.format_exc()), sys.stderr)
+        note(f"error: {_one_line(error, debug)}")
         return WRONG_USE if isinstance(error, (SettingsError, SettingsTypeError)) else FAILURE
 
 

@@ -6,6 +6,8 @@ import argparse
 import textwrap
 from typing import Any, NoReturn
 
+from mata_audio.cli.terminal import plain
+
 WIDTH = 80
 
 
@@ -26,7 +28,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit with code 2 after one line on stderr."""
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        self.exit(2, plain(f"{self.prog}: error: {message} (see {self.prog} --help)\n"))
 
 
 def add_number(

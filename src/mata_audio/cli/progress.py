@@ -6,6 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Self
 
+from mata_audio.cli.terminal import plain, write
+
 if TYPE_CHECKING:
     from mata_audio.evaluation.running.runner import Progress
 
@@ -18,7 +20,7 @@ MOST_SHOWN = 4
 
 def note(text: str) -> None:
     """Write one line of log."""
-    print(f"mata: {text}", file=sys.stderr, flush=True)
+    write(f"mata: {_one_line(text)}\n", sys.stderr)
 
 
 class RunProgress:
@@ -43,7 +45,7 @@ class RunProgress:
 
     def __exit__(self, *_: object) -> None:
         if self._terminal and self._shown:
-            print(file=sys.stderr, flush=True)
+            write("\n", sys.stderr)
 
     def show(self, progress: Progress, title: str = "") -> None:
         """Show ``progress`` if it is time to; a new title ends the line and heads the next."""
@@ -60,7 +62,11 @@ class RunProgress:
             return
         self._shown, self._tenth = now, tenth
         start, end = ("\r\x1b[K", "") if self._terminal else ("", "\n")
-        print(f"{start}mata: {line(progress)}", end=end, file=sys.stderr, flush=True)
+        write(f"{start}mata: {_one_line(line(progress))}{end}", sys.stderr)
+
+
+def _one_line(text: str) -> str:
+    return plain(text).replace("\n", " ")
 
 
 def line(progress: Progress) -> str:

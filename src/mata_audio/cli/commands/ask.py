@@ -8,6 +8,7 @@ from mata_audio.cli.options.model import add_loading_options, add_model, loading
 from mata_audio.cli.options.setting import add_setting_options, setting_from
 from mata_audio.cli.parser import add_number
 from mata_audio.cli.progress import note
+from mata_audio.cli.terminal import plain, show
 from mata_audio.errors import SettingsError
 
 HELP = "ask a model about audio files"
@@ -80,16 +81,16 @@ def run(args: argparse.Namespace) -> int:
         answers["MATA"] = asking.answer(loaded, [prompt], args.max_new_tokens)[0]
 
     rate = prompter.limits.sampling_rate
-    print(f"model      {found.name} ({found.family.model_type})")
-    print(f"setting    {description}")
-    print(f"           ({setting.origin})")
+    show(f"model      {found.name} ({found.family.model_type})")
+    show(f"setting    {description}")
+    show(f"           ({setting.origin})")
     for path, clip in zip(args.audio, clips, strict=True):
-        print(f"audio      {path} ({len(clip) / rate:.2f} s)")
-    print(f"question   {args.question}")
-    print()
-    print(side_by_side(answers))
-    print()
-    print(applied.receipt)
+        show(f"audio      {path} ({len(clip) / rate:.2f} s)")
+    show(f"question   {args.question}")
+    show()
+    show(side_by_side(answers))
+    show()
+    show(applied.receipt)
     return 0
 
 
@@ -109,15 +110,10 @@ def side_by_side(answers: dict[str, str], width: int = 100) -> str:
         [name, "-" * column if len(answers) > 1 else "-" * len(name)]
         + [
             line
-            for paragraph in _printable(text or "(empty answer)").splitlines()
+            for paragraph in plain(text or "(empty answer)").splitlines()
             for line in textwrap.wrap(paragraph, column) or [""]
         ]
         for name, text in answers.items()
     ]
     rows = itertools.zip_longest(*cells, fillvalue="")
     return "\n".join((" " * gap).join(f"{cell:<{column}}" for cell in row).rstrip() for row in rows)
-
-
-def _printable(text: str) -> str:
-    """Replace control characters, which could move the cursor or change colours."""
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)

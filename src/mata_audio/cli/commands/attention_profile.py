@@ -12,6 +12,7 @@ from mata_audio.cli.options.run import add_batch_size, add_task_options, given_o
 from mata_audio.cli.options.setting import add_settings_options, settings_from
 from mata_audio.cli.parser import add_number
 from mata_audio.cli.progress import RunProgress, note
+from mata_audio.cli.terminal import show
 from mata_audio.errors import RunError, SettingsError
 
 if TYPE_CHECKING:
@@ -103,13 +104,13 @@ def run(args: argparse.Namespace) -> int:
             "failed": failed,
         }
     )
-    print(text(made))
+    show(text(made))
     if args.json is not None:
         made.save(args.json)
     if args.pictures is not None:
         item = chosen or next(item for item in plan.items if item.id not in failed)
         for path in save_all(profile_pictures(plan, loaded, made, item), args.pictures):
-            print(path)
+            show(path)
     return 0
 
 

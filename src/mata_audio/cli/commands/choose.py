@@ -15,6 +15,7 @@ from mata_audio.cli.options.run import (
 )
 from mata_audio.cli.parser import add_number
 from mata_audio.cli.progress import RunProgress, note
+from mata_audio.cli.terminal import show
 from mata_audio.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -89,12 +90,12 @@ def run(args: argparse.Namespace) -> int:
             report=progress.show,
         )
     parts = [] if choice.evidence is None else [evidence_text(choice.evidence)]
-    parts += [as_text(choice.sweep), *choice.sweep.results.notes]
-    if choice.setting is None:
-        parts.append("MATA does not help this model here: no alpha gained more than it lost.")
+    if choice.sweep is None:
+        parts.append(choice.verdict)
     else:
-        parts.append(f"The setting is {args.out / 'winner.json'}, for --settings.")
-    print("\n\n".join(parts))
+        results = choice.sweep.results
+        parts += [as_text(results), *results.notes, ending(choice.sweep, args.out)]
+    show("\n\n".join(parts))
     return 0
 
 

@@ -6,8 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mata_audio.cli.terminal import show
+
 if TYPE_CHECKING:
-    from mata_audio.evaluation.results.compare import Comparison
+    from mata_audio.evaluation.results.compare import Comparison, Side
     from mata_audio.evaluation.results.results import Results
 
 HELP = "compare two runs on the same items"
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         text(compare_runs(first, second, before, after), first_path, second_path)
         for before, after in pairs
     ]
-    print("\n\n".join(shown))
+    show("\n\n".join(shown))
     return 0
 
 

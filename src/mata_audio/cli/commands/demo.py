@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mata_audio.cli.options.setting import ChosenSetting, add_setting_options, setting_from
 from mata_audio.cli.progress import note
+from mata_audio.cli.terminal import show
 from mata_audio.errors import SettingsError
 from mata_audio.settings.named import BASELINE, NamedSetting
 from mata_audio.tiny import MODEL_PATH, TINY
@@ -118,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json is not None:
         data = _as_data(setting, results, receipt, example, seconds)
         write_atomically(args.json, json.dumps(data, indent=1) + "\n")
-    print(_as_text(setting, results, receipt, example, seconds, picture, page))
+    show(_as_text(setting, results, receipt, example, seconds, picture, page))
     return 0
 
 

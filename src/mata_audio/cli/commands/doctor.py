@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mata_audio.cli.options.model import add_loading_options, add_model, loading_options
 from mata_audio.cli.progress import note
+from mata_audio.cli.terminal import show
 from mata_audio.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _one_model(args: argparse.Namespace, debug: bool) -> DoctorReport:
     note(f"loading {args.model}")
     loaded = load(args.model, seeing=True, **loading_options(args))
     report = examine(loaded_patient(loaded), debug, progress=lambda name: note(f"checking: {name}"))
-    print(report)
+    show(report)
     return report
 
 
@@ -85,18 +86,18 @@ def _all_families(args: argparse.Namespace, debug: bool) -> list[DoctorReport]:
         raise SettingsError("--attention and --trust-remote-code need a MODEL")
     names = family_names()
     device = "cpu" if args.device == "auto" else args.device
-    print(f"{'family':<26}{'class':<48}{'pass fail skip   worst difference'}")
+    show(f"{'family':<26}{'class':<48}{'pass fail skip   worst difference'}")
     reports = []
     for report in examine_families(names, device, _dtype(args.dtype), debug):
         reports.append(report)
         note(f"{len(reports)} of {len(names)} families: {report.model}")
         worst = "-" if report.worst is None else f"{report.worst:.1e}"
         counts = "".join(f"{report.count(kind):>4} " for kind in ("pass", "fail", "skip"))
-        print(f"{report.model:<26}{report.model_class:<48}{counts}  {worst}", flush=True)
+        show(f"{report.model:<26}{report.model_class:<48}{counts}  {worst}")
         for check in report.failures:
-            print("\n".join(f"  {line}" for line in check_lines(check)))
+            show("\n".join(f"  {line}" for line in check_lines(check)))
     failed = [report.model for report in reports if not report.ok]
-    print(f"\n{len(reports) - len(failed)} of {len(reports)} families passed")
+    show(f"\n{len(reports) - len(failed)} of {len(reports)} families passed")
     return reports
 
 

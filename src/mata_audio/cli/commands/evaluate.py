@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mata_audio.cli.options.run import add_benchmark_options, add_run_options, options_from
 from mata_audio.cli.options.setting import add_settings_options, settings_from
 from mata_audio.cli.progress import RunProgress, note
+from mata_audio.cli.terminal import show
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.results.results import Results
@@ -55,13 +56,13 @@ def run(args: argparse.Namespace) -> int:
 
     plan = make_plan(args.model, args.task, args.data, settings_from(args), options_from(args))
     if args.dry_run:
-        print(dry_run(plan))
+        show(dry_run(plan))
         return 0
     for line in summary(plan):
         note(line)
     with RunProgress() as progress:
         results = run_plan(plan, RunFolder(args.out), progress.show)
-    print(report_text(results, plan, args.out))
+    show(report_text(results, plan, args.out))
     return 0 if any(item.answers for item in results.items) else 1
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mata_audio.cli.options.model import add_model, add_trust_remote_code
 from mata_audio.cli.options.setting import setting_of
+from mata_audio.cli.terminal import show
 
 if TYPE_CHECKING:
     from mata_audio.families import Located
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     if own is not None:
         rows["mata.json"] = describe_on(own, located)
     for name, value in rows.items():
-        print(f"{name:<12} {value}")
+        show(f"{name:<12} {value}")
     return 0
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mata_audio.cli.terminal import show
+
 HELP = "draw pictures of a run or a sweep"
 
 DESCRIPTION = """\
@@ -44,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
     folder = run_folder(args.folder)
     out = args.out or folder / FOLDER
-    for name, figure in pictures_of_run(load_results(args.folder), folder).items():
+    for name, figure in pictures_of_run(load_results(args.folder)).items():
         for path in save(figure, out / name):
-            print(path)
+            show(path)
     return 0

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mata_audio.cli.progress import note
+from mata_audio.cli.terminal import show
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.report import Picture
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
             note(f"warning: the page has no audio: {error}")
     pictures = _pictures(results, args.folder)
     write_atomically(page, render_report(results, clips, pictures))
-    print(page)
+    show(page)
     return 0
 
 

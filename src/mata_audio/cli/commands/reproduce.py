@@ -9,6 +9,7 @@ from pathlib import Path
 from mata_audio.cli.options.model import add_loading_options
 from mata_audio.cli.options.run import add_running_options, given_options
 from mata_audio.cli.progress import RunProgress
+from mata_audio.cli.terminal import show
 from mata_audio.errors import SettingsError
 
 HELP = "run the paper's tables; compare published and measured"
@@ -91,8 +92,8 @@ def run(args: argparse.Namespace) -> int:
             **given_options(args),
         )
     paths = write_reproduction(reproduction, args.out)
-    print(as_text(reproduction))
-    print(f"\nWritten to {paths[0]} and {paths[1]}.")
+    show(as_text(reproduction))
+    show(f"\nWritten to {paths[0]} and {paths[1]}.")
     return 0 if reproduction.measured and not reproduction.failed else 1
 
 

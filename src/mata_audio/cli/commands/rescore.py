@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from mata_audio.cli.options.run import READERS_HELP
+from mata_audio.cli.terminal import show
 
 HELP = "read and score a run's answers again, without the model"
 
@@ -38,5 +39,5 @@ def run(args: argparse.Namespace) -> int:
     from mata_audio.evaluation.results.tables import as_text
 
     results = rescore(args.folder, args.reader, args.data)
-    print("\n\n".join([as_text(results), *results.notes]))
+    show("\n\n".join([as_text(results), *results.notes]))
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from mata_audio.cli.terminal import plain
 from mata_audio.evaluation.tasks import WITH_OFFICIAL_SCRIPT, official_output
 
 HELP = "score a prediction file as its benchmark does"
@@ -33,10 +34,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the official output and nothing else.
+    """Print the official output and nothing else: to the byte, but plain on a terminal.
 
     Raises:
         ScoringError: the official script would crash on the file or on one of its records.
     """
-    sys.stdout.write(official_output(args.benchmark, args.file))
+    output = official_output(args.benchmark, args.file)
+    sys.stdout.write(plain(output) if sys.stdout.isatty() else output)
     return 0

@@ -14,6 +14,7 @@ from mata_audio.cli.options.run import (
     parts,
 )
 from mata_audio.cli.progress import RunProgress, note
+from mata_audio.cli.terminal import show
 from mata_audio.errors import SettingsError
 from mata_audio.steering.formulas import FORMULAS
 
@@ -102,8 +103,7 @@ def run(args: argparse.Namespace) -> int:
         result = sweep_plan(
             plan, RunFolder(args.out), args.tuning_share, args.split_seed, progress.show
         )
-    write_atomically(args.out / "sweep.md", as_markdown(result))
-    print("\n\n".join([as_text(result), *result.results.notes, _ending(result, args)]))
+    show("\n\n".join([as_text(result.results), *result.results.notes, ending(result, args.out)]))
     return 0
 
 
