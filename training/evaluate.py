@@ -68,7 +68,7 @@ def generate_correct(
 
 
 def compare(baseline: NDArray[np.bool_], steered: NDArray[np.bool_]) -> dict[str, float]:
-    """Accuracies (fractions), answers gained and lost, exact McNemar p and bootstrap interval."""
+    """Accuracies (fractions), answers gained and lost, exact McNemar p and 95 % interval."""
     figures = paired_figures(baseline, steered)
     low, high = figures.interval
     return {

@@ -8,6 +8,7 @@ from typing import Any
 import sizes
 from choose_setting import Trial
 from mata_audio import MATA
+from mata_audio.evaluation.results.number_format import points
 from mata_audio.notation.layers import format_indices
 from mata_audio.tiny.benchmark import NOISE_RANGE_DB
 from mata_audio.tiny.tasks import DOMAINS, TASKS
@@ -37,7 +38,7 @@ def comparison_row(name: str, figures: dict[str, float]) -> str:
     before, after = 100 * figures["baseline"], 100 * figures["steered"]
     return (
         f"| {name} | {figures['items']} | {before:.1f} | {after:.1f} | {after - before:+.1f} "
-        f"[{100 * figures['low']:+.1f}, {100 * figures['high']:+.1f}] "
+        f"[{points(figures['low'])}, {points(figures['high'])}] "
         f"| {figures['gained']} | {figures['lost']} | {figures['mcnemar_p']:.2g} |"
     )
 
@@ -128,8 +129,8 @@ one of three conditions: no caption, a caption that agrees with the audio, one t
 ## Figures
 
 Test split, greedy `generate` through the processor; an answer counts when it equals the right one.
-Difference: percentage points, paired bootstrap 95 % interval (10,000 draws); p: exact two-sided
-McNemar.
+Difference: percentage points, 95 % interval (Tango's, with continuity correction); p: exact
+two-sided McNemar.
 
 ### Chosen setting: alpha {chosen.alpha}, layers {layer_text(chosen)}, `{chosen.formula}`
 

@@ -50,7 +50,7 @@ examples:
 """
 
 NOTES = """\
-Accuracy in %. The interval is a 95 % paired bootstrap of the difference; p is an exact
+Accuracy in %. The interval is Tango's 95 % score interval of the difference; p is an exact
 McNemar test of gained against lost, each row by itself. Same batches, same kernels, greedy."""
 
 NEXT = """\
