@@ -24,11 +24,12 @@ from mata_audio.evaluation.choosing import METHODS, Choice, choose
 from mata_audio.evaluation.choosing.choose import ALPHAS, all_windows, along, tuning_plan
 from mata_audio.evaluation.choosing.measuring import Measuring
 from mata_audio.evaluation.results.number_format import p_value, points
+from mata_audio.evaluation.results.ranking import rank
 from mata_audio.evaluation.results.results import Paired, Results
 from mata_audio.evaluation.running.evaluate import loaded_model
 from mata_audio.evaluation.running.plan import make_plan
 from mata_audio.evaluation.sweep import grid
-from mata_audio.evaluation.sweep.sweep import rank, tuning_part
+from mata_audio.evaluation.sweep.sweep import tuning_part
 from mata_audio.families import locate
 from mata_audio.models.loading import Loaded
 from mata_audio.models.one_prefill import prefill

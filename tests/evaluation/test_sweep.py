@@ -7,32 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from swept import item
 
 from mata_audio import MATA, SettingsError
 from mata_audio.errors import DataError
 from mata_audio.evaluation import NamedSetting, evaluate, load_setting
-from mata_audio.evaluation.results.outcome import figures_of
-from mata_audio.evaluation.results.results import Answer, ItemResult, Results, SettingResult
 from mata_audio.evaluation.results.stored_run import tuned_on_these_items
 from mata_audio.evaluation.sweep import PRESETS, grid, preset, sweep
-from mata_audio.evaluation.sweep.sweep import divided, rank
-from mata_audio.evaluation.sweep.table import as_markdown, as_text
+from mata_audio.evaluation.sweep.sweep import divided
 from mata_audio.evaluation.tasks import task_named
 from paper_data import write_mmau
 
 ITEMS = 24
-
-
-def item(number: int, **right: bool) -> ItemResult:
-    answers = {name: Answer("a", "a", correct) for name, correct in right.items()}
-    groups = {"kind": "odd" if number % 2 else "even"}
-    return ItemResult(f"i{number}", "q", (), "a", groups, (), answers)
-
-
-def results(items: list[ItemResult]) -> Results:
-    names = list(items[0].answers)
-    settings = tuple(SettingResult(name, "", None) for name in names)
-    return Results({}, settings, figures_of(items, names), (), tuple(items), ())
 
 
 def test_grid_is_every_combination() -> None:
@@ -87,31 +73,6 @@ def test_the_division_is_even_stable_and_seeded() -> None:
     assert len(divided(items, "kind", 0.25, seed=0)) == 10
 
 
-def test_the_winner_is_chosen_on_one_part_and_reported_on_the_other() -> None:
-    """One setting is right on the tuning part only, the other on the rest only."""
-    tuning = {f"i{n}" for n in range(10)}
-    items = [
-        item(n, baseline=False, lucky=f"i{n}" in tuning, unlucky=f"i{n}" not in tuning)
-        for n in range(20)
-    ]
-    found = rank(results(items), sorted(tuning))
-    assert found.ranking == ("lucky", "unlucky")
-    assert found.winner == "lucky"
-    assert found.tuning.paired["lucky"].gained == 10
-    assert found.held_out.paired["lucky"].gained == 0
-    assert "That is not significant" in as_text(found)
-    assert found.tuning.paired["lucky"].p_holm == pytest.approx(2 * found.tuning.paired["lucky"].p)
-
-
-def test_no_winner_is_a_result() -> None:
-    items = [item(n, baseline=True, harmful=n % 2 == 0, idle=True) for n in range(20)]
-    found = rank(results(items), [f"i{n}" for n in range(10)])
-    assert found.winner is None
-    assert found.ranking == ("idle", "harmful")
-    assert "none is chosen" in as_text(found)
-    assert "none is chosen" in as_markdown(found)
-
-
 def test_sweep_of_the_embedded_model(tmp_path: Path) -> None:
     settings = grid(alphas=(1.0, 2.0), layers=("0-3", "3-7"))
     found = sweep("tiny", "tiny", tmp_path, settings, split="tune", limit=ITEMS)
@@ -126,9 +87,10 @@ def test_sweep_of_the_embedded_model(tmp_path: Path) -> None:
     for swept, own in zip(found.results.items, alone.items, strict=True):
         assert swept.answers[name] == own.answers[name]
         assert swept.answers["baseline"] == own.answers["baseline"]
-    if found.winner is not None:
+    assert (tmp_path / "winner.json").exists() == (found.recommended is not None)
+    if found.recommended is not None:
         winner = load_setting(tmp_path / "winner.json")
-        assert found.setting(found.winner).mata == winner.fields
+        assert found.setting(found.recommended).mata == winner.fields
         data = task_named("tiny").load(None, "tune")
         assert tuned_on_these_items(winner, data)
         rest = [i for i in data.items if i.id not in found.tuning_ids]
@@ -140,6 +102,9 @@ def test_too_few_items_and_no_answers_are_refused(tmp_path: Path) -> None:
         sweep("tiny", "tiny", tmp_path / "a", grid(), limit=19)
     with pytest.raises(SettingsError, match="tuning_share"):
         sweep("tiny", "tiny", tmp_path / "a", grid(), limit=24, tuning_share=1.0)
+    for share, missing in ((0.01, "to choose on"), (0.99, "to report on")):
+        with pytest.raises(SettingsError, match=f"leaves none of 24 items {missing}"):
+            sweep("tiny", "tiny", tmp_path / "a", grid(), limit=24, tuning_share=share)
     folder = write_mmau(tmp_path / "MMAU", n=1, hidden=24)
     with pytest.raises(DataError, match="no answers to score by"):
         sweep("tiny", "mmau", tmp_path / "a", grid(), data=folder, split="test")

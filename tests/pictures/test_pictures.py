@@ -157,10 +157,10 @@ def test_each_formula_has_a_panel() -> None:
     assert "difference to the baseline (points)" in norms
 
 
-def test_the_ranking_is_sorted_with_the_winner_on_the_rest() -> None:
+def test_the_ranking_is_sorted_with_the_winner_held_out() -> None:
     axes = ranking(hand_made()).axes[0]
     names = [tick.get_text().replace("\n", " ") for tick in axes.get_yticklabels()]
-    assert names[:3] == ["alpha 0.1, layers 4-7", "… on the rest, n=200", "alpha 0.1, layers 0-3"]
+    assert names[:3] == ["alpha 0.1, layers 4-7", "… held out, n=200", "alpha 0.1, layers 0-3"]
     intervals = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2]
     assert intervals[0] == pytest.approx([0.5, 6.5])
     assert intervals[1] == pytest.approx([-1.9, 4.1])

@@ -13,7 +13,7 @@ from mata_audio.settings.in_words import short_name
 from mata_audio.settings.mata import MATA
 
 if TYPE_CHECKING:
-    from mata_audio.evaluation.sweep.sweep import Sweep
+    from mata_audio.evaluation.results.ranking import Sweep
 
 Layers = tuple[int, ...] | None
 

@@ -60,7 +60,7 @@ def accuracy(results: Results, settings: Sequence[str] | None = None) -> Figure:
         axes.set_xlabel("accuracy (%), 95 % interval")
         _percent_limits(axes)
         axes.grid(axis="x")
-        style.title(figure, "Accuracy by group")
+        style.title(figure, f"Accuracy by group{_part(results)}")
         entries = [(_handle(index), label(name, 46, 1)) for index, name in enumerate(names)]
         note = _caution(results, names)
         style.legend_below(figure, entries, 2 if _short(names) else 1, note)
@@ -105,8 +105,13 @@ def gained_and_lost(results: Results, settings: Sequence[str] | None = None) -> 
             axes.set_xlim(-1.25 * max(most, 1), 1.25 * max(most, 1))
             axes.set_title(label(name, 30, 2), fontweight="normal")
         _count_axis(panels[-1])
-        style.title(figure, "Answers gained and lost by group", _caution(results, names))
+        title = f"Answers gained and lost by group{_part(results)}"
+        style.title(figure, title, _caution(results, names))
     return figure
+
+
+def _part(results: Results) -> str:
+    return ", held-out items" if results.tuning_ids else ""
 
 
 def _caution(results: Results, names: Sequence[str]) -> str:
@@ -177,9 +182,7 @@ def _paired_items(row: Row | None, name: str) -> str:
     return "0" if paired is None else f"{paired.n:,}"
 
 
-def _group_axis(
-    axes: Axes, places: Sequence[_Place], tall: float, counts: Sequence[str]
-) -> None:
+def _group_axis(axes: Axes, places: Sequence[_Place], tall: float, counts: Sequence[str]) -> None:
     texts = [_text(place, n) for place, n in zip(places, counts, strict=True)]
     axes.set_yticks([place.y for place in places], texts)
     axes.set_ylim(places[-1].y + tall / 2 + 0.25, -tall / 2 - 0.25)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mata_audio.evaluation.results.ranking import Sweep, rank, reported
 from mata_audio.evaluation.results.results import Results
-from mata_audio.evaluation.sweep.sweep import Sweep, stored_sweep
 from mata_audio.pictures.grid import has_grid
 from mata_audio.pictures.groups import accuracy, gained_and_lost
 from mata_audio.pictures.sweep import heatmap, ranking
@@ -26,9 +26,8 @@ class DrawnRun:
     """A run as its pictures show it.
 
     Args:
-        results: the run's results.
-        compared: settings to show by group besides the baseline; of a sweep only the best, because
-            all of them would be too many.
+        results: the run's results; of a sweep, only the winner's, on the held-out items.
+        compared: settings to show by group besides the baseline.
         sweep: the run's sweep, if it is one and ranks any setting.
     """
 
@@ -69,37 +68,27 @@ def run_folder(run: Path) -> Path:
     return run if run.is_dir() else run.parent
 
 
-def pictures_of_run(
-    results: Results, folder: Path, without: Collection[str] = ()
-) -> dict[str, Figure]:
+def pictures_of_run(results: Results, without: Collection[str] = ()) -> dict[str, Figure]:
     """Draw a run.
 
     Args:
         results: the run's results.
-        folder: the run's folder, which holds ``sweep.json`` if it is a sweep.
         without: keys of :data:`PICTURES` that are not drawn.
 
     Returns:
         The figures by file name, in the order of :data:`PICTURES`.
 
     Raises:
-        RunError: what is stored of its sweep does not fit it.
         DataError: none of its items was scored.
         MissingMatplotlibError: Matplotlib is not installed.
     """
-    run = _drawn_run(results, stored_sweep(results, folder))
+    run = _drawn_run(results)
     drawn = {name: draw(run) for name, draw in PICTURES.items() if name not in without}
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
-def _drawn_run(results: Results, sweep: Sweep | None) -> DrawnRun:
-    if sweep is None or not sweep.ranking:
-        names = [setting.name for setting in results.settings if setting.name != BASELINE]
-        return DrawnRun(results, names, None)
-    best = sweep.ranking[0]
-    # A sweep's results do not say that its settings were chosen on these items.
-    settings = (
-        replace(setting, tuned_on_these_items=True) if setting.name == best else setting
-        for setting in results.settings
-    )
-    return DrawnRun(replace(results, settings=tuple(settings)), [best], sweep)
+def _drawn_run(results: Results) -> DrawnRun:
+    sweep = rank(results, results.tuning_ids) if results.tuning_ids else None
+    shown = reported(results)
+    compared = [setting.name for setting in shown.settings if setting.name != BASELINE]
+    return DrawnRun(shown, compared, sweep if sweep is not None and sweep.ranking else None)

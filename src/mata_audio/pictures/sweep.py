@@ -1,4 +1,4 @@
-"""Pictures of a sweep: layers against alpha, and the ranking with the winner on the rest."""
+"""Pictures of a sweep: layers against alpha, and the ranking with the winner held out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mata_audio.errors import SettingsError
 from mata_audio.evaluation.results.number_format import counted, equals_p, points, typeset
 from mata_audio.evaluation.results.results import Paired
-from mata_audio.evaluation.sweep.table import SIGNIFICANT
+from mata_audio.evaluation.results.significance import SIGNIFICANT
 from mata_audio.pictures import style
 from mata_audio.pictures.grid import Panel, panels
 from mata_audio.pictures.labels import label
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from mata_audio.evaluation.sweep.sweep import Sweep
+    from mata_audio.evaluation.results.ranking import Sweep
 
 _PALE = 0.45
 """Share of its colour that a cell keeps if the change is not significant."""
@@ -62,7 +62,7 @@ def heatmap(sweep: Sweep) -> Figure:
 def ranking(sweep: Sweep) -> Figure:
     """Draw each setting's difference to the baseline with its 95 % interval, the best on top.
 
-    A band marks the winner and, below it, its difference on the rest.
+    A band marks the winner and, below it, its difference on the held-out items.
 
     Args:
         sweep: the sweep.
@@ -78,7 +78,7 @@ def ranking(sweep: Sweep) -> Figure:
         lines.append((name, sweep.tuning.paired[name], False))
         if name == sweep.winner and name in sweep.held_out.paired:
             held_out = sweep.held_out.paired[name]
-            lines.append((f"… on the rest, n={held_out.n:,}", held_out, True))
+            lines.append((f"… held out, n={held_out.n:,}", held_out, True))
     with style.drawing():
         texts = [label(name, 30) for name, _, _ in lines]
         figure = style.new_figure(1.55 + (0.33 if "\n" in "".join(texts) else 0.26) * len(lines))
@@ -172,12 +172,12 @@ def _note(sweep: Sweep, shown: Collection[str]) -> str:
     framed = "framed: winner" if sweep.winner in shown else "the winner is not in this grid"
     if rest is not None:
         p = typeset(equals_p(rest.p))
-        framed += f", {_points(rest)} points on the rest ({rest.n:,} items, p {p})"
+        framed += f", {_points(rest)} points held out ({rest.n:,} items, p {p})"
     return f"{framed}\n{muted}"
 
 
 def _look(paired: Paired, rest: bool) -> dict[str, Any]:
-    """Return a square, or a diamond on the rest; filled if the change is significant."""
+    """Return a square, or a diamond if held out; filled if the change is significant."""
     if rest:
         return style.look("D", style.INK, not paired.p < SIGNIFICANT, 1.4)
     return style.look("s", style.MATA_COLOUR, not paired.p_holm < SIGNIFICANT, 1.4)
@@ -199,7 +199,7 @@ def _ranking_legend(lines: Sequence[tuple[str, Paired, bool]]) -> list[tuple[Any
     entries = [(Line2D([], [], **tuning), "tuning part, 95 % interval")]
     if any(rest for _, _, rest in lines):
         held_out = style.look("D", style.INK, True, 1.4)
-        entries.append((Line2D([], [], **held_out), "winner on the rest"))
+        entries.append((Line2D([], [], **held_out), "winner, held-out items"))
     entries.append((Line2D([], [], color=style.BASELINE_COLOUR, linestyle="--"), "baseline"))
     filled = Line2D([], [], linestyle="none", marker="s", color=style.QUIET, markersize=5.5)
     entries.append((filled, "filled: p < 0.05 (Holm)"))

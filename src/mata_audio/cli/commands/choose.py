@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from mata_audio.cli.commands.sweep import ending
 from mata_audio.cli.options.run import (
     add_benchmark_options,
     add_choosing_options,
@@ -37,9 +38,10 @@ examples:
   mata choose --model Qwen/Qwen2.5-Omni-7B --task mmau --data MMAU --method gradient \\
               --out runs/gradient
 
-Layers and alpha are chosen on half of the items, and the results are for the other half. The
-setting is saved as FOLDER/winner.json, for --settings. If MATA does not help the model, there is
-no such file, and the command says so. To resume a stopped command, run it again.
+Layers and alpha are chosen on half of the items, and the result is for the other half. If it is
+better than the baseline's there too, the setting is saved as FOLDER/winner.json, for --settings. If
+nothing is found, the command says what it could not have seen. To resume a stopped command, run it
+again.
 """
 
 
@@ -64,14 +66,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the evidence, the ranking of alphas, and the result on the rest.
+    """Print the evidence, the result on the held-out items, and the ranking of alphas.
 
     Raises:
         MataError: something is wrong; its class says what.
     """
     from mata_audio.evaluation.choosing.choose import METHODS, choose_plan
+    from mata_audio.evaluation.results.tables import as_text
     from mata_audio.evaluation.running.plan import make_plan
-    from mata_audio.evaluation.sweep.table import as_text
     from mata_audio.storage.run_folder import RunFolder
 
     if args.method not in METHODS:
@@ -105,7 +107,7 @@ def evidence_text(evidence: Evidence) -> str:
 
     layers = chosen_layers(evidence.setting, len(evidence.scores))
     largest = max(map(abs, evidence.scores)) or 1.0
-    lines = [f"{evidence.method}, {evidence.items:,} items: {evidence.unit}", ""]
+    lines = [f"{evidence.method}, {evidence.items:,} tuning items: {evidence.unit}", ""]
     lines.append(f"  {'layer':<9} {'mean':>8}  {evidence.spread:>18}")
     scores = zip(evidence.scores, evidence.low, evidence.high, strict=True)
     for layer, (score, low, high) in enumerate(scores):
@@ -118,19 +120,24 @@ def evidence_text(evidence: Evidence) -> str:
     if table is not None:
         heads = sum(gain != 0 for row in table for gain in row)
         what = f"layers with chosen heads, {heads} of {len(table) * len(table[0])} in all"
-    lines += ["", f"* {what}"]
+    if evidence.found:
+        lines += ["", f"* {what}"]
     fitting = evidence.facts.get("fitting")
     if fitting is not None:
-        lines += ["", _fitting_text(fitting)]
+        lines += ["", _fitting_text(fitting, evidence.found)]
     return "\n".join(lines)
 
 
-def _fitting_text(fitting: Mapping[str, Any]) -> str:
+def _fitting_text(fitting: Mapping[str, Any], found: bool) -> str:
     before, after = fitting["validation_before"], fitting["validation_after"]
+    fitted = f"Fitted on {fitting['fitted_on']:,} tuning items in up to {fitting['steps']} steps."
+    others = f"{fitting['validated_on']:,} other tuning items"
+    if not found:
+        return (
+            f"{fitted} None lowered the loss on {others} ({before['loss']:.4f}): no gain is kept."
+        )
     return (
-        f"Fitted on {fitting['fitted_on']:,} items in up to {fitting['steps']} steps. The gains "
-        f"after step {fitting['kept_after_steps']} are kept, the best on "
-        f"{fitting['validated_on']:,} other items: "
-        f"loss {before['loss']:.4f} to {after['loss']:.4f}, {after['gained']} answers gained, "
-        f"{after['lost']} lost."
+        f"{fitted} The gains after step {fitting['kept_after_steps']} are kept, the best on "
+        f"{others}: loss {before['loss']:.4f} to {after['loss']:.4f}, {after['gained']} answers "
+        f"gained, {after['lost']} lost."
     )

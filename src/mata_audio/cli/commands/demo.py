@@ -195,8 +195,7 @@ def _draw(
     inputs = (stacked(batch, model) for batch in prepared)
     found = profile(model, inputs, loaded.processor.tokenizer, plan.settings[1:])
     shown = next(item for item in plan.items if item.id == example.id)
-    # This folder holds no sweep, whatever else lies there.
-    answers = pictures_of_run(results, folder)
+    answers = pictures_of_run(results)
     return save_all(answers | profile_pictures(plan, loaded, found, shown), folder)
 
 

@@ -11,7 +11,7 @@ HELP = "draw pictures of a run or a sweep"
 
 DESCRIPTION = """\
 Draw a finished run: accuracy by group, and answers gained and lost. For a sweep, also draw layers
-against alpha, and the ranking with the winner's result on the rest of the items.
+against alpha, and the ranking with the winner's result on the held-out items.
 """
 
 EXAMPLES = """\
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the pictures and print their paths.
 
     Raises:
-        RunError: there is no finished run, or its stored sweep does not fit it.
+        RunError: there is no finished run.
         DataError: none of its items was scored.
         MissingMatplotlibError: Matplotlib is not installed.
     """

@@ -84,7 +84,7 @@ def _pictures(results: Results, run: Path) -> list[Picture]:
     drawn: dict[str, bytes] = {}
     missing = ""
     try:
-        figures = pictures_of_run(results, folder, without=REPEATED)
+        figures = pictures_of_run(results, without=REPEATED)
         drawn = {name: content(figure) for name, figure in figures.items()}
     except MissingMatplotlibError as error:
         missing = str(error)

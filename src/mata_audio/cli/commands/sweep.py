@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mata_audio.cli.options.run import (
@@ -26,7 +27,7 @@ HELP = "try many settings on a benchmark, each item from one prefill"
 
 DESCRIPTION = """\
 Run every setting of a grid or preset on every item, all from one prefill. Rank the settings on one
-part of the items and report the winner on the rest.
+part of the items and report the winner on the rest, the held-out items.
 """
 
 EXAMPLES = """\
@@ -36,8 +37,9 @@ examples:
   mata sweep --model Qwen/Qwen2.5-Omni-7B --task mmau --data MMAU --out runs/layers \\
              --preset paper-layers
 
-Settings are ranked on half of the items, and the winner's result is for the other half. The winner
-is saved as FOLDER/winner.json, for --settings. To resume a stopped sweep, run the command again.
+Settings are ranked on half of the items, and the winner's result is for the other half. If it is
+better than the baseline there too, the winner is saved as FOLDER/winner.json, for --settings. To
+resume a stopped sweep, run the command again.
 """
 
 
@@ -78,17 +80,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run or resume the sweep, and print the ranking and the winner.
+    """Run or resume the sweep, and print the winner's result and the ranking.
 
     Raises:
         MataError: something is wrong; its class says what.
     """
+    from mata_audio.evaluation.results.tables import as_text
     from mata_audio.evaluation.running.plan import make_plan
     from mata_audio.evaluation.sweep.sweep import sweep_plan
-    from mata_audio.evaluation.sweep.table import as_markdown, as_text
     from mata_audio.families import locate
     from mata_audio.models.finding import find_model, skeleton
-    from mata_audio.storage.atomic_file import write_atomically
     from mata_audio.storage.run_folder import RunFolder
 
     options = options_from(args)
@@ -105,6 +106,18 @@ def run(args: argparse.Namespace) -> int:
         )
     show("\n\n".join([as_text(result.results), *result.results.notes, ending(result, args.out)]))
     return 0
+
+
+def ending(result: Sweep, out: Path) -> str:
+    """Say where the files are, and hand over the winner only if it is recommended."""
+    from mata_audio.evaluation.results.stored_run import WINNER
+
+    setting = (
+        f"there is no {WINNER}, as no setting is recommended"
+        if result.recommended is None
+        else f"the winner is {out / WINNER}, for --settings"
+    )
+    return f"Written to {out}; {setting}. For an HTML page: mata report {out}"
 
 
 def _settings(args: argparse.Namespace, depth: int) -> list[NamedSetting]:
@@ -126,13 +139,4 @@ def _settings(args: argparse.Namespace, depth: int) -> list[NamedSetting]:
         formulas=parts(args.formulas or "multiply"),
         heads=[None if part == "all" else part for part in args.heads or ["all"]],
         rows=parts(args.rows or "last"),
-    )
-
-
-def _ending(result: Sweep, args: argparse.Namespace) -> str:
-    if result.winner is None:
-        return f"Written to {args.out}. No setting gained more answers than it lost."
-    return (
-        f"Written to {args.out}; the winner is {args.out / 'winner.json'}, for --settings. "
-        f"For an HTML page: mata report {args.out}"
     )

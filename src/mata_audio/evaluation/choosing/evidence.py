@@ -43,6 +43,12 @@ class Evidence:
     setting: MATA
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def found(self) -> bool:
+        """Whether the setting changes anything: gains may have been fitted to zero."""
+        gains = self.setting.gains
+        return gains is None or any(gain != 0 for row in gains for gain in row)
+
 
 def window_evidence(method: str, unit: str, per_item: Floats) -> Evidence:
     """Average the items' scores and choose the window of layers with the largest sum.

@@ -7,6 +7,7 @@ are the best ones on items that no step has seen.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -95,7 +96,9 @@ def measure(measuring: Measuring, fitting: Fitting | None = None) -> Evidence:
         )
     seen = [item for item in plan.items if item.id not in kept_back]
     unseen = [item for item in plan.items if item.id in kept_back]
-    fitted = fit(model, _read(measuring, seen), _read(measuring, unseen), fitting)
+    to_fit, to_stop = _read(measuring, seen), _read(measuring, unseen)
+    fitted = fit(model, to_fit, to_stop, fitting)
+    fitted_on, validated_on = (sum(len(own.ids) for own in part) for part in (to_fit, to_stop))
     gains = torch.round(fitted.gains.double(), decimals=4)
     return Evidence(
         method="tune",
@@ -104,13 +107,13 @@ def measure(measuring: Measuring, fitting: Fitting | None = None) -> Evidence:
         scores=tuple(gains.mean(dim=1).tolist()),
         low=tuple(gains.amin(dim=1).tolist()),
         high=tuple(gains.amax(dim=1).tolist()),
-        items=len(plan.items),
+        items=fitted_on + validated_on,
         setting=MATA(gains=gains.tolist()),
         facts={
             "fitting": {
                 **asdict(fitting),
-                "fitted_on": len(seen),
-                "validated_on": len(unseen),
+                "fitted_on": fitted_on,
+                "validated_on": validated_on,
                 "kept_after_steps": fitted.kept,
                 "validation_before": asdict(fitted.path[0]),
                 "validation_after": asdict(fitted.path[fitted.kept]),
@@ -133,6 +136,9 @@ def fit(
         seen: prompts to fit on.
         unseen: prompts that decide when to stop.
         fitting: how to fit.
+
+    Raises:
+        SettingsError: the loss is not finite, so that no step can be judged.
     """
     located = locate(model)
     device = seen[0].ids.device
@@ -153,6 +159,11 @@ def fit(
                 (fitting.penalty * gains.square().mean()).backward()
             optimizer.step()
             path.append(_point(to_stop, attachment, fitting.keep))
+            if not math.isfinite(path[0].loss + path[step].loss):
+                raise SettingsError(
+                    f"the loss is {path[step].loss} after step {step}, so gains cannot be fitted: "
+                    "the model's probabilities overflow; try --dtype float32"
+                )
             if path[step].loss < path[kept].loss:
                 best, kept = gains.detach().clone(), step
             elif step - kept >= fitting.patience:

@@ -10,9 +10,14 @@ from markupsafe import Markup
 
 from mata_audio.evaluation.report.clips import ClipMedia, playable
 from mata_audio.evaluation.results.number_format import seconds, typeset
+from mata_audio.evaluation.results.ranking import HELD_OUT, TUNING
 from mata_audio.evaluation.results.results import ClipHeard, ItemResult, Results
 
 _ESCAPED = {character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+
+
+PART = "part of the sweep"
+"""Key of the grouping of a sweep's items into held-out and tuning items."""
 
 
 def embedded_json(value: Any) -> Markup:
@@ -37,12 +42,22 @@ def groupings(results: Results) -> dict[str, tuple[str, list[str]]]:
 def page_data(results: Results, clips: Mapping[str, Sequence[ClipMedia]]) -> dict[str, Any]:
     """Return the data that the page's script needs."""
     known = groupings(results)
+    tuning = set(results.tuning_ids)
+    parts = (
+        [{"key": PART, "heading": "Part of the sweep", "names": [HELD_OUT, TUNING]}]
+        if tuning
+        else []
+    )
     names = [setting.name for setting in results.settings]
     return {
         "settings": names,
+        "part": PART,
         "groupings": [
-            {"key": key, "heading": heading, "names": members}
-            for key, (heading, members) in known.items()
+            *parts,
+            *(
+                {"key": key, "heading": heading, "names": members}
+                for key, (heading, members) in known.items()
+            ),
         ],
         "items": [
             {
@@ -50,7 +65,10 @@ def page_data(results: Results, clips: Mapping[str, Sequence[ClipMedia]]) -> dic
                 "question": item.question,
                 "choices": item.choices,
                 "answer": item.answer,
-                "groups": [item.groups.get(key) for key in known],
+                "groups": [
+                    *([TUNING if item.id in tuning else HELD_OUT] if parts else []),
+                    *(item.groups.get(key) for key in known),
+                ],
                 "clips": _clips(item, clips.get(item.id, ())),
                 "answers": [_answer(item, name) for name in names],
                 "error": item.error,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -28,18 +29,23 @@ from mata_audio.evaluation.results.number_format import (
     points,
     typeset,
 )
+from mata_audio.evaluation.results.power import power_sentence
+from mata_audio.evaluation.results.ranking import HELD_OUT, TUNING, Sweep, rank, reported
 from mata_audio.evaluation.results.results import Accuracy, Paired, Results, Row, SettingResult
+from mata_audio.evaluation.results.verdict import verdict
+from mata_audio.settings.named import BASELINE
 
 
 @dataclass(frozen=True)
 class _Setting:
-    """A setting with its place in the run and its figures over all items."""
+    """A setting with its place in the run and its figures over all items of a part of it."""
 
     index: int
     result: SettingResult
     marker: Marker
     accuracy: Accuracy | None
     paired: Paired | None
+    uneven: bool
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,7 @@ def render_report(
     )
     for function in (percent, points, p_value, equals_p, counted):
         environment.filters[function.__name__] = _typeset(function)
+    environment.filters["power_sentence"] = power_sentence
     page = environment.from_string(_resource("report.html.j2")).render(
         policy=_policy(style, script),
         style=Markup(style),
@@ -125,17 +132,18 @@ def _left_out(results: Results, clips: Mapping[str, Sequence[ClipMedia]]) -> lis
 
 
 def _context(results: Results) -> dict[str, Any]:
-    rows = (results.overall, *results.groups)
-    settings = [
-        _Setting(
-            index,
-            setting,
-            marker(index),
-            results.overall.accuracy.get(setting.name),
-            results.overall.paired.get(setting.name),
-        )
-        for index, setting in enumerate(results.settings)
-    ]
+    sweep = rank(results, results.tuning_ids) if results.tuning_ids else None
+    shown = reported(results)
+    rows = (shown.overall, *shown.groups)
+    places = {setting.name: index for index, setting in enumerate(results.settings)}
+
+    def placed(name: str, row: Row) -> _Setting:
+        index = places[name]
+        figures = row.accuracy.get(name), row.paired.get(name)
+        uneven = not all(own.even(name) for own in (row, *rows))
+        return _Setting(index, results.settings[index], marker(index), *figures, uneven)
+
+    settings = [placed(setting.name, shown.overall) for setting in shown.settings]
     title = title_facts(results.run)
     return {
         "title": title,
@@ -143,7 +151,10 @@ def _context(results: Results) -> dict[str, Any]:
         "settings": settings,
         "baseline": settings[0],
         "compared": settings[1:],
-        "overall": results.overall,
+        "overall": shown.overall,
+        "held_out": HELD_OUT if sweep else "",
+        "tuning": TUNING,
+        "sweep": None if sweep is None else _sweep(sweep, placed),
         "notes": results.notes,
         "errors": sum(item.error is not None for item in results.items),
         "items": len(results.items),
@@ -151,6 +162,32 @@ def _context(results: Results) -> dict[str, Any]:
         "sections": [(heading, [*own]) for heading, own in groupby(rows, attrgetter("heading"))],
         "facts": (*run_facts(results.run), _settings_facts(results.settings)),
     }
+
+
+_NEGATIVE = re.compile(r"(?<= )-(?=\d)")
+
+
+@dataclass(frozen=True)
+class _Ranking:
+    """What a sweep found, in words, and the figures that its settings were ranked by."""
+
+    verdict: str
+    recommended: bool
+    row: Row
+    lines: list[_Setting]
+    held_out: int
+
+
+def _sweep(sweep: Sweep, placed: Callable[[str, Row], _Setting]) -> _Ranking:
+    names = [setting.name for setting in sweep.results.settings]
+    unranked = [name for name in names if name not in (BASELINE, *sweep.ranking)]
+    return _Ranking(
+        verdict=_NEGATIVE.sub(typeset("-"), verdict(sweep)),
+        recommended=sweep.recommended is not None,
+        row=sweep.tuning,
+        lines=[placed(name, sweep.tuning) for name in (*sweep.ranking, *unranked)],
+        held_out=len(sweep.results.items) - len(sweep.tuning_ids),
+    )
 
 
 def _axis(rows: Sequence[Row]) -> _Axis:

@@ -23,7 +23,7 @@ REPEATED = ("accuracy", "gained_and_lost")
 
 _CAPTIONS = {
     "heatmap": "Layers against alpha: the difference to the baseline on the sweep's tuning part.",
-    "ranking": "The sweep's settings, ranked on the tuning part, and the winner on the rest.",
+    "ranking": "The sweep's settings, ranked on the tuning part, and the winner held out.",
     "mass_by_layer": "How much of the last token's attention goes to audio, layer by layer.",
     "layer_head_map": "The same share head by head, and how the setting changes it.",
     "listening": "Where in one clip the last token looks, under its waveform and spectrogram.",

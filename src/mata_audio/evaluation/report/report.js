@@ -25,8 +25,9 @@
 
   const isolated = (text) => make("bdi", {}, text);
 
-  // Each setting's marker stands over its columns of the first table.
-  const markers = document.querySelectorAll("th[scope='colgroup'] .marker");
+  // Each setting's marker stands at its name in a table.
+  const markers = data.settings.map((_, index) =>
+    document.querySelector(`th[data-marker="${index}"] .marker`));
 
   // Which items are shown.
   function outcome(item, setting) {
@@ -256,13 +257,17 @@
       state.setting = Number(link.dataset.setting);
       settingList.value = link.dataset.setting;
     }
-    const index = data.groupings.findIndex((one) => one.key === link.dataset.grouping);
-    if (index >= 0) {
-      state.groups[index] = link.dataset.group;
-      groupLists[index][1].value = link.dataset.group;
-    }
+    within(link.dataset.grouping, link.dataset.group);
+    within(data.part, link.dataset.part);
     update();
   });
+
+  function within(key, name) {
+    const index = data.groupings.findIndex((one) => one.key === key);
+    if (index < 0 || name === undefined) return;
+    state.groups[index] = name;
+    groupLists[index][1].value = name;
+  }
 
   // Keys.
   function move(change) {

@@ -36,6 +36,7 @@ def make_results(
     settings: Sequence[SettingResult],
     scores: AnswerScores,
     run: Mapping[str, Any],
+    tuning_ids: Sequence[str] = (),
 ) -> Results:
     """Turn stored answers into figures.
 
@@ -45,6 +46,7 @@ def make_results(
         settings: the baseline first.
         scores: reads and scores the answers.
         run: the content of ``run.json``.
+        tuning_ids: items that the settings are chosen on; no figure counts them.
     """
     task = scores.task
     items = [item for item in dataset.items if item.id in lines]
@@ -57,16 +59,19 @@ def make_results(
         for item in items
     )
     names = [setting.name for setting in settings]
-    overall = figures_of(results, names)
+    tuning = set(tuning_ids)
+    counted = [result for result in results if result.id not in tuning]
+    overall = figures_of(counted, names)
     groups = tuple(
         _row(grouping.key, grouping.heading, name, members, names)
         for grouping in task.groupings
-        for name, members in _grouped(results, grouping.key, grouping.names).items()
+        for name, members in _grouped(counted, grouping.key, grouping.names).items()
     )
     notes += _notes(task, dataset, items, results, run) + _left_out_note(_left_out(results, names))
     shares = _negative_shares([lines[item.id] for item in items], names)
     shown = tuple(replace(s, negative_share=shares.get(s.name)) for s in settings)
-    return Results(run, shown, overall, groups, results, tuple(notes))
+    chosen_on = tuple(result.id for result in results if result.id in tuning)
+    return Results(run, shown, overall, groups, results, tuple(notes), chosen_on)
 
 
 def _answers(

@@ -115,7 +115,9 @@ def _accuracy_table(results: Results, setting: SettingResult) -> Table:
     lines = []
     for row in rows:
         own = row.accuracy.get(name)
-        cells = ("0", "", "") if own is None else (f"{own.n:,}", *accuracy_cells(own))
+        cells: tuple[str, ...] = ("0", "", "")
+        if own is not None:
+            cells = (f"{own.n:,}", *accuracy_cells(own))
         if left_out:
             cells += (f"{row.left_out.get(name, 0):,}",)
         lines.append(Line(row.heading, row.name, cells))
@@ -125,8 +127,8 @@ def _accuracy_table(results: Results, setting: SettingResult) -> Table:
 def paired_table(results: Results, setting: SettingResult, adjusted: bool) -> Table:
     """Return a setting against the baseline, every figure over the items scored under both."""
     rows, name = _rows(results), setting.name
-    columns = ("n", BASELINE, name, "difference", "95 % interval", "gained", "lost", "p")
-    columns += ("p (Holm)",) if adjusted else ()
+    columns = ["n", BASELINE, name, "difference", "95 % interval", "gained", "lost", "p"]
+    columns += ["p (Holm)"] if adjusted else []
     even = all(row.even(name) for row in rows)
     title = _title(setting) + ("" if even else ": over the items that count under both")
     lines = []
@@ -137,7 +139,7 @@ def paired_table(results: Results, setting: SettingResult, adjusted: bool) -> Ta
             accuracies = (percent(paired.before), percent(paired.after))
             cells = (f"{paired.n:,}", *accuracies, *paired_cells(paired, adjusted))
         lines.append(Line(row.heading, row.name, cells))
-    return Table(title, columns, tuple(lines))
+    return Table(title, tuple(columns), tuple(lines))
 
 
 def accuracy_cells(accuracy: Accuracy) -> tuple[str, str]:
@@ -251,8 +253,8 @@ def as_csv(results: Results) -> str:
         parts[TUNING] = [rank(results, results.tuning_ids).tuning]
     lines: list[list[object]] = []
     accuracy = ("n", "correct", "accuracy", "low", "high", "left_out")
-    paired = ("paired_n", "paired_baseline", "paired_setting", "difference")
-    paired += ("difference_low", "difference_high", "gained", "lost")
+    paired = ["paired_n", "paired_baseline", "paired_setting", "difference"]
+    paired += ["difference_low", "difference_high", "gained", "lost"]
     tests = ("p", "p_holm", "smallest_difference")
     part_column = ["part"] if results.tuning_ids else []
     lines.append([*part_column, "grouping", "group", "setting", *accuracy, *paired, *tests])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,8 @@ class Plan:
         reader: answer reader.
         max_new_tokens: longest answer.
         options: as they were given.
+        sweep: of a sweep, ``tuning_ids``, the items that its settings are ranked on, and ``how``
+            the settings were found, if they were measured; JSON data.
     """
 
     task: Task
@@ -105,6 +107,7 @@ class Plan:
     reader: str
     max_new_tokens: int
     options: Options
+    sweep: Mapping[str, Any] | None = None
 
     def identity(self) -> dict[str, Any]:
         """Return everything that could change an answer and is known before the model is loaded.
