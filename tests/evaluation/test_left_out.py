@@ -13,8 +13,10 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pages import ParsedPage
 
 from mata_audio.evaluation.item import Dataset, Item
+from mata_audio.evaluation.report import render_report
 from mata_audio.evaluation.results.outcome import make_results
 from mata_audio.evaluation.results.results import Results, SettingResult
 from mata_audio.evaluation.results.results_file import load_results, save_results
@@ -210,3 +212,35 @@ def test_the_benchmarks_that_leave_answers_out(task: str, record: dict[str, str]
     assert asdict(found)["overall"]["left_out"] == {"baseline": 2}
     assert (found.overall.accuracy["baseline"].n, found.overall.accuracy["MATA"].n) == (1, 3)
     assert found.overall.paired["MATA"].n == 1
+
+
+def test_the_page_has_one_denominator_in_each_line() -> None:
+    text = ParsedPage(render_report(results(ISSUE), {})).text.replace("\xa0", " ")
+    assert "baseline 100.0 % → MATA 100.0 % +0.0 points" in text
+    assert (
+        "Accuracy over all answers that count: baseline 100.0 % of 10 (8 left out); "
+        "MATA 66.7 % of 18 (0 left out)."
+    ) in text
+    assert "10 / 10, 8 left out" in text
+    assert "over the items that count under both" in text
+    assert "all 10 100.0 100.0 +0.0" in text
+
+
+def test_the_page_stays_as_it_is_where_nothing_is_left_out() -> None:
+    text = ParsedPage(render_report(results([(True, True), (False, True)]), {})).text
+    assert "left out" not in text
+    assert "count under both" not in text
+    assert "Without, %" not in text
+
+
+def test_pictures_say_how_many_items_each_line_has() -> None:
+    pytest.importorskip("matplotlib")
+    from mata_audio.pictures import accuracy, gained_and_lost
+
+    found = results(ISSUE)
+    shown = {
+        picture: next(label.get_text() for label in picture(found).axes[0].get_yticklabels())
+        for picture in (accuracy, gained_and_lost)
+    }
+    assert shown[accuracy] == "all  n=10 to 18"
+    assert shown[gained_and_lost] == "all  n=10"

@@ -12,7 +12,6 @@ from mata_audio.evaluation.results.significance import SIGNIFICANT
 from mata_audio.pictures import style
 from mata_audio.pictures.grid import Panel, panels
 from mata_audio.pictures.labels import label
-from mata_audio.settings.named import BASELINE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,7 +108,10 @@ def _points(paired: Paired) -> str:
 
 
 def _tuning_items(sweep: Sweep) -> str:
-    return typeset(counted(sweep.tuning.accuracy[BASELINE].n, "item"))
+    """Return how many items the differences are over; a range if settings differ."""
+    counts = [paired.n for paired in sweep.tuning.paired.values()]
+    least, most = min(counts), max(counts)
+    return typeset(("" if least == most else f"{least:,} to ") + counted(most, "item"))
 
 
 def _draw_panel(axes: Axes, panel: Panel, sweep: Sweep, norm: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
 HELP = "compare two runs on the same items"
 
 DESCRIPTION = """\
-Pair two runs item by item: gained, lost, exact McNemar p, bootstrap interval. Runs on different
-items or data are refused. Without :SETTING, every setting that both runs have is compared with
-itself.
+Pair two runs item by item: gained, lost, exact McNemar p, interval of the difference. Runs on
+different items or data are refused. Without :SETTING, every setting that both runs have is compared
+with the one of that name.
 """
 
 EXAMPLES = """\
@@ -80,7 +81,13 @@ def _common(first: Results, second: Results) -> list[tuple[str, str]]:
 def text(comparison: Comparison, first: Path, second: Path) -> str:
     """Return the comparison as a table, with notes below it."""
     from mata_audio.evaluation.results.number_format import percent
-    from mata_audio.evaluation.results.tables import Line, Table, paired_cells, table_text
+    from mata_audio.evaluation.results.tables import (
+        Line,
+        Table,
+        paired_cells,
+        table_text,
+        tuned_mark,
+    )
 
     lines = [
         Line(
@@ -96,10 +103,31 @@ def text(comparison: Comparison, first: Path, second: Path) -> str:
         for group in comparison.groups
     ]
     columns = ("n", "first", "second", "difference", "95 % interval", "gained", "lost", "p")
-    title = f"{first}: {comparison.first}  against  {second}: {comparison.second}"
+    sides = ((first, comparison.first), (second, comparison.second))
+    title = "  against  ".join(
+        f"{path}: {side.setting.name}{tuned_mark(side.setting)}" for path, side in sides
+    )
     parts = [table_text(Table(title, columns, tuple(lines)))]
     if comparison.left_out:
         parts.append(f"{comparison.left_out:,} items without a scored answer in both are left out.")
+    if comparison.chosen_on:
+        parts.append(f"{comparison.chosen_on:,} items that a setting was chosen on are left out.")
+    if any(side.accuracy.n != comparison.groups[-1].paired.n for _, side in sides):
+        parts.append(f"Accuracy over all answers that count: {_own(sides)}.")
+    if comparison.of_settings:
+        name = comparison.first.setting.name
+        parts.append(f"The settings called {name} differ: {'; '.join(comparison.of_settings)}.")
     if comparison.differences:
         parts.append("The runs also differ: " + "; ".join(comparison.differences) + ".")
     return "\n\n".join(parts)
+
+
+def _own(sides: Sequence[tuple[Path, Side]]) -> str:
+    """Return each setting's accuracy over its own answers, and how many do not count."""
+    from mata_audio.evaluation.results.number_format import percent
+
+    return ", ".join(
+        f"{place} {percent(side.accuracy.value)} % of {side.accuracy.n:,} "
+        f"({side.left_out:,} left out)"
+        for place, (_, side) in zip(("first", "second"), sides, strict=True)
+    )

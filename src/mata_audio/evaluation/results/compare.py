@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mata_audio.errors import RunError
-from mata_audio.evaluation.results.outcome import accuracy_of, pair
-from mata_audio.evaluation.results.results import Accuracy, ItemResult, Paired, Results
+from mata_audio.evaluation.results.outcome import accuracy_of, figures_of, pair
+from mata_audio.evaluation.results.results import (
+    Accuracy,
+    ItemResult,
+    Paired,
+    Results,
+    SettingResult,
+)
+from mata_audio.settings.named import BASELINE
 from mata_audio.storage.run_folder import differences
 
 
@@ -23,22 +31,41 @@ class ComparedGroup:
 
 
 @dataclass(frozen=True)
+class Side:
+    """One of the two that are compared.
+
+    Args:
+        setting: the run's setting.
+        accuracy: over all its answers that count, also those that the other has no pair for.
+        left_out: its answers of scored items that do not count.
+    """
+
+    setting: SettingResult
+    accuracy: Accuracy
+    left_out: int
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Two settings of two runs on the items that both answered.
 
     Args:
-        first: name of the first run's setting.
-        second: name of the second run's setting.
+        first: the first run's setting.
+        second: the second run's setting.
         groups: the benchmark's groups; all items come last.
         left_out: items without a scored answer in one of the runs.
+        chosen_on: items left out because one of the settings was chosen on them, in a sweep.
         differences: what else differs between the runs, in words.
+        of_settings: if both settings have one name, how they differ, in words.
     """
 
-    first: str
-    second: str
+    first: Side
+    second: Side
     groups: tuple[ComparedGroup, ...]
     left_out: int
+    chosen_on: int
     differences: tuple[str, ...]
+    of_settings: tuple[str, ...]
 
 
 def compare_runs(
@@ -47,19 +74,22 @@ def compare_runs(
     """Compare a setting of one run with a setting of another, item by item.
 
     Raises:
-        RunError: the runs are not on the same items of the same data, a setting is not in its run,
-            or no item was answered and scored in both.
+        RunError: the runs are not on the same items of the same data and audio, a setting is not in
+            its run, or no item was answered and scored in both.
     """
     _check_same_items(first, second)
     for results, setting in ((first, first_setting), (second, second_setting)):
         names = [s.name for s in results.settings]
         if setting not in names:
             raise RunError(f"the run has no setting {setting!r}; it has: {', '.join(names)}")
+    compared = ((first, first_setting), (second, second_setting))
+    chosen_on = {id for run, name in compared if name != BASELINE for id in run.tuning_ids}
     pairs = [
         (before, bool(before.answers[first_setting].correct), bool(own.correct))
         for before, after in zip(first.items, second.items, strict=True)
         for own in [after.answers.get(second_setting)]
-        if own is not None
+        if before.id not in chosen_on
+        and own is not None
         and own.correct is not None
         and first_setting in before.answers
         and before.answers[first_setting].correct is not None
@@ -73,13 +103,31 @@ def compare_runs(
         for row in first.groups
     ]
     overall = _group("", "all", pairs)
+    sides = [_side(results, name, chosen_on) for results, name in compared]
     return Comparison(
-        first=first_setting,
-        second=second_setting,
+        first=sides[0],
+        second=sides[1],
         groups=tuple(group for group in [*groups, overall] if group is not None),
-        left_out=len(first.items) - len(pairs),
+        left_out=len(first.items) - len(pairs) - len(chosen_on),
+        chosen_on=len(chosen_on),
         differences=tuple(_other_differences(first, second)),
+        of_settings=tuple(_setting_differences(*(side.setting for side in sides))),
     )
+
+
+def _side(results: Results, name: str, without: Collection[str]) -> Side:
+    setting = next(own for own in results.settings if own.name == name)
+    items = [item for item in results.items if item.id not in without]
+    row = figures_of(items, list(dict.fromkeys((BASELINE, name))))
+    return Side(setting, row.accuracy[name], row.left_out.get(name, 0))
+
+
+def _setting_differences(first: SettingResult, second: SettingResult) -> list[str]:
+    """Return how two settings of one name differ; nothing if their names differ."""
+    if first.name != second.name:
+        return []
+    before, after = (json.loads(json.dumps(setting.mata)) for setting in (first, second))
+    return differences(before, after)
 
 
 def _group(
@@ -108,6 +156,16 @@ def _check_same_items(first: Results, second: Results) -> None:
             f"the runs cannot be paired: {len(only)} items are only in the first and {len(new)} "
             f"only in the second, such as {example!r}. Run both on the same items (--limit, --ids)"
         )
+    for item, other in zip(first.items, second.items, strict=True):
+        if item.clips and other.clips and _sounds(item) != _sounds(other):
+            raise RunError(
+                f"the runs cannot be paired: the audio of item {item.id!r} is not the same in both "
+                f"({', '.join(clip.name for clip in item.clips)}). Run both on the same audio"
+            )
+
+
+def _sounds(item: ItemResult) -> list[str]:
+    return [clip.sha256 for clip in item.clips]
 
 
 def _other_differences(first: Results, second: Results) -> list[str]:

@@ -125,12 +125,15 @@ class ClipHeard:
         heard: how much of it the model heard, in seconds.
         place: what was read, relative to the data's folder; a member of an archive follows a colon,
             as do a parquet file's row group and row. Empty if it was no file.
+        sha256: digest of its sound as decoded, before cutting and resampling
+            (:class:`mata_audio.models.audio.Decoded`).
     """
 
     name: str
     seconds: float
     heard: float
     place: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,12 +159,14 @@ class Results:
     """A run's results.
 
     Args:
-        run: the content of ``run.json``: model, task, data, prompt, versions, sessions.
+        run: the content of ``run.json``: ``identity``, ``facts`` and, of the sittings that answered
+            something, ``machines``: device, versions and commit, each combination once.
         settings: the settings that were run, the baseline first.
-        overall: all items.
-        groups: the benchmark's groups, in its order.
+        overall: all items; of a sweep, all that no setting was chosen on.
+        groups: the benchmark's groups of these items, in its order.
         items: in the question file's order.
         notes: what a reader must know, one sentence each.
+        tuning_ids: of a sweep, the items that its settings were ranked on; no figure counts them.
     """
 
     run: Mapping[str, Any]
@@ -170,6 +175,7 @@ class Results:
     groups: tuple[Row, ...]
     items: tuple[ItemResult, ...]
     notes: tuple[str, ...]
+    tuning_ids: tuple[str, ...] = ()
 
     def to_pandas(self) -> Any:
         """Return one row for each item and setting, as a ``pandas.DataFrame``.
@@ -181,6 +187,7 @@ class Results:
             import pandas
         except ImportError as error:
             raise ImportError("to_pandas() needs pandas: pip install 'mata-audio[eval]'") from error
+        tuning = set(self.tuning_ids)
         rows = [
             {
                 "id": item.id,
@@ -188,6 +195,7 @@ class Results:
                 "question": item.question,
                 "choices": list(item.choices),
                 "answer": item.answer,
+                "tuning": item.id in tuning,
                 **item.groups,
                 "raw": None if own is None else own.raw,
                 "read": None if own is None else own.read,
