@@ -10,7 +10,10 @@ from running import Mata, error_line
 
 from mata_audio import MATA
 from mata_audio.cli.commands.choose import evidence_text
+from mata_audio.evaluation.choosing import METHODS, tune
 from mata_audio.evaluation.choosing.evidence import Evidence
+from mata_audio.evaluation.choosing.tune import Fitting
+from mata_audio.evaluation.results.power import smallest_difference
 
 CHOOSE = ("choose", "--model", "tiny", "--task", "tiny", "--split", "tune")
 
@@ -20,11 +23,48 @@ def test_what_it_prints(mata: Mata, tmp_path: Path, method: str) -> None:
     options = ("--limit", "24", "--method", method, "--alphas", "2")
     outcome = mata(*CHOOSE, "--out", tmp_path / "c", *options)
     assert outcome.code == 0
-    assert "Ranked on the tuning part (12 items)" in outcome.out
+    assert "\n\nTuning items: the ranking" in outcome.out
+    assert " 12 held-out items: " in outcome.out or "Nothing was found with 12 " in outcome.out
     assert ("* chosen layers" in outcome.out) == (method == "gradient")
     saved = (tmp_path / "c" / "winner.json").exists()
     assert ("winner.json, for --settings." in outcome.out) == saved
-    assert ("does not help this model" in outcome.out) != saved
+    assert "does not help" not in outcome.out
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_found_is_said_the_same_way_by_every_method(
+    mata: Mata, tmp_path: Path, method: str
+) -> None:
+    """An alpha of 0 changes no answer."""
+    options = ("--limit", "48", "--method", method, "--alphas", "0")
+    outcome = mata(*CHOOSE, "--out", tmp_path / "c", *options)
+    assert outcome.code == 0
+    said = (
+        "\n\nNothing was found with 24 items; no difference would have shown with 80 % power, as "
+    )
+    assert f"{said}no answer changed.\n" in f"\n\n{outcome.out}"
+    assert "there is no winner.json" in outcome.out
+    assert "does not help" not in outcome.out
+    assert "for --settings" not in outcome.out
+
+
+def test_gains_fitted_to_zero_are_not_run(
+    mata: Mata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tune, "Fitting", lambda: Fitting(steps=0))
+    out = tmp_path / "c"
+    command = (*CHOOSE, "--out", out, "--limit", "48", "--method", "tune")
+    outcome = mata(*command)
+    assert outcome.code == 0
+    least = min(own for count in range(25) if (own := smallest_difference(24, count)))
+    unseen = f"differences below {100 * least:.1f} points could not have been seen"
+    assert outcome.out.endswith(f"\n\nNothing was found with 24 items; {unseen}.\n")
+    assert "other tuning items" in outcome.out
+    assert "no gain is kept." in outcome.out
+    for absent in ("Held-out items", "help", "for --settings", "* layers", "are kept"):
+        assert absent not in outcome.out
+    assert {path.name for path in out.iterdir()} <= {"evidence.json", ".lock"}
+    assert mata(*command).out == outcome.out
 
 
 def test_evidence_as_text() -> None:
@@ -39,7 +79,7 @@ def test_evidence_as_text() -> None:
         setting=MATA(layers=[1, 2]),
     )
     lines = evidence_text(evidence).splitlines()
-    assert lines[0] == "m, 7 items: u"
+    assert lines[0] == "m, 7 tuning items: u"
     assert lines[2].endswith("95 % interval")
     assert lines[3].startswith("  layer 0")
     assert lines[3].endswith("#" * 15)
@@ -73,7 +113,7 @@ def test_fitted_gains_as_text() -> None:
     )
     text = evidence_text(evidence)
     assert "\n* layers with chosen heads, 1 of 4 in all\n" in text
-    assert "Fitted on 20 items in up to 40 steps. The gains after step 7 are kept" in text
+    assert "Fitted on 20 tuning items in up to 40 steps. The gains after step 7 are kept" in text
     assert "loss 0.7500 to 0.5000, 3 answers gained, 1 lost." in text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import html
 import re
 import shutil
 from pathlib import Path
@@ -15,7 +16,10 @@ from mata_audio.cli.commands import pictures
 from mata_audio.cli.commands import report as report_command
 from mata_audio.errors import RunError
 from mata_audio.evaluation import evaluate
-from mata_audio.evaluation.results.results_file import load_results, save_results
+from mata_audio.evaluation.results.number_format import points, typeset
+from mata_audio.evaluation.results.ranking import Sweep, rank
+from mata_audio.evaluation.results.results_file import load_results
+from mata_audio.evaluation.results.verdict import verdict
 from mata_audio.evaluation.sweep import grid, sweep
 
 pytest.importorskip("matplotlib")
@@ -32,6 +36,11 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def stored_sweep(folder: Path) -> Sweep:
+    results = load_results(folder)
+    return rank(results, results.tuning_ids)
+
+
 def draw(folder: Path, out: Path | None = None) -> int:
     return pictures.run(argparse.Namespace(folder=folder, out=out))
 
@@ -44,18 +53,18 @@ def files(*pictures: str) -> set[str]:
     return {f"{name}.{form}" for name in pictures for form in ("svg", "png")}
 
 
-def test_a_sweep_has_four_pictures(
+def test_a_sweep_has_the_pictures_of_its_ranking_too(
     swept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert draw(swept, tmp_path / "figures") == 0
-    expected = files(*SWEEP, *RUN)
+    alone = ("gained_and_lost",) if stored_sweep(swept).winner is None else ()
+    expected = files(*({*SWEEP, *RUN} - {*alone}))
     assert names(tmp_path / "figures") == expected
     printed = [Path(line) for line in capsys.readouterr().out.splitlines()]
     assert {path.name for path in printed} == expected
     assert all(path.is_file() for path in printed)
     heatmap = (tmp_path / "figures" / "heatmap.svg").read_text("utf-8")
     assert "tuning part (12\N{NO-BREAK SPACE}items)" in heatmap
-    assert "used to choose" in (tmp_path / "figures" / "accuracy.svg").read_text()
 
 
 def test_a_run_has_two_pictures_and_the_baseline_alone_one(tmp_path: Path) -> None:
@@ -106,13 +115,19 @@ def test_the_report_without_matplotlib(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     draw(swept, tmp_path / "figures")
-    for name in ("results.json", "sweep.json"):
-        shutil.copy(swept / name, tmp_path)
+    shutil.copy(swept / "results.json", tmp_path)
     request.getfixturevalue("without_matplotlib")
     capsys.readouterr()
     page = tmp_path / "report.html"
     assert report(tmp_path, page) == {}
+    text = html.unescape(re.sub(r"<[^>]+>", "", page.read_text("utf-8")))
+    text = re.sub(r"[ \n]+", " ", text)
     assert 'id="pictures"' not in page.read_text("utf-8")
+    found = stored_sweep(swept)
+    assert verdict(found).replace(" -", " \N{MINUS SIGN}") in text
+    for name in found.ranking:
+        shown = typeset(points(found.tuning.paired[name].difference))
+        assert f"{name} 12 {shown} " in text
     notes = capsys.readouterr().err.splitlines()
     assert len(notes) == 1
     assert "pip install 'mata-audio[pictures]'" in notes[0]
@@ -122,21 +137,12 @@ def test_the_report_without_matplotlib(
     assert capsys.readouterr().err == ""
 
 
-def test_a_report_is_made_where_nothing_can_be_drawn(
-    swept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    save_results(load_results(swept), tmp_path / "results.json")
-    (tmp_path / "sweep.json").write_text("not JSON")
-    assert report(tmp_path, tmp_path / "report.html") == {}
-    assert "run the sweep again" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("stored", ["{}", "not JSON", "[]", '{"tuning_ids": ["elsewhere"]}'])
-def test_a_division_that_does_not_fit(swept: Path, tmp_path: Path, stored: str) -> None:
-    save_results(load_results(swept), tmp_path / "results.json")
-    (tmp_path / "sweep.json").write_text(stored)
-    with pytest.raises(RunError, match="run the sweep again"):
-        draw(tmp_path)
+def test_a_picture_by_group_is_of_the_held_out_items(swept: Path, tmp_path: Path) -> None:
+    draw(swept, tmp_path)
+    drawn = (tmp_path / "accuracy.svg").read_text("utf-8")
+    assert "Accuracy by group, held-out items" in drawn
+    assert "n=12" in drawn
+    assert "n=24" not in drawn
 
 
 def test_no_run(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hostile_results import BIDI, CLOSING, ITEMS, SCRIPT, clips, item, results, 
 from pages import Open, OpenedPage
 
 from mata_audio.evaluation.report import ClipMedia, render_report
+from swept import swept
 
 
 def silence() -> bytes:
@@ -96,6 +97,27 @@ def test_figures_lead_to_their_items(opened: OpenedPage) -> None:
     lost = [right(one) for one in sound].count((True, False))
     assert opened.count() == f"{lost} of {ITEMS} items"
     assert opened.view.get_by_label("Domain").input_value() == "sound"
+
+
+def test_figures_of_a_sweep_lead_to_the_items_of_their_part(open_page: Open) -> None:
+    """An answer gained or lost on both parts; each marker stands at its setting's answer."""
+    found = swept({"good": (5, 2), "poor": (0, 4)}, {"good": (3, 1), "poor": (6, 0)})
+    opened = open_page(render_report(found, {}), viewport={"width": 420, "height": 900})
+    opened.assert_no_wider_than_the_window()
+    part = opened.view.get_by_label("Part of the sweep")
+    for link, name, setting, count in (
+        ("[data-part='held out'][data-outcome=gained] >> nth=0", "held out", "1", 3),
+        ("[data-part='held out'][data-outcome=lost] >> nth=0", "held out", "1", 1),
+        ("[data-part=tuning][data-outcome=gained]", "tuning", "1", 5),
+        ("[data-part=tuning][data-outcome=lost] >> nth=1", "tuning", "2", 4),
+    ):
+        opened.view.click(f"a{link}")
+        assert opened.count() == f"{count} of 100 items"
+        assert part.input_value() == name
+        assert opened.view.get_by_label("Outcome with").input_value() == setting
+    shapes = opened.view.locator(".item").first.locator("h4 path")
+    assert len({shapes.nth(n).get_attribute("d") for n in range(shapes.count())}) == 3
+    opened.assert_harmless()
 
 
 def test_keys_move_between_items_and_pages(opened: OpenedPage) -> None:

@@ -16,7 +16,7 @@ from mata_audio.errors import RunError
 from mata_audio.evaluation.choosing import choose, tune
 from mata_audio.evaluation.choosing.choose import METHODS
 from mata_audio.evaluation.choosing.prefilled import PrefilledPrompts, prefill_prompts
-from mata_audio.evaluation.choosing.tune import Fitting, fit
+from mata_audio.evaluation.choosing.tune import Fitting, Point, fit
 from mata_audio.families import locate
 from mata_audio.settings.named import load_setting
 from mata_audio.steering.attachment import Attachment
@@ -140,8 +140,8 @@ def test_a_penalty_keeps_gains_small(subject: Subject) -> None:
 
 @pytest.fixture
 def small_fitting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fit in two steps: enough to see that it works."""
-    monkeypatch.setattr(tune, "Fitting", lambda: Fitting(steps=2))
+    """Fit in ten steps: enough to find something."""
+    monkeypatch.setattr(tune, "Fitting", lambda: Fitting(steps=10))
 
 
 @pytest.mark.usefixtures("small_fitting")
@@ -155,9 +155,10 @@ def test_tuned_gains_are_a_setting_like_any_other(tmp_path: Path) -> None:
     facts = evidence.facts["fitting"]
     # 24 tuning items, 8 of each condition, of which a third is 3.
     assert (facts["fitted_on"], facts["validated_on"]) == (15, 9)
+    assert choice.sweep is not None
     swept = [s.mata for s in choice.sweep.results.settings if s.mata is not None]
     assert [mata["alpha"] for mata in swept] == [0.5, 1.0]
-    if choice.setting is not None:
+    if choice.setting is not None and choice.sweep.recommended is not None:
         stored = load_setting(tmp_path / "winner.json")
         assert stored.mata == choice.setting.mata
         assert stored.tuned_on is not None
@@ -175,6 +176,8 @@ def test_nothing_is_measured_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(METHODS, "tune", METHODS["tune"].__class__("", measured, (0.5, 1)))
     again = choose("tiny", "tiny", tmp_path, "tune", **options)
     assert again.evidence == first.evidence
+    assert again.sweep is not None
+    assert first.sweep is not None
     assert again.sweep.tuning == first.sweep.tuning
     with pytest.raises(AssertionError, match="measured again"):
         choose("tiny", "tiny", tmp_path, "tune", **options, split_seed=1)
@@ -206,3 +209,28 @@ def test_heads_that_help_on_average(tmp_path: Path) -> None:
 def test_too_few_items_to_fit_and_stop(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="too few to fit gains"):
         choose("tiny", "tiny", tmp_path, "tune", split="tune", limit=20, tuning_share=0.1)
+
+
+def test_nothing_found_leaves_an_earlier_run_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"split": "tune", "limit": 48}
+    choose("tiny", "tiny", tmp_path, "gradient", alphas=[1], **options)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    monkeypatch.setattr(tune, "Fitting", lambda: Fitting(steps=0))
+    with pytest.raises(RunError, match="finds nothing to run: give another folder"):
+        choose("tiny", "tiny", tmp_path, "tune", **options)
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    choice = choose("tiny", "tiny", tmp_path / "new", "tune", **options)
+    assert (choice.sweep, choice.setting) == (None, None)
+    assert choice.verdict.startswith("Nothing was found with 24 items; differences below ")
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_is_not_taken_for_nothing_found(
+    subject: Subject, loss: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts = read(subject, SHORT, ANSWERS)
+    monkeypatch.setattr(tune, "_point", lambda *_: Point(loss, 0, 0))
+    with pytest.raises(SettingsError, match="gains cannot be fitted"):
+        fit(subject.model, [prompts], [prompts], Fitting(steps=3))

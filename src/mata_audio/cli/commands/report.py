@@ -55,10 +55,10 @@ def run(args: argparse.Namespace) -> int:
     from mata_audio.errors import MataError
     from mata_audio.evaluation.report import ClipMedia, render_report, report_clips
     from mata_audio.evaluation.results.results_file import load_results
-    from mata_audio.evaluation.results.stored_run import open_run
+    from mata_audio.evaluation.results.stored_run import open_run, with_sittings
     from mata_audio.storage.atomic_file import write_atomically
 
-    results = load_results(args.folder)
+    results = with_sittings(load_results(args.folder), args.folder)
     page = args.html or args.folder / "report.html"
     clips: dict[str, list[ClipMedia]] = {}
     if args.audio != "none":
@@ -75,7 +75,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _pictures(results: Results, run: Path) -> list[Picture]:
     """Return the pictures of a sweep, if they can be drawn, and those in the run's folder."""
-    from mata_audio.errors import MataError
     from mata_audio.evaluation.report import REPEATED, page_pictures
     from mata_audio.pictures import MissingMatplotlibError, content, pictures_of_run
     from mata_audio.pictures.of_run import FOLDER, run_folder
@@ -88,8 +87,6 @@ def _pictures(results: Results, run: Path) -> list[Picture]:
         drawn = {name: content(figure) for name, figure in figures.items()}
     except MissingMatplotlibError as error:
         missing = str(error)
-    except MataError as error:
-        note(f"warning: the page has no pictures of the sweep: {error}")
     pictures = page_pictures(drawn, folder / FOLDER)
     if missing and not pictures:
         note(f"the page has no pictures: {missing}")
