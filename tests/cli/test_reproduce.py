@@ -81,6 +81,48 @@ def test_nothing_there_is_a_failure(mata: Mata, tmp_path: Path) -> None:
     assert (tmp_path / "reproduction.json").exists()
 
 
+def test_dry_run(mata: Mata, benchmarks: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ["reproduce", "paper", "--data", benchmarks, "--out", out, "--dry-run"]
+    words += ["--model", "qwen2.5-omni=tiny"]
+    some = mata(*words)
+    assert some.code == 1
+    assert some.out.startswith("missing model qwen2-audio: cannot read the configuration of Qwen/")
+    for said in (
+        "\nQwen2.5-Omni-7B on MMAU test-mini: 3 items\n  rows      sound, music, speech, average\n",
+        "  model     tiny (12 layers)\n",
+        "            MATA: multiply, alpha 0.1, layers 4-8 of 0-11, all heads\n",
+        "            layers 10-19 (10-20 read as half-open): as MATA on this model\n",
+        f"  writes    {out / 'qwen2.5-omni-mmar-test'}: run.json, items.jsonl, results.*",
+        f"figures together: {out / 'reproduction.json'} and {out / 'reproduction.md'}\n",
+    ):
+        assert said in some.out
+    everything = mata(*words, "--only", "qwen2.5-omni", "--no-ablations")
+    assert everything.code == 0
+    assert "missing" not in everything.out
+    assert "10-19" not in everything.out
+    next((benchmarks / "mmar").rglob("*.wav")).unlink()
+    less = mata(*words, "--only", "qwen2.5-omni")
+    assert less.code == 1
+    assert less.out.startswith("1 of 2 clips are missing")
+    nothing = mata("reproduce", "paper", "--out", out, "--dry-run", "--only", "ke-omni-r")
+    assert nothing.code == 1
+    assert nothing.out.endswith("\nNothing can be run.\n")
+    assert not out.exists()
+
+
+def test_missing_things_are_said_before_the_first_run(
+    mata: Mata, benchmarks: Path, tmp_path: Path
+) -> None:
+    words = ["reproduce", "paper", "--data", f"mmar={benchmarks / 'mmar'}", "--limit", "1"]
+    outcome = mata(*words, "--model", "qwen2.5-omni=tiny", "--out", tmp_path / "out")
+    assert outcome.code == 0
+    before, started, _ = outcome.err.partition("mata: Qwen2.5-Omni-7B on MMAR: 1 items")
+    assert started
+    assert "mata: missing model ke-omni-r: " in before
+    assert "mata: missing data mmau-test: no data given" in before
+
+
 def test_data_by_key_and_by_folder(benchmarks: Path) -> None:
     by_folder = {"mmau": str(benchmarks / "MMAU"), "mmar": str(benchmarks / "mmar")}
     assert data_from([str(benchmarks)]) == by_folder

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mata_audio import MATA
+from mata_audio.evaluation.reproduction.checks import data_keys
 from mata_audio.evaluation.reproduction.paper import DATA_ADVICE, MODELS, TABLES
-from mata_audio.evaluation.reproduction.reproduce import data_keys
 from mata_audio.evaluation.tasks import task_named
 from mata_audio.evaluation.templates.template import default_template
 from mata_audio.notation.layers import scaled_layers, scaled_paper_layers

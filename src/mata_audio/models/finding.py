@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ import transformers
 from torch import nn
 from transformers import AutoConfig, PreTrainedConfig
 
-from mata_audio.errors import ModelLoadError, SettingsError, UnsupportedModelError
+from mata_audio.errors import SettingsError, UnsupportedModelError
 from mata_audio.families import Family, family_named
 from mata_audio.models.load_errors import explained
+from mata_audio.models.on_disk import check_source
 from mata_audio.tiny import MODEL_PATH, TINY, is_embedded
 
 
@@ -55,7 +55,7 @@ def find_model(
     Arguments and errors are those of :func:`mata_audio.models.loading.load`.
     """
     source = str(MODEL_PATH if str(model_id) == TINY else model_id)
-    _check_source(source)
+    check_source(source)
     local = Path(source).is_dir()
     options = {"trust_remote_code": trust_remote_code, "local_files_only": local}
     name = TINY if is_embedded(source) else str(model_id)
@@ -95,30 +95,6 @@ def skeleton(found: Found, attn_implementation: str | None = None) -> nn.Module:
     build = getattr(found.model_class, "from_config", None) or found.model_class._from_config
     with failing, torch.device("meta"):
         return build(found.config, **chosen)
-
-
-def _check_source(source: str) -> None:
-    """Refuse what can be neither a model folder nor a hub id, before the network is used."""
-    path = Path(source)
-    if not source.strip():
-        raise ModelLoadError("no model was named: give 'tiny', a folder or a hub id")
-    if path.is_dir():
-        config = path / "config.json"
-        if not config.is_file():
-            raise ModelLoadError(
-                f"{source} is not a model folder, as it has no config.json: give the folder that "
-                "save_pretrained wrote"
-            )
-        try:
-            data = json.loads(config.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ModelLoadError(f"{config} is not JSON ({error}): copy it again") from error
-        if not isinstance(data, dict):
-            raise ModelLoadError(f"{config} must hold a JSON object; got {type(data).__name__}")
-    elif path.exists():
-        raise ModelLoadError(f"{source} is a file: give the model's folder")
-    elif source[0] in "./~" or len(path.parts) > 2:
-        raise ModelLoadError(f"no such model folder: {source}")
 
 
 def _family(config: dict[str, Any], name: str, seeing: bool) -> Family:

@@ -18,7 +18,9 @@ from mata_audio.evaluation.data.clips import Clips
 from mata_audio.evaluation.data.known_versions import sha256, version_of
 from mata_audio.evaluation.item import Dataset, Item
 
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_SECONDS = 5.0
+"""How long the hub may take to say that it can be reached."""
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 _GROUP_TYPES = (str, int, float, bool, type(None))
 
@@ -113,7 +115,7 @@ def find_questions(
     if path.is_file():
         return QuestionFiles(_folder_of(path, layouts[split]), (path,))
     if not path.exists():
-        if not _HUB_ID.fullmatch(str(data)) or str(data).startswith("."):
+        if not HUB_ID.fullmatch(str(data)) or str(data).startswith("."):
             raise DataError(f"no such folder or file: {data}; a hub id looks like {hub}")
         path = _download(str(data), only)
     for layout in layouts[split]:
@@ -164,17 +166,40 @@ def _folder_of(file: Path, layouts: Sequence[str]) -> Path:
     return file.parents[next(fits, "").count("/")]
 
 
+def check_data_set(hub_id: str) -> str:
+    """Return why a data set of the hub cannot be had; "" if it is in the cache or can be reached.
+
+    Nothing is downloaded.
+    """
+    try:
+        from huggingface_hub import HfApi, snapshot_download
+
+        try:
+            snapshot_download(hub_id, repo_type="dataset", local_files_only=True)
+        except OSError:
+            HfApi().dataset_info(hub_id, timeout=HUB_SECONDS)
+    except Exception as error:  # from the hub, the network or the disk: the advice is the same
+        return (
+            f"{hub_id} is neither a folder here nor in the hub's cache, and the hub does not offer "
+            f"it ({_first(error)})"
+        )
+    return ""
+
+
+def _first(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def _download(hub_id: str, only: str | None) -> Path:
     try:
         from huggingface_hub import snapshot_download
 
         return Path(snapshot_download(hub_id, repo_type="dataset", allow_patterns=only))
     except Exception as error:  # from the hub, the network or the disk: the advice is the same
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(
             f"there is no local file or folder {hub_id}, and downloading it as a hub data set "
-            f"failed ({first}); download it by hand: hf download {hub_id} --repo-type dataset "
-            "--local-dir FOLDER, then give FOLDER"
+            f"failed ({_first(error)}); download it by hand: hf download {hub_id} --repo-type "
+            "dataset --local-dir FOLDER, then give FOLDER"
         ) from error
 
 

@@ -72,9 +72,14 @@ def _measured_data(measured: Measured) -> dict[str, Any]:
             for row in compared(measured)
         ],
         "ablations": [
-            {"setting": each.name, "paper_average": each.average, "paper_finding": each.finding}
+            {
+                "setting": measured.equal.get(each.name, each.name),
+                "name": each.name,
+                "paper_average": each.average,
+                "paper_finding": each.finding,
+            }
             for each in measured.table.ablations
-            if any(setting.name == each.name for setting in results.settings)
+            if each.name in measured.equal or any(s.name == each.name for s in results.settings)
         ],
         "submissions": {name: str(path) for name, path in measured.submissions.items()},
         "notes": notes(measured),

@@ -35,12 +35,16 @@ class PaperModel:
         title: name shown to people.
         hub: hub id.
         template: prompt template; fixed, because the files may be in a folder of any name.
+        model_type: start of the ``model_type`` in its configuration.
+        packages: optional packages that its processor needs.
     """
 
     key: str
     title: str
     hub: str
     template: str
+    model_type: str
+    packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,13 +113,19 @@ class PaperTable:
         return (NamedSetting(MATA_NAME, MATA()), *(each.setting(depth) for each in more))
 
 
+_OMNI: Final = ("qwen2_5_omni", ("torchvision",))
+
 QWEN2_AUDIO: Final = PaperModel(
-    "qwen2-audio", "Qwen2-Audio-7B-Instruct", "Qwen/Qwen2-Audio-7B-Instruct", "r1-aqa"
+    "qwen2-audio",
+    "Qwen2-Audio-7B-Instruct",
+    "Qwen/Qwen2-Audio-7B-Instruct",
+    "r1-aqa",
+    "qwen2_audio",
 )
 QWEN_OMNI: Final = PaperModel(
-    "qwen2.5-omni", "Qwen2.5-Omni-7B", "Qwen/Qwen2.5-Omni-7B", "qwen2.5-omni"
+    "qwen2.5-omni", "Qwen2.5-Omni-7B", "Qwen/Qwen2.5-Omni-7B", "qwen2.5-omni", *_OMNI
 )
-KE_OMNI_R: Final = PaperModel("ke-omni-r", "Ke-Omni-R-7B", "KE-Team/Ke-Omni-R", "ke-omni-r")
+KE_OMNI_R: Final = PaperModel("ke-omni-r", "Ke-Omni-R-7B", "KE-Team/Ke-Omni-R", "ke-omni-r", *_OMNI)
 MODELS: Final = {model.key: model for model in (QWEN2_AUDIO, QWEN_OMNI, KE_OMNI_R)}
 
 ABLATIONS: Final = (

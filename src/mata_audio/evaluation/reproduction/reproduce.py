@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,23 @@ from mata_audio.errors import (
     SettingsError,
     UnsupportedModelError,
 )
-from mata_audio.evaluation.reproduction.paper import DATA_ADVICE, MODELS, TABLES, PaperTable
+from mata_audio.evaluation.reproduction.checks import (
+    Missing,
+    TableCheck,
+    check_tables,
+    missing_data,
+    missing_model,
+)
+from mata_audio.evaluation.reproduction.paper import PaperTable
 from mata_audio.evaluation.results.output_files import prediction_paths
 from mata_audio.evaluation.results.results import Results
+from mata_audio.evaluation.running.equal_settings import equal_settings
 from mata_audio.evaluation.running.evaluate import run_plan
 from mata_audio.evaluation.running.plan import Options, Plan, make_plan
 from mata_audio.evaluation.running.runner import Progress
 from mata_audio.evaluation.scoring.readers import check_reader
 from mata_audio.evaluation.templates.template import load_template
-from mata_audio.families import locate
+from mata_audio.families import Located, locate
 from mata_audio.models.finding import find_model, skeleton
 from mata_audio.models.loading import load_processor
 from mata_audio.storage.run_folder import RunFolder
@@ -40,31 +48,25 @@ class Measured:
         folder: the run's folder.
         results: the measured results.
         submissions: prediction files by setting name, if the benchmark hides its answers.
+        equal: names of settings that were not run, because on this model they are the setting
+            named with them.
     """
 
     table: PaperTable
     folder: Path
     results: Results
     submissions: Mapping[str, Path]
+    equal: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Missing:
-    """A table that was not run because its model or its data is missing.
-
-    Args:
-        table: the table.
-        what: ``"model"`` or ``"data"``.
-        name: key of the model or of the data.
-        reason: what is wrong.
-        advice: how to get it.
-    """
+class PlannedTable:
+    """A table of the paper that can be run; ``folder`` and ``equal`` as of :class:`Measured`."""
 
     table: PaperTable
-    what: str
-    name: str
-    reason: str
-    advice: str
+    folder: Path
+    plan: Plan
+    equal: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ def reproduce(
     only: Collection[str] | None = None,
     ablations: bool = True,
     report: Report | None = None,
+    checks: Sequence[TableCheck] | None = None,
     **options: Any,
 ) -> Reproduction:
     """Run the paper's tables, each in a separate folder; to resume, make the same call again.
@@ -113,6 +116,7 @@ def reproduce(
         only: keys of the models to run; None for all.
         ablations: also run the layers and alphas that the paper compares.
         report: called with a table and its progress when its run starts and after every batch.
+        checks: what :func:`check_tables` found for the same arguments; None to check now.
         options: fields of :class:`mata_audio.evaluation.Options`, except ``split`` and ``ids``.
 
     Returns:
@@ -122,65 +126,75 @@ def reproduce(
         SettingsError: an unknown key, or an option that is not allowed.
         TemplateError: there is no such prompt template or reader.
     """
-    given = {} if models is None else dict(models)
-    _check_arguments(data, given, only, options)
-    common = Options(**options)
-    if common.template is not None:
-        load_template(common.template)
-    if common.reader is not None:
-        check_reader(common.reader)
-    tables = tuple(table for table in TABLES if only is None or table.model.key in only)
-    sources = {key: given.get(key, model.hub) for key, model in MODELS.items()}
-    depths = {
-        key: _depth(sources[key], common)
-        for key in dict.fromkeys(table.model.key for table in tables)
-    }
-    plans: list[tuple[PaperTable, Plan]] = []
-    missing: list[Missing] = []
-    for table in tables:
-        depth = depths[table.model.key]
-        where = data.get(f"{table.task}-{table.split}", data.get(table.task))
-        if isinstance(depth, str):
-            missing.append(_missing_model(table, depth))
-        if where is None:
-            missing.append(_missing_data(table, "no data given"))
-        if isinstance(depth, str) or where is None:
-            continue
-        mine = replace(common, split=table.split, template=common.template or table.model.template)
-        wanted = table.settings(depth, ablations)
-        try:
-            plan = make_plan(sources[table.model.key], table.task, where, wanted, mine)
-        except DataError as error:
-            missing.append(_missing_data(table, str(error)))
-        else:
-            plans.append((table, plan))
-    done = [_run(table, plan, Path(out), report) for table, plan in plans]
+    common = common_options(options)
+    if checks is None:
+        checks = check_tables(out, data, models or {}, only, common.limit)
+    planned, missing = plan_tables(Path(out), checks, common, ablations)
+    done = [_run(each, report) for each in planned]
     return Reproduction(
-        tables,
+        tuple(check.table for check in checks),
         measured=tuple(each for each in done if isinstance(each, Measured)),
         missing=(*missing, *(each for each in done if isinstance(each, Missing))),
         failed=tuple(each for each in done if isinstance(each, FailedTable)),
     )
 
 
-def data_keys() -> list[str]:
-    """Return the allowed keys of ``data``: tasks, and tasks with a split."""
-    splits = _splits()
-    return [*splits, *(f"{task}-{split}" for task in splits for split in splits[task])]
+def common_options(options: Mapping[str, Any]) -> Options:
+    """Return the options that all tables share.
+
+    Raises:
+        SettingsError: one that is not allowed.
+        TemplateError: there is no such prompt template or reader.
+    """
+    for name in ("split", "ids"):
+        if name in options:
+            raise SettingsError(f"{name} cannot be chosen here: each table of the paper fixes it")
+    common = Options(**options)
+    if common.template is not None:
+        load_template(common.template)
+    if common.reader is not None:
+        check_reader(common.reader)
+    return common
 
 
-def _splits() -> dict[str, list[str]]:
-    splits: dict[str, list[str]] = {}
-    for table in TABLES:
-        if table.split not in splits.setdefault(table.task, []):
-            splits[table.task].append(table.split)
-    return splits
+def plan_tables(
+    out: Path, checks: Sequence[TableCheck], common: Options, ablations: bool = True
+) -> tuple[list[PlannedTable], list[Missing]]:
+    """Return the plans of the tables that can be run, and what the others lack.
+
+    Args:
+        out: folder for the run folders.
+        checks: from :func:`check_tables`.
+        common: from :func:`common_options`.
+        ablations: also plan the layers and alphas that the paper compares.
+    """
+    sources = {c.table.model.key: c.source for c in checks if not c.missing}
+    models = {key: _model(source, common) for key, source in sources.items()}
+    planned: list[PlannedTable] = []
+    missing: list[Missing] = []
+    for check in checks:
+        table, missing_now = check.table, list(check.missing)
+        model = models.get(table.model.key)
+        if isinstance(model, str) and not missing_now:
+            missing_now.append(missing_model(table, model))
+        missing += missing_now
+        if missing_now or model is None or isinstance(model, str):
+            continue
+        settings = table.settings(model.depth, ablations)
+        equal = equal_settings(settings, model)
+        wanted = [setting for setting in settings if setting.name not in equal]
+        mine = replace(common, split=table.split, template=common.template or table.model.template)
+        try:
+            plan = make_plan(check.source, table.task, check.data, wanted, mine)
+        except DataError as error:
+            missing.append(missing_data(table, str(error)))
+        else:
+            planned.append(PlannedTable(table, out / table.key, plan, equal))
+    return planned, missing
 
 
-def _run(
-    table: PaperTable, plan: Plan, out: Path, report: Report | None
-) -> Measured | Missing | FailedTable:
-    folder = out / table.key
+def _run(planned: PlannedTable, report: Report | None) -> Measured | Missing | FailedTable:
+    table, folder, plan = planned.table, planned.folder, planned.plan
 
     def show(progress: Progress) -> None:
         if report is not None:
@@ -192,7 +206,7 @@ def _run(
     except SettingsError:  # wrong use: the other tables would fail in the same way
         raise
     except ModelLoadError as error:
-        return _missing_model(table, str(error))
+        return missing_model(table, str(error))
     except MataError as error:
         return FailedTable(table, folder, str(error))
     finally:
@@ -202,55 +216,14 @@ def _run(
         return FailedTable(table, folder, f"no item has an answer; the first error: {first}")
     hidden = all(item.answer is None for item in plan.dataset.items)
     files = prediction_paths(folder, [setting.name for setting in plan.settings], plan.task)
-    return Measured(table, folder, results, files if hidden else {})
+    return Measured(table, folder, results, files if hidden else {}, planned.equal)
 
 
-def _depth(source: str | Path, options: Options) -> int | str:
-    """Return how many decoder layers a model has, or why it cannot be used."""
+def _model(source: str | Path, options: Options) -> Located | str:
+    """Return where a model's decoder is, or why the model cannot be used."""
     try:
         found = find_model(source, trust_remote_code=options.trust_remote_code)
         load_processor(found)  # fails now, rather than after hours, if a small file is missing
-        return locate(skeleton(found, options.attn_implementation)).depth
+        return locate(skeleton(found, options.attn_implementation))
     except (ModelLoadError, UnsupportedModelError) as error:
         return str(error)
-
-
-def _missing_model(table: PaperTable, reason: str) -> Missing:
-    model = table.model
-    advice = (
-        f"it is downloaded from the hub on first use; without a network, run hf download "
-        f"{model.hub} --local-dir FOLDER elsewhere, then give --model {model.key}=FOLDER"
-    )
-    return Missing(table, "model", model.key, reason, advice)
-
-
-def _missing_data(table: PaperTable, reason: str) -> Missing:
-    name = f"{table.task}-{table.split}"
-    return Missing(table, "data", name, reason, DATA_ADVICE[name])
-
-
-def _check_arguments(
-    data: Mapping[str, str | Path],
-    models: Mapping[str, str | Path],
-    only: Collection[str] | None,
-    options: Mapping[str, Any],
-) -> None:
-    for kind, keys, allowed in (
-        ("data", data, data_keys()),
-        ("model", models, list(MODELS)),
-        ("model", only or (), list(MODELS)),
-    ):
-        for key in keys:
-            if key not in allowed:
-                raise SettingsError(f"no such {kind}: {key!r}; allowed are {', '.join(allowed)}")
-    for task, where in data.items():
-        splits = _splits().get(task, ())
-        if len(splits) > 1 and Path(where).expanduser().is_file():
-            parts = " or ".join(f"{task}-{split}" for split in splits)
-            raise SettingsError(
-                f"{where} is one question file, but {task} has several splits: give the folder, "
-                f"or name the file's split ({parts})"
-            )
-    for field in ("split", "ids"):
-        if field in options:
-            raise SettingsError(f"{field} cannot be chosen here: each table of the paper fixes it")

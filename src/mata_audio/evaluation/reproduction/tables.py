@@ -6,8 +6,9 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mata_audio.evaluation.reproduction.checks import missing_lines, with_figures
 from mata_audio.evaluation.reproduction.paper import ARXIV, MATA_NAME, PaperTable
-from mata_audio.evaluation.reproduction.reproduce import Measured, Missing, Reproduction
+from mata_audio.evaluation.reproduction.reproduce import Measured, Reproduction
 from mata_audio.evaluation.results.number_format import percent, points
 from mata_audio.evaluation.results.power import power_sentence
 from mata_audio.evaluation.results.results import Accuracy, Row
@@ -101,6 +102,11 @@ def notes(measured: Measured) -> list[str]:
     lines = [
         f"model {identity['model']}{given}, {identity['dtype']}, {identity['attention']}",
         *(f"{name}: {text}" for name, text in described.items() if name != BASELINE),
+        *(
+            f"{name}: on this model the same setting as {same}, so it was run, and counts in the "
+            "p values, once"
+            for name, same in measured.equal.items()
+        ),
         f"prompt {identity['template']['name']}, answers read by {facts['reader']}, greedy, at "
         f"most {identity['max_new_tokens']} new tokens; the paper's may differ",
         _data_note(table, facts["data_version"], identity["data"]),
@@ -124,24 +130,9 @@ def notes(measured: Measured) -> list[str]:
 
 def not_measured(reproduction: Reproduction) -> list[str]:
     """Return what is missing, why and how to get it; then what failed. One fact per line."""
-    needed: dict[tuple[str, str], list[Missing]] = {}
-    for missing in reproduction.missing:
-        needed.setdefault((missing.what, missing.name), []).append(missing)
-    lines = [
-        f"missing {what} {name}: {found[0].reason}. To get it: {found[0].advice}. "
-        f"Needed for {', '.join(_with_figures(each.table) for each in found)}"
-        for (what, name), found in needed.items()
+    return missing_lines(reproduction.missing) + [
+        f"failed {with_figures(failed.table)}: {failed.reason}" for failed in reproduction.failed
     ]
-    return lines + [
-        f"failed {_with_figures(failed.table)}: {failed.reason}" for failed in reproduction.failed
-    ]
-
-
-def _with_figures(table: PaperTable) -> str:
-    return (
-        f"{table.title} (paper: baseline {_figure(table.baseline.average)}, "
-        f"MATA {_figure(table.mata.average)})"
-    )
 
 
 def _data_note(table: PaperTable, version: str | None, files: dict[str, str]) -> str:
@@ -161,8 +152,7 @@ def _tables(measured: Measured) -> Iterator[Table]:
     rows = compared(measured)
     lines = tuple(Line("", row.name, _cells(row)) for row in rows)
     yield Table(measured.table.title, COLUMNS, lines)
-    ran = {setting.name for setting in measured.results.settings}
-    if any(ablation.name in ran for ablation in measured.table.ablations):
+    if any(ablation.name in _shown(measured) for ablation in measured.table.ablations):
         yield _ablation_table(measured)
     # Where answers are left out, the lines above hold accuracies only, each over its own answers.
     results = measured.results
@@ -203,16 +193,23 @@ def _ablation_table(measured: Measured) -> Table:
         **{each.name: _said(each.average, each.finding) for each in table.ablations},
     }
     lines = []
-    for name in (s.name for s in measured.results.settings):
+    shown = _shown(measured)
+    for label in (name for name in said if name in shown):
+        name = shown[label]
         paired = overall.paired.get(name) if overall.even(name) else None
         figures = (NONE,) * 3
         if paired is not None:
             difference, interval, *_, p_holm = paired_cells(paired, adjusted=True)
             figures = (difference, interval, p_holm)
-        cells = (said[name], *_accuracy(overall.accuracy.get(name)), *figures)
-        lines.append(Line("", name, cells))
+        cells = (said[label], *_accuracy(overall.accuracy.get(name)), *figures)
+        lines.append(Line("", label, cells))
     columns = ("paper", "measured", "95 % interval", "measured diff.", "95 % interval", "p (Holm)")
     return Table(f"{table.title}: layers and alpha", columns, tuple(lines))
+
+
+def _shown(measured: Measured) -> dict[str, str]:
+    """Return the settings to show, each with the one whose figures it has: itself, or its equal."""
+    return {s.name: s.name for s in measured.results.settings} | dict(measured.equal)
 
 
 def _said(average: float | None, finding: str) -> str:
