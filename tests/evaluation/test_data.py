@@ -75,6 +75,17 @@ def test_sha256_of_the_question_file_is_kept(tmp_path: Path) -> None:
     assert dataset.version is None
 
 
+def test_files_of_one_name_in_several_folders_are_told_apart(tmp_path: Path) -> None:
+    row = {"question": "?", "choice_a": "x", "choice_b": "y", "answer_gt": "x"}
+    for folder in ("train", "test"):
+        (tmp_path / "default").mkdir(exist_ok=True)
+        name = tmp_path / "default" / folder / "0000.parquet"
+        write_parquet(name, [{**row, "id": folder, "audio": {"bytes": b"RIFF"}}])
+    files = TASKS["mmsu"].load(tmp_path, "test").files
+    assert list(files) == ["default/test/0000.parquet", "default/train/0000.parquet"]
+    assert len(set(files.values())) == 2
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -99,6 +110,8 @@ def test_sha256_of_the_question_file_is_kept(tmp_path: Path) -> None:
         ([{**RECORD, "question": float("nan")}], "question is nan, not text"),
         ([{**RECORD, "category": ["x"]}], "category is ['x']: give text or a number"),
         ("[" * 100_000, "is not JSON"),
+        ('[{"id": 1, "id": 2}]', "an object has the field 'id' more than once"),
+        ('{"id": 1, "answer": "a", "answer": "b"}', "line 1: an object has the field 'answer'"),
         ([RECORD, RECORD], "1 ids occur more than once, for example a"),
     ],
 )

@@ -156,7 +156,11 @@ def dataset(task: str, split: str, questions: QuestionFiles, items: Sequence[Ite
             f"{questions.files[0]}: {len(twice)} ids occur more than once, for example {twice[0]}; "
             "ids must be unique"
         )
-    files = {file.name: sha256(file) for file in questions.files}
+    by_path = len({file.name for file in questions.files}) < len(questions.files)
+    files = {
+        file.relative_to(questions.folder).as_posix() if by_path else file.name: sha256(file)
+        for file in questions.files
+    }
     return Dataset(task, split, tuple(items), files, version_of(files))
 
 
@@ -236,7 +240,7 @@ def _json_records(file: Path) -> list[Any]:
         raise DataError(f"{file} is a Git LFS pointer, not the file itself: run git lfs pull")
     if text.lstrip().startswith("["):
         try:
-            records: list[Any] = json.loads(text)
+            records: list[Any] = json.loads(text, object_pairs_hook=_object)
         except (ValueError, RecursionError) as error:
             raise DataError(f"{file} is not JSON: {error}") from error
         return records
@@ -244,12 +248,21 @@ def _json_records(file: Path) -> list[Any]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                records.append(json.loads(line))
+                records.append(json.loads(line, object_pairs_hook=_object))
             except (ValueError, RecursionError) as error:
                 raise DataError(
                     f"{file} is neither a JSON list nor JSON lines: line {number}: {error}"
                 ) from error
     return records
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object, of which no field is given twice."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+        raise ValueError(f"an object has the field {twice!a} more than once")
+    return fields
 
 
 def _parquet_rows(file: Path) -> Iterator[QuestionRow]:
