@@ -60,6 +60,10 @@ class RunError(MataError, RuntimeError):
     """An evaluation run cannot be started, resumed, read or compared."""
 
 
+class WriteError(MataError, OSError):
+    """A file or folder cannot be written: the disk is full, or writing there is not allowed."""
+
+
 class MataWarning(UserWarning):
     """Base of all warnings of mata-audio."""
 

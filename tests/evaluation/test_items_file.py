@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mata_audio.errors import RunError
 from mata_audio.storage.items_file import ItemStore
@@ -32,19 +35,24 @@ def test_the_last_line_of_an_id_counts(tmp_path: Path) -> None:
     assert "error" not in ItemStore(tmp_path / "items.jsonl").lines["b"]
 
 
-def test_a_file_cut_anywhere_keeps_its_whole_lines_and_goes_on(tmp_path: Path) -> None:
-    """As if the process had been killed after any byte."""
+def test_a_file_cut_anywhere_keeps_its_whole_batches_and_goes_on(tmp_path: Path) -> None:
+    """As if the process had been killed after any byte, in a batch of one or of two."""
     whole = tmp_path / "whole.jsonl"
-    ItemStore(whole).append(LINES)
+    ItemStore(whole).append(LINES[:1])
+    ItemStore(whole).append(LINES[1:])
     content = whole.read_bytes()
     ends = [i for i, byte in enumerate(content) if byte == ord("\n")]
     for size in range(len(content) + 1):
         path = tmp_path / "cut.jsonl"
         path.write_bytes(content[:size])
         store = ItemStore(path)
-        complete = sum(end < size for end in ends)
-        assert [*store.lines] == ["a", "b", "c"][:complete]
-        store.append(LINES[complete:])
+        batches = [end < size for end in (ends[0], ends[2])]
+        assert [*store.lines] == [*"a"[: batches[0]], *"bc"[: 2 * batches[1]]]
+        assert store.written == len(store.lines)
+        if not batches[0]:
+            store.append(LINES[:1])
+        if not batches[1]:
+            store.append(LINES[1:])
         assert path.read_bytes() == content
 
 
@@ -55,6 +63,42 @@ def test_a_damaged_line_is_named(tmp_path: Path, damage: bytes) -> None:
     first, *rest = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(first + damage + b"".join(rest))
     with pytest.raises(RunError, match=r"line 2 of .*items\.jsonl is damaged"):
+        ItemStore(path)
+
+
+@given(st.data())
+def test_every_edited_byte_is_noticed(data: st.DataObject) -> None:
+    """Only the end of the file may be missing: any other change is refused, and the item named."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "items.jsonl"
+        ItemStore(path).append(LINES)
+        content = bytearray(path.read_bytes())
+        at = data.draw(st.integers(0, len(content) - 1))
+        content[at] = data.draw(st.integers(0, 255).filter(lambda byte: byte != content[at]))
+        path.write_bytes(content)
+        number = content[:at].count(b"\n") + 1
+        if at == len(content) - 1:  # the last line has no end any more, and with it the batch
+            assert not ItemStore(path).lines
+            return
+        with pytest.raises(RunError, match=rf"line {number} of .*items\.jsonl"):
+            ItemStore(path)
+
+
+@pytest.mark.parametrize(("before", "after"), [("one", "two"), ('"b"', '"d"')])
+def test_an_edited_answer_is_noticed_and_named(tmp_path: Path, before: str, after: str) -> None:
+    path = tmp_path / "items.jsonl"
+    ItemStore(path).append(LINES)
+    path.write_text(path.read_text().replace(before, after))
+    with pytest.raises(RunError, match=r"line \d of .* \(item '\w'\) was changed"):
+        ItemStore(path)
+
+
+def test_a_removed_line_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "items.jsonl"
+    ItemStore(path).append(LINES)
+    first, _, last = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + last)
+    with pytest.raises(RunError, match=r"missing before line 2 of .* \(item 'c'\)"):
         ItemStore(path)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mata_audio.evaluation import evaluate
+from mata_audio.storage.items_file import ItemStore
 
 ITEMS, BATCH = 48, 4
 
@@ -24,11 +25,8 @@ def command(out: Path) -> list[str]:
 
 
 def finished(out: Path) -> list[str]:
-    """Return the ids of the whole lines on disk."""
-    path = out / "items.jsonl"
-    content = path.read_bytes() if path.exists() else b""
-    whole = content[: content.rfind(b"\n") + 1]
-    return [json.loads(line)["id"] for line in whole.splitlines()]
+    """Return the ids of the whole batches on disk."""
+    return [*ItemStore(out / "items.jsonl").lines]
 
 
 def kill_after(out: Path, lines: int) -> None:
@@ -66,14 +64,16 @@ def test_sigkill_at_any_moment(tmp_path: Path) -> None:
     assert ids[: len(second)] == second
     assert len(ids) == len(set(ids)) == ITEMS  # nothing already on disk was computed again
 
-    sessions = json.loads((out / "run.json").read_text())["sessions"]
-    assert [session.get("items") for session in sessions] == [None, None, ITEMS - len(second)]
+    sittings = json.loads((out / "run.json").read_text())["sittings"]
+    by_sitting = [len(first), len(second) - len(first), ITEMS - len(second)]
+    assert [sitting["items"] for sitting in sittings] == by_sitting
+    assert all({"started", "device", "versions", "git"} <= set(sitting) for sitting in sittings)
 
     whole = tmp_path / "whole"
     settings = json.loads((out / "run.json").read_text())["identity"]["settings"]
     assert settings["MATA"]["mata"]["alpha"] == 2
     assert subprocess.run(command(whole), capture_output=True, check=True).returncode == 0
-    for name in ("results.json", "results.md", "results.tex", "results.csv"):
+    for name in ("items.jsonl", "results.json", "results.md", "results.tex", "results.csv"):
         assert (out / name).read_bytes() == (whole / name).read_bytes()
     for file in (whole / "predictions").iterdir():
         assert (out / "predictions" / file.name).read_bytes() == file.read_bytes()

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -27,7 +28,7 @@ from mata_audio.models.asking import answer
 from mata_audio.models.loading import load
 from mata_audio.models.prompter import Prompter
 from mata_audio.storage.items_file import ItemStore
-from mata_audio.tiny import make_items
+from mata_audio.tiny import MODEL_PATH, make_items
 
 Run = tuple[Path, Results]
 
@@ -72,7 +73,9 @@ def _as_read(item: Any) -> Any:
 def test_a_model_of_ones_own_that_is_loaded_already(tiny_run: Run, tmp_path: Path) -> None:
     loaded = load("tiny", device="cpu")
     results = evaluate(loaded, "tiny", tmp_path, settings=SETTINGS, limit=ITEMS)
-    assert results == tiny_run[1]
+    assert replace(results, run={}) == replace(tiny_run[1], run={})
+    by_name, given = tiny_run[1].run["identity"], results.run["identity"]
+    assert {key for key in given if given[key] != by_name[key]} == {"weights"}  # files, tensors
 
 
 def test_run_json_says_what_ran(tiny_run: Run) -> None:
@@ -85,10 +88,18 @@ def test_run_json_says_what_ran(tiny_run: Run) -> None:
     assert identity.items() >= where.items()
     assert identity["template"]["name"] == "question"
     assert (identity["seed"], facts["reader"]) == (0, "whole")
-    assert len(identity["data"]["tiny-test"]) == len(identity["weights_sha256"]) == 64
+    assert len(identity["data"]["tiny-test"]) == 64
+    weights = (MODEL_PATH / "model.safetensors").read_bytes()
+    assert identity["weights"] == {"model.safetensors": sha256(weights).hexdigest()}
+    assert {"tokenizer.json", "processor_config.json"} <= set(identity["processor"])
     assert identity["settings"]["MATA"]["mata"]["alpha"] == 2
-    assert {"git", "device_name", "model_type"} <= set(facts)
-    assert run["sessions"][0]["items"] == ITEMS
+    assert facts["model_type"] == "qwen2_audio"
+    (sitting,) = run["sittings"]
+    assert sitting["items"] == ITEMS
+    assert sitting["versions"] == identity["versions"]
+    assert {"started", "device", "git", "seconds"} <= set(sitting)
+    machine = {key: sitting[key] for key in ("device", "versions", "git")}
+    assert tiny_run[1].run["machines"] == [machine]
 
 
 def test_results_are_read_back_as_they_were(tiny_run: Run) -> None:
@@ -154,7 +165,7 @@ def test_other_weights_of_the_same_model_are_noticed(
     weights = load_file(model / "model.safetensors")
     changed = {name: value * 1.001 for name, value in weights.items()}
     save_file(changed, model / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(RunError, match="weights_sha256 was"):
+    with pytest.raises(RunError, match=r"weights\.model\.safetensors was"):
         evaluate(model, "mmau", run, data=mmau, limit=2, max_new_tokens=2)
 
 
@@ -207,7 +218,7 @@ def test_too_many_errors_stop_the_run_and_lose_nothing(
     lines = (tmp_path / "run" / "items.jsonl").read_text().splitlines()
     assert sum("error" in json.loads(line) for line in lines) == 3
     assert sum("answers" in json.loads(line) for line in lines) == 4
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["sessions"][0]["items"] == 7
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["sittings"][0]["items"] == 7
 
 
 @pytest.mark.parametrize(

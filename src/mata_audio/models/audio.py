@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import warnings
@@ -48,11 +49,14 @@ class Decoded:
         samples: mono, shape ``(samples,)``, normally between -1 and 1.
         seconds: length of the whole clip, in seconds.
         heard: length of ``samples`` in seconds; less than ``seconds`` if the clip was cut.
+        sha256: digest of the whole clip's sound as decoded: the file's own sampling rate, and the
+            mean over channels before cutting and resampling. So it is the same for every model.
     """
 
     samples: NDArray[np.float32]
     seconds: float
     heard: float
+    sha256: str
 
 
 def load_audio(
@@ -114,7 +118,7 @@ def decode_audio(
         with soundfile.SoundFile(opened) as stream:
             channels, rate = stream.channels, stream.samplerate
             mono = _decode(stream, name, None if cut else longest)
-        seconds = len(mono) / rate
+        seconds, sha256 = len(mono) / rate, _digest(mono, rate)
         if longest is not None:
             mono = mono[: int(longest * rate)]
         resampled = mono if rate == sampling_rate else soxr.resample(mono, rate, sampling_rate)
@@ -133,7 +137,13 @@ def decode_audio(
             f"{name} is silent: every sample is zero{mixed}", SilentAudioWarning, stacklevel=2
         )
     samples = np.ascontiguousarray(resampled, dtype=np.float32)
-    return Decoded(samples, seconds, min(seconds, len(mono) / rate))
+    return Decoded(samples, seconds, min(seconds, len(mono) / rate), sha256)
+
+
+def _digest(mono: NDArray[np.float32], rate: int) -> str:
+    digest = hashlib.sha256(f"{rate} ".encode())
+    digest.update(mono.astype("<f4", copy=False).tobytes())
+    return digest.hexdigest()
 
 
 class _Content(io.BytesIO):

@@ -1,9 +1,7 @@
-"""What a run ran on: the model's weights, the machine and the versions, for ``run.json``."""
+"""What a run ran on: the machine, the versions and the commit, for ``run.json``."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import platform
 import subprocess
 from importlib.metadata import version
@@ -14,40 +12,6 @@ import numpy
 import tokenizers
 import torch
 import transformers
-from torch import nn
-
-SAMPLES = 64
-"""Values of each tensor that go into the digest of the weights."""
-
-
-def weights_sha256(model: nn.Module) -> str:
-    """Return a digest of each tensor's name, shape and dtype and of 64 values spread over it.
-
-    Two checkpoints of one architecture differ in nearly every value of every tensor, so this tells
-    them apart without reading gigabytes.
-    """
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        values = tensor.detach().flatten()
-        if values.device.type == "meta" or not values.numel():
-            continue
-        chosen = values[:: max(1, values.numel() // SAMPLES)][:SAMPLES]
-        digest.update(chosen.double().cpu().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def config_sha256(config: Any) -> str:
-    """Return a digest of a model's configuration, without its origin and dtype."""
-    data = config.to_dict()
-    for name in ("_name_or_path", "transformers_version", "dtype", "torch_dtype"):
-        data.pop(name, None)
-    return text_sha256(json.dumps(data, sort_keys=True, default=str))
-
-
-def text_sha256(text: str) -> str:
-    """Return the SHA-256 digest of a text's UTF-8 bytes."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def versions() -> dict[str, str]:
@@ -58,6 +22,8 @@ def versions() -> dict[str, str]:
         "torch": torch.__version__,
         "tokenizers": tokenizers.__version__,
         "numpy": numpy.__version__,
+        "soundfile": version("soundfile"),
+        "soxr": version("soxr"),
         "python": platform.python_version(),
     }
 
@@ -82,6 +48,9 @@ def git_state() -> dict[str, Any] | None:
 
 def _git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(
-        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
+        ["git", "--no-optional-locks", "-C", str(folder), *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout.strip()

@@ -2,44 +2,63 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mata_audio.errors import RunError
+from mata_audio.storage.atomic_file import writing
 
 Line = Mapping[str, Any]
+
+_PART, _CHECKSUM = "part", "sha256"
+_WRITTEN = re.compile(rb'(.*), "sha256": "([0-9a-f]{64})"\}', re.DOTALL)
 
 
 class ItemStore:
     """An append-only file of JSON lines, each with an ``id``.
 
-    The last line of an id counts. A process that is killed while it writes leaves a last line
-    without its end; such a line is ignored, and removed before the next line is written.
+    The last line of an id counts. Lines that are appended together are one batch, of which all
+    count or none: a process that is killed while it writes, or a full disk, leaves a part of the
+    last batch, which is ignored, and removed before the next one is written.
+
+    Each line ends with ``part``, its number in its batch and the batch's size, and ``sha256``, the
+    digest of the line without that field. So lines that were edited, or removed from a batch, are
+    noticed.
 
     Args:
         path: the file; created when the first line is written.
 
     Raises:
-        RunError: a line other than the last is damaged.
+        RunError: a line is damaged or was edited, or lines are missing.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lines: dict[str, Line] = {}
+        self.written = 0
+        """Lines in the file, those of one id counted separately."""
+        self._complete = 0  # bytes, up to the end of the last whole batch
         content = path.read_bytes() if path.exists() else b""
-        self._complete = content.rfind(b"\n") + 1  # bytes, up to the end of the last whole line
-        for number, line in enumerate(content[: self._complete].splitlines(), start=1):
-            try:
-                entry = json.loads(line)
-                self._lines[entry["id"]] = entry
-            except (ValueError, TypeError, KeyError) as error:
+        batch: list[Line] = []
+        end = 0
+        for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+            entry = _read(line, f"line {number} of {path}")
+            part, size = entry.pop(_PART)
+            end += len(line) + 1
+            batch.append(entry)
+            if part != len(batch):
                 raise RunError(
-                    f"line {number} of {path} is damaged ({error}), and a crash can damage only "
-                    "the last line: restore the file, or start a new run"
-                ) from error
+                    f"lines are missing before line {number} of {path} (item {entry['id']!r}): "
+                    "restore the file, or start a new run"
+                )
+            if part == size:
+                self._keep(batch, end)
+                batch = []
 
     @property
     def lines(self) -> Mapping[str, Line]:
@@ -47,21 +66,56 @@ class ItemStore:
         return self._lines
 
     def append(self, lines: Iterable[Line]) -> None:
-        """Write lines, and return once they are on disk."""
+        """Write lines as one batch, and return once they are on disk.
+
+        Raises:
+            WriteError: they cannot be written; the next try replaces what was.
+        """
         new = list(lines)
-        data = "".join(json.dumps(line) + "\n" for line in new).encode("ascii")
+        data = b"".join(_written(line, part, len(new)) for part, line in enumerate(new, start=1))
         created = not self._path.exists()
-        with self._path.open("r+b" if not created else "w+b") as stream:
-            stream.truncate(self._complete)
-            stream.seek(self._complete)
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if created:
-            _sync_folder(self._path.parent)
-        self._complete += len(data)
-        for line in new:
+        with writing(self._path):
+            with self._path.open("r+b" if not created else "w+b") as stream:
+                stream.truncate(self._complete)
+                stream.seek(self._complete)
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if created:
+                _sync_folder(self._path.parent)
+        self._keep(new, self._complete + len(data))
+
+    def _keep(self, batch: Iterable[Line], end: int) -> None:
+        for line in batch:
             self._lines[line["id"]] = line
+            self.written += 1
+        self._complete = end
+
+
+def _written(line: Line, part: int, size: int) -> bytes:
+    text = json.dumps({**line, _PART: [part, size]}).encode("ascii")
+    digest = hashlib.sha256(text).hexdigest()
+    return text[:-1] + f', "{_CHECKSUM}": "{digest}"}}\n'.encode("ascii")
+
+
+def _read(line: bytes, where: str) -> dict[str, Any]:
+    """Return the content of a line, with its part, after checking it."""
+    try:
+        entry: dict[str, Any] = json.loads(line)
+        id = entry["id"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise RunError(
+            f"{where} is damaged ({error}), and a crash can damage only the last line: restore "
+            "the file, or start a new run"
+        ) from error
+    found = _WRITTEN.fullmatch(line)
+    if found is None or hashlib.sha256(found[1] + b"}").hexdigest() != found[2].decode():
+        raise RunError(
+            f"{where} (item {id!r}) was changed after it was written, as its checksum (sha256) "
+            "does not fit: restore the file, or start a new run"
+        )
+    del entry[_CHECKSUM]
+    return entry
 
 
 def _sync_folder(folder: Path) -> None:

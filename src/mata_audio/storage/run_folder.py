@@ -10,23 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from mata_audio.errors import RunError
-from mata_audio.storage.atomic_file import write_atomically
+from mata_audio.storage.atomic_file import leftover_of, remove_leftovers, write_atomically, writing
 from mata_audio.storage.items_file import ItemStore
+from mata_audio.storage.manifest import check_fields
 
-FORMAT = 1
+MANIFEST = "run.json"
+ITEMS = "items.jsonl"
+FORMAT = 2
 
 EVIDENCE = "evidence.json"
 """What ``mata choose`` measures before it runs a setting."""
 
-BEFORE_THE_RUN = (".lock", EVIDENCE)
-"""What a run's folder may hold before ``run.json``."""
+BEFORE_THE_RUN = (".lock", EVIDENCE, MANIFEST)
+"""What a run's folder may hold before ``run.json``, also as what a killed process left of it."""
 
 
 class RunFolder:
     """Where a run keeps everything.
 
     ``run.json`` holds ``identity`` (everything that could change an answer), ``facts`` (what else
-    is worth knowing) and ``sessions`` (each time that the run was started or resumed).
+    is worth knowing) and ``sittings`` (each time that the run was started or resumed: when, on
+    which device, with which versions and commit, and how many items it answered).
 
     Args:
         path: the folder; created when something is first written.
@@ -38,18 +42,19 @@ class RunFolder:
     @property
     def manifest_path(self) -> Path:
         """``run.json``."""
-        return self.path / "run.json"
+        return self.path / MANIFEST
 
     @property
     def store(self) -> ItemStore:
         """The finished items, read again on each access."""
-        return ItemStore(self.path / "items.jsonl")
+        return ItemStore(self.path / ITEMS)
 
     def manifest(self) -> dict[str, Any]:
         """Read ``run.json``.
 
         Raises:
-            RunError: there is none, or it is not the ``run.json`` of a run of this version.
+            RunError: there is none, it is not the ``run.json`` of a run of this version, or a field
+                is missing or of another kind.
         """
         try:
             data: Any = json.loads(self.manifest_path.read_text(encoding="utf-8"))
@@ -64,6 +69,7 @@ class RunFolder:
                 f"{self.manifest_path} is not in this version's format ({FORMAT}): read it with "
                 "the version that wrote it, or start a new run"
             )
+        check_fields(data, self.manifest_path)
         return data
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
@@ -105,11 +111,16 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Keep other processes from writing this run; released however this process ends.
 
+        Files that killed processes left unfinished are removed.
+
         Raises:
             RunError: another process is writing it.
+            WriteError: the folder cannot be written.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("w") as stream:
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / ".lock").open("w")
+        with lock as stream:
             if os.name == "posix":
                 import fcntl
 
@@ -120,11 +131,15 @@ class RunFolder:
                         f"another process is writing {self.path}: wait for it, or give another "
                         "folder"
                     ) from None
+            for folder in (self.path, self.path / "predictions"):
+                remove_leftovers(folder)
             yield
 
 
 def _foreign(folder: Path) -> bool:
-    return any(entry.name not in BEFORE_THE_RUN for entry in folder.iterdir())
+    return any(
+        (leftover_of(entry) or entry.name) not in BEFORE_THE_RUN for entry in folder.iterdir()
+    )
 
 
 def differences(before: Any, after: Any, path: Sequence[str] = ()) -> list[str]:

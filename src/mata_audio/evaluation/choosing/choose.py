@@ -7,16 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mata_audio.errors import SettingsError
+from mata_audio.errors import RunError, SettingsError
 from mata_audio.evaluation.choosing import gradient, imbalance, knockout, tune
 from mata_audio.evaluation.choosing.evidence import Evidence
 from mata_audio.evaluation.choosing.evidence_file import how_chosen, load_evidence, save_evidence
 from mata_audio.evaluation.choosing.measuring import Measuring
+from mata_audio.evaluation.results.ranking import Sweep
+from mata_audio.evaluation.results.verdict import nothing_found, verdict
 from mata_audio.evaluation.running.evaluate import loaded_model
+from mata_audio.evaluation.running.identity import model_identity
 from mata_audio.evaluation.running.plan import Options, Plan, make_plan
 from mata_audio.evaluation.running.runner import Progress
 from mata_audio.evaluation.sweep.grid import distinct, grid
-from mata_audio.evaluation.sweep.sweep import Sweep, check_divisible, sweep_plan, tuning_part
+from mata_audio.evaluation.sweep.sweep import check_divisible, sweep_plan, tuning_part
 from mata_audio.evaluation.task import Task
 from mata_audio.families import locate
 from mata_audio.models.loading import Loaded
@@ -67,13 +70,22 @@ class Choice:
     Args:
         evidence: measured on the tuning part; None for the search, which measures no layer.
         sweep: alphas for the chosen layers, or all windows for the search; ranked on the tuning
-            part, reported on the rest.
-        setting: the chosen setting; None if no alpha gained more than it lost.
+            part, reported on the rest. None if every fitted gain is zero: there is nothing to run.
+        setting: the best setting on the tuning part, whether or not ``sweep.recommended``; None if
+            nothing was found there.
     """
 
     evidence: Evidence | None
-    sweep: Sweep
+    sweep: Sweep | None
     setting: NamedSetting | None
+
+    @property
+    def verdict(self) -> str:
+        """The winner's result on the rest, or that nothing was found, with what n could show."""
+        if self.sweep is not None:
+            return verdict(self.sweep)
+        assert self.evidence is not None
+        return nothing_found(self.evidence.items)
 
 
 def choose(
@@ -94,7 +106,8 @@ def choose(
     Args:
         model: as for :func:`mata_audio.evaluation.evaluate`.
         task: as for :func:`mata_audio.evaluation.evaluate`.
-        out: the run's folder; the chosen setting is saved there as ``winner.json``.
+        out: the run's folder; if the chosen setting is better than the baseline on the rest too,
+            it is saved there as ``winner.json``.
         method: one of :data:`METHODS`.
         data: the benchmark's folder, question file or hub id.
         alphas: the strengths to try; None for the method's default.
@@ -133,7 +146,7 @@ def choose_plan(
     report: Callable[[Progress], None],
 ) -> Choice:
     """Choose on a plan that has no settings; arguments and errors as for :func:`choose`."""
-    check_divisible(plan, tuning_share)
+    check_divisible(plan, tuning_share, split_seed)
     folder.check_ours()
     tried = METHODS[method].alphas if alphas is None else tuple(alphas)
     loaded, evidence = loaded_model(plan), None
@@ -142,10 +155,12 @@ def choose_plan(
     else:
         measured = tuning_plan(plan, tuning_share, split_seed)
         evidence = _evidence(Measuring(measured, loaded), method, folder)
+        if not evidence.found:
+            return Choice(evidence, None, None)
         settings = along(evidence.setting, tried)
-    swept = replace(plan, model=loaded, settings=with_baseline(settings))
+    swept = replace(plan, settings=with_baseline(settings))
     how = {"method": method} if evidence is None else how_chosen(evidence)
-    found = sweep_plan(swept, folder, tuning_share, split_seed, report, how)
+    found = sweep_plan(swept, folder, tuning_share, split_seed, report, how, loaded)
     winner = next((setting for setting in settings if setting.name == found.winner), None)
     return Choice(evidence, found, winner)
 
@@ -177,11 +192,21 @@ def all_windows(depth: int) -> list[str]:
 
 
 def _evidence(measuring: Measuring, method: str, folder: RunFolder) -> Evidence:
-    """Return the method's evidence, from this folder if it was measured before."""
+    """Return the method's evidence, from this folder if it was measured before.
+
+    Raises:
+        RunError: nothing was found, but the folder holds a run from when something was.
+    """
     measure = METHODS[method].measure
     assert measure is not None
-    made_from = {
+    identity = {
         **{k: v for k, v in measuring.plan.identity().items() if k != "settings"},
+        **model_identity(measuring.plan, measuring.loaded),
+    }
+    if folder.manifest_path.exists():  # refuse before anything is measured
+        folder.check_identity({**folder.manifest()["identity"], **identity})
+    made_from = {
+        **identity,
         "method": method,
         "ids": [item.id for item in measuring.plan.items],
     }
@@ -189,5 +214,10 @@ def _evidence(measuring: Measuring, method: str, folder: RunFolder) -> Evidence:
     if stored is not None:
         return stored
     evidence = measure(measuring)
+    if not evidence.found and folder.manifest_path.exists():
+        raise RunError(
+            f"{folder.path} holds the run of an earlier choice, and this one finds nothing to run: "
+            "give another folder for --out"
+        )
     save_evidence(evidence, folder.path, made_from)
     return evidence

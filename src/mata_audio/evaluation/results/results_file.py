@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,11 @@ from mata_audio.evaluation.results.results import (
     SettingResult,
 )
 from mata_audio.storage.atomic_file import write_atomically
+from mata_audio.storage.items_file import ItemStore
+from mata_audio.storage.run_folder import ITEMS
 
 FORMAT = 2
-"""Format 1 had bootstrap intervals and an approximate power; ``mata rescore`` makes it anew."""
+"""Format 1 had bootstrap intervals and an approximate power."""
 NAME = "results.json"
 
 
@@ -35,7 +37,8 @@ def load_results(run: str | Path) -> Results:
     """Read the results of a run folder, or a ``results.json``.
 
     Raises:
-        RunError: there are none, or they are not in this version's format.
+        RunError: there are none, they are not in this version's format, or they are not those of
+            the answers in ``items.jsonl``, if it is there.
     """
     path = Path(run)
     path = path / NAME if path.is_dir() else path
@@ -46,19 +49,50 @@ def load_results(run: str | Path) -> Results:
         data: Any = json.loads(path.read_text(encoding="utf-8"))
         if data.pop("format") != FORMAT:
             raise ValueError(
-                f"not format {FORMAT}; make it again from the run's answers with "
-                "mata rescore RUN --reader NAME"
+                f"not format {FORMAT}; read it with the version that wrote it, or run it again"
             )
-        return Results(
+        results = Results(
             run=data["run"],
             settings=tuple(SettingResult(**setting) for setting in data["settings"]),
             overall=_row(**data["overall"]),
             groups=tuple(_row(**row) for row in data["groups"]),
             items=tuple(_item(**item) for item in data["items"]),
             notes=tuple(data["notes"]),
+            tuning_ids=_ids(**data),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{path} does not hold results of this version: {error}") from error
+        why = f"field {error} is missing" if isinstance(error, KeyError) else error
+        raise RunError(f"{path} does not hold results of this version: {why}") from error
+    _check_answers(results, path)
+    return results
+
+
+def _check_answers(results: Results, path: Path) -> None:
+    """Check results against the answers next to them, if those are there.
+
+    Raises:
+        RunError: a line of ``items.jsonl`` was edited, or an answer is not in it.
+    """
+    if not (path.parent / ITEMS).exists():
+        return
+    lines = ItemStore(path.parent / ITEMS).lines
+    for item in results.items:
+        stored = lines.get(item.id, {}).get("answers", {})
+        for setting, answer in item.answers.items():
+            if stored.get(setting) != answer.raw:
+                raise RunError(
+                    f"{path} does not fit {ITEMS}: the answer to item {item.id!r} under {setting} "
+                    "is another there. Make it from the answers: mata rescore RUN --reader NAME"
+                )
+
+
+def _ids(
+    tuning_ids: Sequence[str], items: Sequence[Mapping[str, Any]], **_: Any
+) -> tuple[str, ...]:
+    """Return the tuning items' ids, which must be items of the run."""
+    if not {item["id"] for item in items}.issuperset(tuning_ids):
+        raise ValueError("its tuning items are not the run's")
+    return tuple(tuning_ids)
 
 
 def _row(accuracy: Mapping[str, Any], paired: Mapping[str, Any], **rest: Any) -> Row:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,23 @@ from mata_audio.errors import RunError
 from mata_audio.evaluation.item import Dataset
 from mata_audio.evaluation.results.outcome import Lines, make_results
 from mata_audio.evaluation.results.output_files import write_outputs
+from mata_audio.evaluation.results.ranking import Sweep, rank
 from mata_audio.evaluation.results.results import Results, SettingResult
 from mata_audio.evaluation.results.scores import AnswerScores
 from mata_audio.evaluation.scoring.readers import check_reader
 from mata_audio.evaluation.task import Task
 from mata_audio.evaluation.tasks import task_named
 from mata_audio.settings.mata import MATA
-from mata_audio.settings.named import NamedSetting
+from mata_audio.settings.named import NamedSetting, save_setting
+from mata_audio.storage.atomic_file import write_atomically
 from mata_audio.storage.run_folder import RunFolder
+
+SWEEP = "sweep"
+"""Fact of a run whose settings are chosen on some of its items: their ids, ``tuning_ids``, and
+``how`` the settings were found."""
+
+WINNER = "winner.json"
+"""The setting that a sweep recommends, for ``--settings``."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +61,27 @@ class StoredRun:
             )
             for setting in self.settings
         ]
-        # Sessions hold times and durations, which are not part of a result.
-        run = {name: value for name, value in self.manifest.items() if name != "sessions"}
-        run["facts"] = {**run["facts"], "reader": scores.reader}
-        return make_results(self.dataset, lines, settings, scores, run)
+        run = {
+            "identity": self.manifest["identity"],
+            "facts": self.manifest["facts"],
+            "machines": _machines(self.manifest["sittings"]),
+        }
+        chosen_by = {key: value for key, value in self._sweep.items() if key != "tuning_ids"}
+        facts = {name: value for name, value in run["facts"].items() if name != SWEEP}
+        run["facts"] = {**facts, "reader": scores.reader, **chosen_by}
+        ids = self._sweep.get("tuning_ids", ())
+        return make_results(self.dataset, lines, settings, scores, run, ids)
+
+    @property
+    def _sweep(self) -> Mapping[str, Any]:
+        """How the settings are chosen, if the run is a sweep; see :class:`Plan`."""
+        return self.manifest["facts"].get(SWEEP, {})
 
     def write(self, results: Results) -> None:
         """Write ``results`` in every form, and the predictions as the official scorer takes them.
 
-        Items that ended in an error have no prediction.
+        Items that ended in an error have no prediction. Of a sweep, also write how its items were
+        divided, and the setting that it recommends.
         """
         items = {item.id: item for item in self.dataset.items}
         records = {
@@ -71,6 +93,30 @@ class StoredRun:
             for setting in self.settings
         }
         write_outputs(results, self.folder.path, records, self.task)
+        if results.tuning_ids:
+            self._write_sweep(rank(results, results.tuning_ids))
+
+    def _write_sweep(self, found: Sweep) -> None:
+        account = {
+            "tuning_ids": found.tuning_ids,
+            "ranking": found.ranking,
+            "winner": found.winner,
+            "recommended": found.recommended,
+        }
+        write_atomically(self.folder.path / "sweep.json", json.dumps(account, indent=1) + "\n")
+        path = self.folder.path / WINNER
+        if found.recommended is None:
+            path.unlink(missing_ok=True)  # an earlier one
+            return
+        tuned_on = {
+            "task": self.task.name,
+            "split": self.dataset.split,
+            "files": dict(self.dataset.files),
+            "ids": list(found.tuning_ids),
+            **{key: value for key, value in self._sweep.items() if key == "how"},
+        }
+        chosen = next(own for own in self.settings if own.name == found.recommended)
+        save_setting(replace(chosen, tuned_on=tuned_on), path)
 
 
 def open_run(path: str | Path, data: str | Path | None = None) -> StoredRun:
@@ -94,7 +140,9 @@ def open_run(path: str | Path, data: str | Path | None = None) -> StoredRun:
             f"the run in {path} used other questions than {data or facts['data']} holds now: "
             f"{dict(dataset.files)} instead of {identity['data']}"
         )
-    settings = tuple(_setting(name, entry) for name, entry in identity["settings"].items())
+    settings = tuple(
+        _setting(name, entry, folder.manifest_path) for name, entry in identity["settings"].items()
+    )
     return StoredRun(folder, manifest, task, dataset, settings)
 
 
@@ -113,6 +161,7 @@ def rescore(path: str | Path, reader: str, data: str | Path | None = None) -> Re
     check_reader(reader)
     stored = open_run(path, data)
     with stored.folder.locked():
+        stored = replace(stored, manifest=stored.folder.manifest())  # nobody changes it any more
         results = stored.results(stored.folder.store.lines, AnswerScores(stored.task, reader))
         stored.write(results)
         facts = {**stored.manifest["facts"], "reader": reader}
@@ -120,9 +169,45 @@ def rescore(path: str | Path, reader: str, data: str | Path | None = None) -> Re
     return results
 
 
-def _setting(name: str, entry: Mapping[str, Any]) -> NamedSetting:
+def with_sittings(results: Results, path: Path) -> Results:
+    """Return results with every sitting of their run, in place of the ``machines`` of all.
+
+    Args:
+        results: the results.
+        path: where they are; without ``run.json`` there they are returned unchanged.
+
+    Raises:
+        RunError: ``run.json`` is damaged.
+    """
+    folder = RunFolder(path if path.is_dir() else path.parent)
+    if not folder.manifest_path.exists():
+        return results
+    run = {name: value for name, value in results.run.items() if name != "machines"}
+    return replace(results, run={**run, "sittings": folder.manifest()["sittings"]})
+
+
+def _machines(sittings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return on what the sittings that answered something ran, each combination once.
+
+    Times and durations are not part of a result: a run that was killed ends with the same one.
+    """
+    machines: list[dict[str, Any]] = []
+    for sitting in sittings:
+        machine = {key: sitting.get(key) for key in ("device", "versions", "git")}
+        if sitting.get("items") != 0 and machine not in machines:
+            machines.append(machine)
+    return machines
+
+
+def _setting(name: str, entry: Mapping[str, Any], path: Path) -> NamedSetting:
     mata = entry["mata"]
-    return NamedSetting(name, None if mata is None else MATA(**mata), entry["tuned_on"])
+    try:
+        return NamedSetting(name, None if mata is None else MATA(**mata), entry["tuned_on"])
+    except (TypeError, ValueError) as error:
+        raise RunError(
+            f"{path} is damaged, as its field identity.settings.{name}.mata is no setting "
+            f"({error}): restore the file, or start a new run"
+        ) from error
 
 
 def tuned_on_these_items(setting: NamedSetting, dataset: Dataset) -> bool:

@@ -65,10 +65,11 @@ def _unseen(n: int, changed: Sequence[int]) -> str:
     If nothing was tried, the best case counts: as few changed answers as can show anything, all
     going one way.
     """
-    known = [smallest_difference(n, count) for count in changed or range(n + 1)]
-    seen = [own for own in known if own is not None]
-    if seen:
-        return f"differences below {percent(min(seen))} points could not have been seen"
+    known = (smallest_difference(n, count) for count in changed or range(n + 1))
+    seen = (own for own in known if own is not None)
+    least = min(seen, default=None) if changed else next(seen, None)
+    if least is not None:
+        return f"differences below {percent(least)} points could not have been seen"
     most = max(changed, default=0)
     told = f"only {counted(most, 'answer')} changed" if most else "no answer changed"
     return f"no difference would have shown with 80 % power{f', as {told}' if changed else ''}"

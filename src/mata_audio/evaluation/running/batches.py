@@ -95,8 +95,8 @@ def batches(
     Args:
         prepared: the items.
         size: greatest batch size, asked anew for each batch.
-        held: bytes of inputs that may wait for others of their shape; beyond it the largest group
-            goes as it is.
+        held: bytes of inputs that may wait for others of their shape; beyond it the group with
+            the most bytes goes as it is.
     """
     waiting: dict[tuple[object, ...], list[Prepared]] = {}
     waiting_bytes = 0
@@ -116,6 +116,8 @@ def batches(
         if len(waiting[item.shape]) >= size():
             yield taken(item.shape)
         elif waiting_bytes >= held:
-            yield taken(max(waiting, key=lambda shape: len(waiting[shape])))
+            # The most bytes are at least the new item's, so less than ``held`` waits afterwards,
+            # and a resumed run, which starts with what waited, makes the same batches.
+            yield taken(max(waiting, key=lambda shape: sum(own.size for own in waiting[shape])))
     while waiting:
         yield taken(next(iter(waiting)))

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from mata_audio.errors import WriteError
 from mata_audio.evaluation.results.results import Results
 from mata_audio.evaluation.results.scores import AnswerScores
-from mata_audio.evaluation.results.stored_run import StoredRun
+from mata_audio.evaluation.results.stored_run import SWEEP, StoredRun
+from mata_audio.evaluation.running.identity import (
+    earlier_sittings,
+    facts_of,
+    generation_identity,
+    model_identity,
+    new_sitting,
+)
 from mata_audio.evaluation.running.plan import Options, Plan, make_plan
 from mata_audio.evaluation.running.runner import Progress, Runner
+from mata_audio.evaluation.running.same_clips import check_clips
 from mata_audio.evaluation.task import Task
-from mata_audio.families import Located, locate
 from mata_audio.models.loading import Loaded, load_processor, load_weights
 from mata_audio.models.one_prefill import greedy
-from mata_audio.models.prompter import Prompter
-from mata_audio.settings.in_words import describe_on
 from mata_audio.settings.mata import MATA
 from mata_audio.settings.named import NamedSetting
-from mata_audio.storage.environment import (
-    config_sha256,
-    device_name,
-    git_state,
-    text_sha256,
-    versions,
-    weights_sha256,
-)
 from mata_audio.storage.run_folder import RunFolder
 
 
@@ -72,35 +70,61 @@ def evaluate(
     return run_plan(plan, RunFolder(out), report or (lambda progress: None))
 
 
-def run_plan(plan: Plan, folder: RunFolder, report: Callable[[Progress], None]) -> Results:
-    """Run or continue ``plan`` in ``folder``; errors as for :func:`evaluate`."""
+def run_plan(
+    plan: Plan,
+    folder: RunFolder,
+    report: Callable[[Progress], None],
+    loaded: Loaded | None = None,
+) -> Results:
+    """Run or continue ``plan`` in ``folder``; errors as for :func:`evaluate`.
+
+    ``loaded`` is the plan's model if :func:`loaded_model` loaded it before; None to load it.
+    """
     known = plan.identity()
     if folder.manifest_path.exists():  # refuse before the weights are read
-        folder.check_identity({**folder.manifest().get("identity", {}), **known})
-    loaded = loaded_model(plan)
+        folder.check_identity({**folder.manifest()["identity"], **known})
+    folder.check_ours()
+    loaded = loaded_model(plan) if loaded is None else loaded
     torch.manual_seed(plan.options.seed)
     config = greedy(loaded.model, loaded.processor.tokenizer, plan.max_new_tokens)
-    identity = {**known, **_identity_of(loaded, config)}
+    generation = {"generation": generation_identity(config)}
+    identity = {**known, **model_identity(plan, loaded), **generation}
     folder.check_identity(identity)
     with folder.locked():
-        manifest = _manifest(folder, plan, identity, loaded)
+        folder.check_identity(identity)  # another process may have started a run meanwhile
         store, scores = folder.store, AnswerScores(plan.task, plan.reader)
         runner = Runner(plan, loaded, store, scores, config, report)
-        session = {"started": datetime.now(UTC).isoformat(timespec="seconds")}
-        start = time.monotonic()
-        try:
-            folder.write_manifest({**manifest, "sessions": [*manifest["sessions"], session]})
-            runner.run()
-        finally:
-            session |= _account(runner.progress, time.monotonic() - start)
-            manifest["sessions"].append(session)
-            folder.write_manifest(manifest)
+        if runner.pending:
+            check_clips(plan, loaded, store.lines)
+        manifest = _manifest(folder, plan, identity, loaded, store.written)
+        folder.write_manifest(manifest)
+        _sit(runner, manifest["sittings"][-1], lambda: folder.write_manifest(manifest))
         stored = StoredRun(folder, manifest, plan.task, plan.dataset, plan.settings)
         ids = {item.id for item in plan.items}
         lines = {id: line for id, line in store.lines.items() if id in ids}
         results = stored.results(lines, scores)
         stored.write(results)
     return results
+
+
+def _sit(runner: Runner, sitting: dict[str, Any], save: Callable[[], None]) -> None:
+    """Run what is pending; complete and save the sitting's account, whatever happens."""
+    start, before = time.monotonic(), runner.store.written
+
+    def account() -> None:
+        sitting["seconds"] = round(time.monotonic() - start, 1)
+        sitting["items"] = runner.store.written - before
+        sitting["failed"] = runner.progress.failed
+        sitting["batch_size_at_end"] = runner.progress.batch_size
+        save()
+
+    try:
+        runner.run()
+    except BaseException:
+        with suppress(WriteError):  # what stopped the run matters more
+            account()
+        raise
+    account()
 
 
 def loaded_model(plan: Plan) -> Loaded:
@@ -118,55 +142,16 @@ def loaded_model(plan: Plan) -> Loaded:
     return Loaded(model, processor, found.name, found.family)
 
 
-def _identity_of(loaded: Loaded, config: Any) -> dict[str, Any]:
-    """Return the part of a run's identity that needs the loaded model."""
-    model: Any = loaded.model
-    weight = next(model.parameters())
-    return {
-        "weights_sha256": weights_sha256(model),
-        "config_sha256": config_sha256(model.config),
-        "chat_template_sha256": text_sha256(str(Prompter.of(loaded).template)),
-        "dtype": str(weight.dtype).removeprefix("torch."),
-        "attention": model.config._attn_implementation,
-        "device": weight.device.type,
-        "generation": {
-            name: value for name, value in config.to_diff_dict().items() if name != "max_length"
-        },
-        "versions": versions(),
-    }
-
-
 def _manifest(
-    folder: RunFolder, plan: Plan, identity: Mapping[str, Any], loaded: Loaded
+    folder: RunFolder, plan: Plan, identity: Mapping[str, Any], loaded: Loaded, written: int
 ) -> dict[str, Any]:
-    earlier = folder.manifest()["sessions"] if folder.manifest_path.exists() else []
-    device = next(loaded.model.parameters()).device
-    located = locate(loaded.model)
-    facts = {
-        "title": plan.task.title,
-        "model_type": plan.model.family.model_type,
-        "data": None if plan.data is None else str(plan.data),
-        "data_version": plan.dataset.version,
-        "items": len(plan.dataset.items),
-        "reader": plan.reader,
-        "template_source": plan.template.source,
-        "settings": {setting.name: _described(setting, located) for setting in plan.settings},
-        "device_name": device_name(device),
-        "git": git_state(),
-    }
-    return {"identity": dict(identity), "facts": facts, "sessions": earlier}
-
-
-def _described(setting: NamedSetting, located: Located) -> str:
-    if setting.mata is None:
-        return "the unmodified model"
-    return describe_on(setting.mata, located)
-
-
-def _account(progress: Progress, seconds: float) -> dict[str, Any]:
-    return {
-        "seconds": round(seconds, 1),
-        "items": progress.done - progress.resumed,
-        "failed": progress.failed,
-        "batch_size_at_end": progress.batch_size,
-    }
+    """Return ``run.json`` as a sitting starts; ``written`` is the number of stored lines."""
+    there = folder.manifest() if folder.manifest_path.exists() else {}
+    facts = facts_of(plan, loaded)
+    # A sweep stays one, whichever command continues it.
+    chosen_on = plan.sweep or there.get("facts", {}).get(SWEEP)
+    if chosen_on is not None:
+        facts[SWEEP] = dict(chosen_on)
+    earlier = earlier_sittings(there.get("sittings", ()), written)
+    sittings = [*earlier, new_sitting(loaded)]
+    return {"identity": dict(identity), "facts": facts, "sittings": sittings}

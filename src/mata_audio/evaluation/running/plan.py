@@ -9,6 +9,7 @@ from typing import Any
 
 from mata_audio.errors import DataError, SettingsError
 from mata_audio.evaluation.item import Dataset, Item
+from mata_audio.evaluation.running.equal_settings import equal_settings
 from mata_audio.evaluation.scoring.readers import check_reader
 from mata_audio.evaluation.task import Task
 from mata_audio.evaluation.tasks import task_named
@@ -18,7 +19,6 @@ from mata_audio.models.finding import Found, find_model, model_name, skeleton
 from mata_audio.models.loading import DTYPES, Loaded
 from mata_audio.settings.mata import MATA
 from mata_audio.settings.named import NamedSetting, with_baseline
-from mata_audio.steering.gain_tensor import gains_on
 
 AUTO = "auto"
 
@@ -161,9 +161,11 @@ def make_plan(
     else:
         found = find_model(model, trust_remote_code=options.trust_remote_code)
         located = locate(skeleton(found))
-    for setting in named:
-        if setting.mata is not None:
-            gains_on(setting.mata, located)
+    for name, same in equal_settings(named, located).items():
+        raise SettingsError(
+            f"the settings {same!r} and {name!r} are one and the same on this model, and would "
+            "count twice in Holm's adjustment: leave one out"
+        )
     template = (
         default_template(found.family.model_type, model_name(found.name), chosen)
         if options.template is None

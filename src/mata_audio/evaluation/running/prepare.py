@@ -12,7 +12,7 @@ from mata_audio.errors import one_line
 from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.results.results import ClipHeard
 from mata_audio.evaluation.templates.template import Template
-from mata_audio.models.audio import decode_audio
+from mata_audio.models.audio import Decoded, decode_audio
 from mata_audio.models.prompter import Prompter
 
 if TYPE_CHECKING:
@@ -67,27 +67,35 @@ class Preparer:
     def __call__(self, item: Item) -> Prepared | FailedItem:
         """Decode, resample and tokenise one item. Any error makes it a failed item."""
         try:
-            clips = [
-                decode_audio(
-                    source.read(),
-                    source.name,
-                    self._limits.sampling_rate,
-                    self._limits.shortest,
-                    self._limits.longest,
-                    cut=self._cut,
-                )
-                for source in item.audio
-            ]
+            clips = self.decoded(item)
             question = self._template.render(item.question, item.choices)
             with self._processing:
                 inputs = self._prompter.inputs([question], [[clip.samples for clip in clips]])
         except Exception as error:
             return FailedItem(item, one_line(error))
         heard = tuple(
-            ClipHeard(source.name, clip.seconds, clip.heard, source.place)
+            ClipHeard(source.name, clip.seconds, clip.heard, source.place, clip.sha256)
             for source, clip in zip(item.audio, clips, strict=True)
         )
         return Prepared(item, inputs, heard)
+
+    def decoded(self, item: Item) -> list[Decoded]:
+        """Decode and resample the clips of one item.
+
+        Raises:
+            AudioError: one is missing, damaged, too short or too long.
+        """
+        return [
+            decode_audio(
+                source.read(),
+                source.name,
+                self._limits.sampling_rate,
+                self._limits.shortest,
+                self._limits.longest,
+                cut=self._cut,
+            )
+            for source in item.audio
+        ]
 
 
 def preparer_of(plan: Plan, loaded: Loaded) -> Preparer:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from mata_audio.errors import RunError, one_line
+from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.results.scores import AnswerScores
 from mata_audio.evaluation.running.batches import auto_batch, prepared_batches, stacked
 from mata_audio.evaluation.running.plan import AUTO, Plan
@@ -71,6 +72,9 @@ class Runner:
         scores: scores the answers for the running accuracies.
         config: how to generate, from :func:`mata_audio.models.one_prefill.greedy`.
         report: called with the progress after every batch.
+
+    Attributes:
+        pending: the items to answer.
     """
 
     plan: Plan
@@ -79,13 +83,14 @@ class Runner:
     scores: AnswerScores
     config: Any
     report: Report
+    pending: list[Item] = field(init=False)
 
     def __post_init__(self) -> None:
         self._errors = 0
         given = self.plan.options.batch_size
         self._size = auto_batch(self.loaded.model) if given == AUTO else int(given)
         self._items = {item.id: item for item in self.plan.items}
-        self._pending = [item for item in self.plan.items if not self._is_done(item.id)]
+        self.pending = [item for item in self.plan.items if not self._is_done(item.id)]
         self.progress = Progress(len(self.plan.items), batch_size=self._size)
 
     def run(self) -> None:
@@ -101,10 +106,10 @@ class Runner:
         self.progress.resumed = self.progress.done
         self.progress.started = time.monotonic()
         for batch in prepared_batches(
-            plan, self.loaded, self._pending, lambda: self._size, self._save_failed
+            plan, self.loaded, self.pending, lambda: self._size, self._save_failed
         ):
-            for finished in self._answers(batch):
-                self._save(finished)
+            # At once, so that a run which stops inside the batch makes the same batches again.
+            self._save(self._answers(batch))
 
     def _is_done(self, id: str) -> bool:
         line = self.store.lines.get(id)
@@ -136,23 +141,24 @@ class Runner:
                 progress.correct[name] = progress.correct.get(name, 0) + right
                 progress.scored[name] = progress.scored.get(name, 0) + 1
 
-    def _answers(self, batch: Sequence[Prepared]) -> Iterator[list[Line]]:
+    def _answers(self, batch: Sequence[Prepared]) -> list[Line]:
         """Answer a batch: in halves if memory runs out, item by item if something else fails."""
         try:
-            yield self._generate(batch)
-            return
+            return self._generate(batch)
         except Exception as error:
             failed = _line(batch[0], error=one_line(error))
             out_of_memory = is_out_of_memory(error)
         if len(batch) == 1:
-            yield [failed]
-            return
+            return [failed]
         if out_of_memory:
             _free_memory()
             self._size = self.progress.batch_size = max(1, len(batch) // 2)
         step = self._size if out_of_memory else 1
-        for start in range(0, len(batch), step):
-            yield from self._answers(batch[start : start + step])
+        return [
+            line
+            for start in range(0, len(batch), step)
+            for line in self._answers(batch[start : start + step])
+        ]
 
     def _generate(self, batch: Sequence[Prepared]) -> list[Line]:
         inputs = stacked(batch, self.loaded.model)
