@@ -98,7 +98,7 @@ def chosen_by(model: Loaded, method: str, folder: Path, items: int) -> tuple[Cho
 
 
 def paper_range(model: Loaded, folder: Path, items: int, depth: int) -> MATA | None:
-    """Return the paper's layers with the best alpha on the tuning items; None if none helps."""
+    """Return the paper's layers with the best alpha on the tuning items; None if none gains."""
     settings = along(MATA(layers=scaled_paper_layers(depth)), ALPHAS)
     results = evaluate(
         model, "tiny", folder / "paper-range", settings=settings, split="tune", limit=items
@@ -161,7 +161,7 @@ def _line(
     accuracy = results.overall.accuracy
     if mata is None:
         value = accuracy["baseline"].value
-        return MethodResult(model, name, "none helps", value, None, most)
+        return MethodResult(model, name, "nothing found", value, None, most)
     paired = results.overall.paired[setting]
     described = next(own.description for own in results.settings if own.name == setting)
     regret = most - paired.difference

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pages import ParsedPage
-from swept import Counts, swept
 
 from mata_audio.errors import RunError
 from mata_audio.evaluation import evaluate, load_results
@@ -26,6 +25,7 @@ from mata_audio.evaluation.results.stored_run import rescore
 from mata_audio.evaluation.results.tables import as_csv, as_latex, as_markdown, as_text
 from mata_audio.evaluation.results.verdict import nothing_found, verdict
 from mata_audio.evaluation.sweep import grid, sweep
+from swept import Counts, swept
 
 
 def page(results: Results) -> str:
@@ -125,6 +125,7 @@ def test_what_could_not_be_seen_is_the_exact_power() -> None:
     )
 
 
+@settings(max_examples=25)
 @given(st.integers(1, 400))
 def test_with_no_changed_answer_the_best_case_counts(n: int) -> None:
     """As few changes as can show anything, all one way; no number of changes shows less."""
@@ -175,8 +176,8 @@ def test_a_setting_is_compared_on_items_that_it_was_not_chosen_on() -> None:
 
 def test_a_sweep_stays_one(tmp_path: Path) -> None:
     """Scored again, or continued as an evaluation, its files are those of a sweep."""
-    settings = grid(alphas=(1.0, 2.0), layers=("3-7",))
-    found = sweep("tiny", "tiny", tmp_path, settings, split="tune", limit=24)
+    two = grid(alphas=(1.0, 2.0), layers=("3-7",))
+    found = sweep("tiny", "tiny", tmp_path, two, split="tune", limit=24)
     names = ("results.json", "results.md", "results.tex", "results.csv", "sweep.json")
     before = {name: (tmp_path / name).read_bytes() for name in names}
     text = as_text(found.results)
@@ -192,7 +193,7 @@ def test_a_sweep_stays_one(tmp_path: Path) -> None:
     rescore(tmp_path, found.results.run["facts"]["reader"])
     assert after() == before
     options = {"split": "tune", "limit": 24}
-    evaluate("tiny", "tiny", tmp_path, settings=settings, **options)  # type: ignore[arg-type]
+    evaluate("tiny", "tiny", tmp_path, settings=two, **options)  # type: ignore[arg-type]
     assert after() == before
 
 
@@ -209,3 +210,13 @@ def test_without_a_winner_an_earlier_one_goes(tmp_path: Path) -> None:
         "Nothing was found with 12 items; no difference would have shown with 80 % power, as no "
         "answer changed."
     )
+
+
+@pytest.mark.parametrize("damage", [None, [], {}, {"tuning_ids": None}, {"tuning_ids": "i1"}])
+def test_a_damaged_division_is_refused(damage: object, tmp_path: Path) -> None:
+    sweep("tiny", "tiny", tmp_path, grid(alphas=(1.0,)), split="tune", limit=20)
+    manifest = json.loads((tmp_path / "run.json").read_text())
+    manifest["facts"]["sweep"] = damage
+    (tmp_path / "run.json").write_text(json.dumps(manifest))
+    with pytest.raises(RunError, match=r"run\.json is damaged, as its field facts\.sweep"):
+        rescore(tmp_path, "whole")
