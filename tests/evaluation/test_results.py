@@ -182,6 +182,15 @@ def test_other_forms_escape_what_they_must() -> None:
     assert r"50 \% \& \_x\_ \#1" in as_latex(named)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\x0b", "\u2028"])
+def test_line_ends_in_names_make_no_rows(end: str) -> None:
+    odd = replace(results(), groups=(replace(results().groups[0], name=f"red{end}all  99"),))
+    plain = replace(results(), groups=(replace(results().groups[0], name="red all  99"),))
+    assert as_text(odd) == as_text(plain)
+    assert as_latex(odd) == as_latex(plain)
+    assert as_markdown(odd) == as_markdown(plain)
+
+
 def test_csv_has_everything_unrounded() -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv(results()))))
     overall = [row for row in rows if row["group"] == "all"]

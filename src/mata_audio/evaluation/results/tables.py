@@ -165,7 +165,16 @@ def as_text(results: Results) -> str:
 
 
 def table_text(table: Table) -> str:
-    """Return one table for a terminal."""
+    """Return one table for a terminal; line ends in names become spaces, so that rows stay rows."""
+    table = replace(
+        table,
+        title=_one_line(table.title),
+        columns=tuple(map(_one_line, table.columns)),
+        lines=tuple(
+            replace(line, heading=_one_line(line.heading), name=_one_line(line.name))
+            for line in table.lines
+        ),
+    )
     cells = [table.columns, *(line.cells for line in table.lines)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     first = max(map(len, [table.corner, *(line.name for line in table.lines)]))
@@ -180,6 +189,10 @@ def table_text(table: Table) -> str:
         lines.append(f"{heading + ' ' if heading else ''}".ljust(len(header), "-"))
         lines += [written(line.name, line.cells) for line in group]
     return "\n".join([table.title, "", *lines])
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.splitlines())
 
 
 def as_markdown(results: Results) -> str:
@@ -214,7 +227,7 @@ def as_latex(results: Results) -> str:
     for table in tables(results):
         columns = " & ".join(map(_latex, [table.corner, *table.columns]))
         rows = [
-            rf"% {table.title}".replace("\n", " "),
+            f"% {_one_line(table.title)}",
             rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
             r"\toprule",
             rf"{columns} \\",
@@ -238,7 +251,7 @@ _LATEX = {
 
 
 def _latex(text: str) -> str:
-    return "".join(_LATEX.get(letter, letter) for letter in text)
+    return "".join(_LATEX.get(letter, letter) for letter in _one_line(text))
 
 
 def as_csv(results: Results) -> str:
