@@ -96,6 +96,8 @@ def run(args: argparse.Namespace) -> int:
     tell = show if args.dry_run else note
     for line in [*missing_lines([m for check in checks for m in check.missing]), *notes(checks)]:
         tell(line)
+    ready = sum(not check.missing for check in checks)
+    note(f"{ready} of {len(checks)} tables can be run" + (": making their plans" if ready else ""))
     if args.dry_run:
         return _dry_run(args, checks)
 
