@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_runs import SETTINGS
+from small_runs import ITEMS, SETTINGS
 
 from mata_audio.errors import RunError, WriteError
 from mata_audio.evaluation import Results, evaluate, load_results
 from mata_audio.evaluation.results.stored_run import open_run, rescore
+from mata_audio.storage import environment
 from mata_audio.storage import file_digests as digests
 from mata_audio.storage.atomic_file import remove_leftovers, write_atomically
 from mata_audio.storage.run_folder import RunFolder
@@ -111,7 +112,7 @@ def test_a_damaged_field_is_named(copy: Path, field: str, kind: str) -> None:
 
     _damaged(copy, field, change)
     said = rf"run\.json is damaged, as its field {field} (is missing|must be .*, but is a number)"
-    resume = partial(evaluate, "tiny", "tiny", copy, settings=SETTINGS)
+    resume = partial(evaluate, "tiny", "tiny", copy, settings=SETTINGS, limit=ITEMS)
     for read in (resume, lambda: open_run(copy), lambda: rescore(copy, "whole")):
         with pytest.raises(RunError, match=said):
             read()
@@ -142,7 +143,7 @@ def test_edited_answers_are_noticed_wherever_a_run_is_read(copy: Path) -> None:
     lines[4] = lines[4].replace(json.dumps(answer), '"edited"')
     path.write_text("".join(lines))
     said = r"line 5 of .*items\.jsonl \(item '.*'\) was changed"
-    resume = partial(evaluate, "tiny", "tiny", copy, settings=SETTINGS)
+    resume = partial(evaluate, "tiny", "tiny", copy, settings=SETTINGS, limit=ITEMS)
     for read in (resume, lambda: load_results(copy), lambda: rescore(copy, "whole")):
         with pytest.raises(RunError, match=said):
             read()
@@ -280,3 +281,25 @@ def test_a_damaged_memory_of_digests_is_made_again(
     time.sleep(0.02)
     assert digests.file_digests([tmp_path / "one"]) == digests.file_digests([tmp_path / "one"])
     assert len(read) == (2 if memory is None else 1)
+
+
+def test_the_state_of_a_checkout_is_read_without_locking_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def git(*arguments: str) -> None:
+        who = ("-c", "user.name=x", "-c", "user.email=x@example.org")
+        subprocess.run(["git", "-C", str(tmp_path), *who, *arguments], check=True)
+
+    file = tmp_path / "package" / "storage" / "environment.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("1")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "one")
+    os.utime(file, (1, 1))  # as git would note in its index
+    index = (tmp_path / ".git" / "index").read_bytes()
+    monkeypatch.setattr(environment, "__file__", str(file))
+    state = environment.git_state()
+    assert state is not None
+    assert (len(state["commit"]), state["modified"]) == (40, False)
+    assert (tmp_path / ".git" / "index").read_bytes() == index

@@ -47,6 +47,7 @@ def git_state() -> dict[str, Any] | None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
+    # Without the option, "git status" writes the index, and locks out whoever works there.
     done = subprocess.run(
         ["git", "--no-optional-locks", "-C", str(folder), *arguments],
         capture_output=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import lzma
-import os
 import shutil
 import tarfile
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mata_audio.errors import AudioError, DataError
+from mata_audio.storage.cache_folder import cache_folder
 
 _AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff")
 _KEPT_ROWS = 32
@@ -240,8 +240,8 @@ def tar_members(archive: Path) -> dict[str, tuple[Path, int, int]]:
         raise AudioError(f"{archive} is damaged ({error}); download it again") from error
     except OSError as error:
         raise AudioError(
-            f"{archive} cannot be read, or cannot be unpacked into {_cache()} ({error}); unpack it "
-            "by hand next to the question file, or set XDG_CACHE_HOME to a folder with free space"
+            f"{archive} cannot be read, or cannot be unpacked into {cache_folder()} ({error}); unpack "
+            "it by hand next to the question file, or set XDG_CACHE_HOME to a folder with free space"
         ) from error
 
 
@@ -252,7 +252,7 @@ def _tar_members(archive: Path, mtime: int, size: int) -> dict[str, tuple[Path, 
             return {m.name: (archive, m.offset_data, m.size) for m in tar if m.isreg()}
     except tarfile.ReadError:
         key = hashlib.sha256(f"{archive}\0{mtime}\0{size}".encode()).hexdigest()[:24]
-        folder = _cache() / "archives" / key
+        folder = cache_folder() / "archives" / key
         if not folder.is_dir():
             _unpack(archive, folder)
     files = (path for path in folder.rglob("*") if path.is_file())
@@ -284,7 +284,3 @@ def _unpack(archive: Path, folder: Path) -> None:
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mata-audio"
