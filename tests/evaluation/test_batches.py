@@ -53,6 +53,24 @@ def test_what_is_held_is_bounded() -> None:
     assert len(seen) <= 12
 
 
+@given(
+    st.lists(st.integers(1, 40), max_size=40), st.integers(1, 5), st.integers(1, 2_000), st.data()
+)
+def test_a_run_stopped_after_any_batch_makes_the_same_ones(
+    lengths: list[int], size: int, held: int, data: st.DataObject
+) -> None:
+    """Whatever waits for others of its shape when the run stops, and however little may wait."""
+    items = [prepared(number, length) for number, length in enumerate(lengths)]
+
+    def made(left: list[Prepared]) -> list[list[str]]:
+        return [[own.item.id for own in batch] for batch in batches(left, lambda: size, held)]
+
+    whole = made(items)
+    stopped = data.draw(st.integers(0, len(whole)))
+    done = {id for batch in whole[:stopped] for id in batch}
+    assert made([own for own in items if own.item.id not in done]) == whole[stopped:]
+
+
 def test_a_size_that_shrinks_holds_for_what_waits_already() -> None:
     size = [8]
     grouped = batches((prepared(n, 1) for n in range(16)), lambda: size[0], 10**9)

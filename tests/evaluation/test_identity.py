@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mata_audio import MATA
+from mata_audio.cli.main import main
 from mata_audio.errors import ModelLoadError, RunError
 from mata_audio.evaluation import Results, evaluate, load_results
 from mata_audio.evaluation.choosing.choose import METHODS, Method, choose
@@ -235,5 +236,9 @@ def test_every_sitting_is_kept(
     ]
     assert [machine["git"] for machine in results.run["machines"]] == states
     assert results == load_results(tmp_path / "run")
+    assert main(["report", str(tmp_path / "run"), "--audio", "none"]) == 0
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert all(state["commit"] in page for state in states)
+    assert all(sitting["started"] in page for sitting in sittings)
     os.remove(tmp_path / "run" / "run.json")
     assert load_results(tmp_path / "run").run["machines"] == results.run["machines"]

@@ -240,8 +240,9 @@ def tar_members(archive: Path) -> dict[str, tuple[Path, int, int]]:
         raise AudioError(f"{archive} is damaged ({error}); download it again") from error
     except OSError as error:
         raise AudioError(
-            f"{archive} cannot be read, or cannot be unpacked into {cache_folder()} ({error}); unpack "
-            "it by hand next to the question file, or set XDG_CACHE_HOME to a folder with free space"
+            f"{archive} cannot be read, or cannot be unpacked into {cache_folder()} ({error}); "
+            "unpack it by hand next to the question file, or set XDG_CACHE_HOME to a folder with "
+            "free space"
         ) from error
 
 

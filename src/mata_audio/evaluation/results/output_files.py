@@ -11,7 +11,7 @@ from mata_audio.evaluation.results.results import Results
 from mata_audio.evaluation.results.results_file import NAME, save_results
 from mata_audio.evaluation.results.tables import as_csv, as_latex, as_markdown
 from mata_audio.evaluation.task import Task
-from mata_audio.storage.atomic_file import write_atomically
+from mata_audio.storage.atomic_file import write_atomically, writing
 from mata_audio.storage.file_names import file_stems
 
 Records = Sequence[Mapping[str, Any]]
@@ -24,7 +24,8 @@ def write_outputs(
     save_results(results, folder / NAME)
     for suffix, table in (("md", as_markdown), ("tex", as_latex), ("csv", as_csv)):
         write_atomically(folder / f"results.{suffix}", table(results))
-    (folder / "predictions").mkdir(exist_ok=True)
+    with writing(folder / "predictions"):
+        (folder / "predictions").mkdir(exist_ok=True)
     for setting, path in prediction_paths(folder, predictions, task).items():
         write_atomically(path, _records(predictions[setting], task))
 
