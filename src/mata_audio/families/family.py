@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from mata_audio.errors import SettingsError, UnsupportedModelError
@@ -115,9 +116,9 @@ class Located:
             ``positions``; None otherwise.
     """
 
-    family: Family
-    listener: nn.Module
-    attentions: tuple[nn.Module | None, ...]
+    family: Family = field(repr=False)
+    listener: nn.Module = field(repr=False)
+    attentions: tuple[nn.Module | None, ...] = field(repr=False)
     heads: int
     token_ids: Mapping[str, int]
     audio_mask: Callable[[], Tensor] | None = None
@@ -160,6 +161,11 @@ class Located:
     def attending(self) -> tuple[int, ...]:
         """Numbers of the decoder layers that have attention."""
         return tuple(i for i, module in enumerate(self.attentions) if module is not None)
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the first attention module."""
+        return next(self.first_attention.parameters()).device
 
     @property
     def first_attention(self) -> nn.Module:

@@ -20,8 +20,8 @@ from torch import Tensor
 from transformers import GenerationConfig
 from transformers.cache_utils import Cache
 
-from mata_audio.families import Located, locate
-from mata_audio.models.caches import can_be_repeated, forgets, repeated, row_state, using_row_state
+from mata_audio.families import Located, locate, row_state, using_row_state
+from mata_audio.models.caches import can_be_repeated, forgets, repeated
 from mata_audio.notation.rows import read_rows
 from mata_audio.settings.named import NamedSetting
 from mata_audio.steering.attachment import Attachment

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from mata_audio.errors import UnsupportedModelError
 from mata_audio.evaluation.choosing.evidence import Evidence, window_evidence
 from mata_audio.evaluation.choosing.measuring import Measuring
-from mata_audio.families import locate
-from mata_audio.models.caches import can_be_repeated, repeated, row_state, using_row_state
+from mata_audio.families import locate, row_state, using_row_state
+from mata_audio.models.caches import can_be_repeated, repeated
 from mata_audio.models.one_prefill import ROWS_AT_ONCE, Inputs, prefill
 from mata_audio.steering.attachment import Attachment
 

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers.cache_utils import Cache
 
-from mata_audio.families import Located, locate
-from mata_audio.models.caches import row_state, using_row_state
+from mata_audio.families import Located, locate, row_state, using_row_state
 from mata_audio.models.one_prefill import Inputs, prefill
 from mata_audio.steering.attachment import Attachment
 
