@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-versions test-oldest map support-table check bench bench-choosing train clean
+.PHONY: demo test soak test-versions test-oldest map support-table check bench bench-choosing train clean
 
 demo: .venv/ready
 	$(BIN)/mata demo
 
 test: .venv/ready
 	$(PYTEST)
+
+# 8 threads x 200 mixed calls on one steered model, for two families and three settings.
+soak: .venv/ready
+	$(BIN)/python -m pytest -q tests/steering/test_threads.py -k soak --soak
 
 # CONTRIBUTING.md's map of folders, made of their first docstring lines.
 map: .venv/ready

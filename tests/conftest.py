@@ -24,6 +24,10 @@ hypothesis.settings.load_profile("ci")
 transformers.logging.set_verbosity_error()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="8 threads x 200 calls in test_soak")
+
+
 @pytest.fixture
 def without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if matplotlib were not installed."""

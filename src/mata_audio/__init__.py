@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mata_audio.errors import (
     AlreadyAttachedError,
     AudioError,
+    CacheError,
     LegacyAudioTokenError,
     MataError,
     ModelLoadError,
@@ -16,12 +17,15 @@ from mata_audio.errors import (
     PromptLengthError,
     SettingsError,
     SettingsTypeError,
+    StillRunningError,
     UnsupportedModelError,
 )
 from mata_audio.settings.mata import MATA
 
 if TYPE_CHECKING:
     from mata_audio.families import register_family
+    from mata_audio.steering.attachment import attachment_of
+    from mata_audio.steering.backends import register_attention
 
     __version__: str
 
@@ -29,6 +33,7 @@ __all__ = [
     "MATA",
     "AlreadyAttachedError",
     "AudioError",
+    "CacheError",
     "LegacyAudioTokenError",
     "MataError",
     "ModelLoadError",
@@ -36,10 +41,19 @@ __all__ = [
     "PromptLengthError",
     "SettingsError",
     "SettingsTypeError",
+    "StillRunningError",
     "UnsupportedModelError",
     "__version__",
+    "attachment_of",
+    "register_attention",
     "register_family",
 ]
+
+_LAZY = {
+    "attachment_of": "mata_audio.steering.attachment",
+    "register_attention": "mata_audio.steering.backends",
+    "register_family": "mata_audio.families",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -48,8 +62,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("mata-audio")
-    if name == "register_family":
-        from mata_audio.families import register_family
+    if name in _LAZY:
+        from importlib import import_module
 
-        return register_family
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

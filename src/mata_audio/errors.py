@@ -32,6 +32,14 @@ class PromptLengthError(MataError, ValueError):
     """Where the prompt ends is unknown or impossible, and so are the active rows."""
 
 
+class CacheError(PromptLengthError):
+    """Nobody knows which prompt a cache holds, or it does not hold what the call says."""
+
+
+class StillRunningError(MataError, RuntimeError):
+    """The model still runs: the intervention cannot be taken off, or was taken off by force."""
+
+
 class LegacyAudioTokenError(MataError, ValueError):
     """The prompt holds one audio token a clip, but the model needs one for each audio frame."""
 
@@ -66,6 +74,10 @@ class WriteError(MataError, OSError):
 
 class MataWarning(UserWarning):
     """Base of all warnings of mata-audio."""
+
+
+class UnusedBlockWarning(MataWarning):
+    """``mata(model)`` was called without ``with``, so the model was never steered."""
 
 
 class MissingAdapterWarning(MataWarning):

@@ -174,7 +174,9 @@ def test_alpha_zero_that_changes_something(trial: TrialSetting, monkeypatch: UND
     original = passes.read
 
     def read(patient: Patient, inputs: Any) -> torch.Tensor:
-        return original(patient, inputs) + (1e-6 if patient.listener in attachment._attached else 0)
+        return original(patient, inputs) + (
+            1e-6 if attachment._ATTACHMENT in vars(patient.listener) else 0
+        )
 
     monkeypatch.setattr("mata_audio.doctor.equality.read", read)
     assert outcome(trial, "alpha 0 is the baseline") == "fail"
@@ -183,10 +185,10 @@ def test_alpha_zero_that_changes_something(trial: TrialSetting, monkeypatch: UND
 def test_an_exception_is_a_failure_and_hides_nothing(
     patient: Patient, monkeypatch: UNDER_TEST, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def start_generation(self: PassTracker, *_: Any) -> bool:
+    def generation(self: PassTracker, *_: Any) -> Any:
         raise RuntimeError("no\nmemory")
 
-    monkeypatch.setattr(PassTracker, "start_generation", start_generation)
+    monkeypatch.setattr(PassTracker, "generation", generation)
     report = examine(patient, debug=True)
     failed = {check.name: check for check in report.failures}
     assert not report.ok

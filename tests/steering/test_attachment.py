@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
-import threading
 import weakref
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -139,41 +136,6 @@ def test_nested_blocks_on_two_models(qwen2_audio: Subject, omni_thinker: Subject
         two = omni_thinker.model.generate(**inputs, **greedy(omni_thinker))
     assert_generated_exactly(qwen2_audio, inputs, one, **first)
     assert_generated_exactly(omni_thinker, inputs, two, **second)
-
-
-def test_two_threads_with_two_models(qwen2_audio: Subject) -> None:
-    twin = replace(qwen2_audio, model=copy.deepcopy(qwen2_audio.model))
-    settings: list[dict[str, Any]] = [SETTING, {"alpha": 1.5, "layers": [0], "formula": "add"}]
-    inputs = qwen2_audio.inputs(QUESTIONS)
-    start = threading.Barrier(2)
-
-    def work(subject: Subject, setting: dict[str, Any]) -> list[Any]:
-        start.wait()
-        outputs = []
-        for _ in range(4):
-            with MATA(**setting)(subject.model):
-                outputs.append(subject.model.generate(**inputs, **greedy(subject)))
-        return outputs
-
-    with ThreadPoolExecutor(2) as pool:
-        found = pool.map(work, (qwen2_audio, twin), settings)
-    for subject, setting, outputs in zip((qwen2_audio, twin), settings, found, strict=True):
-        for output in outputs:
-            assert_generated_exactly(subject, inputs, output, **setting)
-
-
-def test_threads_sharing_a_steered_model_take_turns(qwen2_audio: Subject) -> None:
-    batches = [qwen2_audio.inputs([question]) for question in QUESTIONS[:2]]
-
-    def work(inputs: dict[str, torch.Tensor]) -> list[Any]:
-        options = greedy(qwen2_audio)
-        return [qwen2_audio.model.generate(**inputs, **options) for _ in range(3)]
-
-    with MATA(**SETTING)(qwen2_audio.model), ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(work, batches))
-    for inputs, outputs in zip(batches, found, strict=True):
-        for output in outputs:
-            assert_generated_exactly(qwen2_audio, inputs, output, **SETTING)
 
 
 def test_models_are_not_kept_alive() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from mata_audio.notation.gains import GainTable, read_gains
 from mata_audio.notation.layers import parse_indices
 from mata_audio.notation.rows import read_rows
 from mata_audio.notation.tokens import read_tokens
+from mata_audio.settings.block import SteeredBlock
 from mata_audio.steering.formulas import FORMULAS
 from mata_audio.storage.atomic_file import write_atomically
 
@@ -106,13 +107,12 @@ class MATA:
         object.__setattr__(self, "tokens", read_tokens(self.tokens))
         read_rows(self.rows, self.seed)
 
-    @contextmanager
     def __call__(
         self,
         model: nn.Module,
         prompt_length: int | Sequence[int] | None = None,
         audio_mask: Tensor | None = None,
-    ) -> Iterator[Attachment]:
+    ) -> SteeredBlock:
         """Steer ``model`` inside a ``with`` block and leave it exactly as it was.
 
         Args:
@@ -124,10 +124,11 @@ class MATA:
                 ``inputs_embeds``): bool, shape ``(batch, tokens)``, for the one batch of prompts
                 that the block reads. None: wherever the ids of ``tokens`` are.
 
-        Yields:
-            The attachment, whose ``receipt`` counts what really happened.
+        Returns:
+            A context manager, which gives the attachment, whose ``receipt`` counts what really
+            happened. At its end, calls of the model in other threads are waited for.
 
-        Raises:
+        Raises, on entering or leaving the block:
             SettingsError: the model lacks a layer, head or kind of token, or ``audio_mask`` does
                 not fit its prompts.
             UnsupportedModelError: the architecture is not known.
@@ -136,12 +137,8 @@ class MATA:
             PromptLengthError: ``prompt_length`` is impossible.
             SettingsTypeError: ``audio_mask`` is not a mask.
         """
-        applied = self.attach(model, prompt_length, audio_mask)
-        try:
-            yield applied
-        finally:
-            applied.detach()
-        applied.check(self.on_no_audio)
+        attach = partial(self.attach, model, prompt_length, audio_mask)
+        return SteeredBlock(attach, self.on_no_audio)
 
     def attach(
         self,

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any, Self
-from weakref import WeakSet
+from typing import Any, NoReturn, Self
 
-import torch
 from torch import Tensor, nn
 from transformers.cache_utils import Cache
 
 from mata_audio.errors import (
     AlreadyAttachedError,
-    LegacyAudioTokenError,
     PromptLengthError,
     SettingsError,
     SettingsTypeError,
+    StillRunningError,
 )
-from mata_audio.families import Located
-from mata_audio.notation.layers import check_attending
+from mata_audio.families import Located, locate
+from mata_audio.notation.layers import check_attending, format_indices
 from mata_audio.notation.rows import LAST, PromptRows
 from mata_audio.notation.tokens import no_audio_error
-from mata_audio.steering.backends import rerouted_config
-from mata_audio.steering.layer import SteeredLayer, refuse_batching
+from mata_audio.steering.backends import reroute
+from mata_audio.steering.calls import SteeredCalls
+from mata_audio.steering.layer import SteeredLayer, refuse_batching, refuse_copies
 from mata_audio.steering.observation import Observer
+from mata_audio.steering.prompt_finder import PromptFinder
 from mata_audio.steering.receipt import Receipt
 from mata_audio.steering.tracker import PassTracker
+from mata_audio.steering.turns import Turns
 
-_attached: WeakSet[nn.Module] = WeakSet()
+_ATTACHMENT = "_mata_audio_attachment"
 _lock = threading.Lock()
 
 
@@ -79,11 +78,10 @@ class Attachment:
             )
         self._located = located
         self._gain_samples = gains.shape[1]
-        self._device = next(located.first_attention.parameters()).device
         steered = list(located.attending)
         if not gains.requires_grad:
-            if self._device.type != "meta":  # there accelerate loads layer by layer
-                gains = gains.to(self._device)
+            if located.device.type != "meta":  # there accelerate loads layer by layer
+                gains = gains.to(located.device)
             steered = gains.flatten(1).any(dim=1).nonzero().flatten().tolist()
             check_attending(steered, located.attending)
         self._steered = tuple(steered)
@@ -91,15 +89,16 @@ class Attachment:
             SteeredLayer(located.attention(i), i, gains, formula, observer)
             for i in (steered if observer is None else located.attending)
         ]
-        self._parameters = tuple(inspect.signature(located.listener.forward).parameters)
+        self._formula = formula
         find_audio = located.audio_mask if audio_mask is None else _always(audio_mask)
         self._tokens = tokens
         ids = located.ids_of(tokens) if find_audio is None else ()
-        self._tracker = PassTracker(ids, prompt_length, prompt_rows, find_audio)
-        self._forward_passes = 0
-        self._active_rows = 0
-        # Calls of generate() from several threads take turns: each has a prompt to follow.
-        self._turn = threading.RLock()
+        finder = PromptFinder(ids, prompt_length, prompt_rows, find_audio)
+        self._tracker = PassTracker(finder, same_gains=gains.shape[1] == 1)
+        self._turns = Turns()
+        self._calls = SteeredCalls(
+            located, self._layers, self._tracker, self._turns, samples=gains.shape[1]
+        )
         with ExitStack() as undo:
             self._attach(undo)
             self._undo = undo.pop_all()
@@ -110,16 +109,31 @@ class Attachment:
     def __exit__(self, *_: object) -> None:
         self.detach()
 
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        """Refuse to be copied or pickled with the model."""
+        refuse_copies()
+
+    def __repr__(self) -> str:
+        on = f"on {type(self._located.listener).__name__}" if self.attached else "detached"
+        layers = f"{format_indices(self._steered) or 'none'} of {self._located.depth}"
+        passes = f"{self._calls.forward_passes:,} forward passes"
+        return f"<Attachment {on}: {self._formula}, layers {layers}, {passes}>"
+
+    @property
+    def attached(self) -> bool:
+        """Whether the model is still steered."""
+        return vars(self._located.listener).get(_ATTACHMENT) is self
+
     @property
     def receipt(self) -> Receipt:
         """What has happened so far."""
         negative_scores, audio_scores = self._tracker.negatives.counts
         return Receipt(
-            forward_passes=self._forward_passes,
-            active_rows=self._active_rows,
+            forward_passes=self._calls.forward_passes,
+            active_rows=self._calls.active_rows,
             layers=self._steered,
             depth=self._located.depth,
-            audio_tokens=tuple(n for prompt in self._tracker.audio_tokens for n in prompt),
+            audio_tokens=tuple(n for prompt in self._tracker.readings.audio_tokens for n in prompt),
             negative_scores=negative_scores,
             audio_scores=audio_scores,
             tokens=self._tokens,
@@ -133,24 +147,35 @@ class Attachment:
         """
         return self._tracker.negatives.by_sample(self._gain_samples)
 
-    def adopt(self, cache: Cache, ids: Tensor, mask: Tensor | None = None) -> None:
-        """Tell which prompt a cache holds that was filled while the model was not steered.
+    def adopt(
+        self, cache: Cache, ids: Tensor, mask: Tensor | None = None, steered: bool = False
+    ) -> None:
+        """Tell which prompt a cache holds that was not filled by this attachment.
 
-        Forward passes with this cache then continue that prompt: its last token, and an answer.
+        Forward passes with this cache then continue that prompt: what it lacks, and an answer.
 
         Args:
-            cache: holds the keys of the prompt's first tokens, computed without the intervention.
+            cache: holds keys of the prompt's first tokens, each in the slot that it has in ``ids``.
             ids: the whole prompt, with what is not in the cache yet, shape ``(batch, tokens)``.
             mask: its attention mask, same shape; None if there is no padding.
+            steered: whether the cache was filled with the setting on, as a copy is of a cache from
+                this block, or one whose samples were reordered. It may then hold answers too.
 
         Raises:
-            SettingsError: the setting changes other prompt rows than the last.
+            CacheError: ``generate`` runs.
+            SettingsError: the cache was filled without the setting, and holds rows that it changes.
         """
-        self._tracker.adopt(cache, ids, mask)
+        self._turns.take(lambda: self._tracker.adopt(cache, ids, mask, steered), _refuse_adopting)
 
     def detach(self) -> None:
-        """Take the intervention off: the model is exactly as before. A second call does nothing."""
-        self._undo.close()
+        """Take the intervention off: the model is exactly as before. A second call does nothing.
+
+        Calls of the model that run in other threads, or wait there for their turn, end first.
+
+        Raises:
+            StillRunningError: the call comes from within a call of the model.
+        """
+        self._turns.close(self._undo.close)
 
     def check(self, on_no_audio: str = "raise") -> None:
         """Raise if the model ran and nothing was changed.
@@ -160,146 +185,69 @@ class Attachment:
             PromptLengthError: audio was seen, but ``prompt_length`` lies beyond a sequence, or no
                 row was active.
         """
-        missing = next(iter(self._tracker.unfinished.values()), None)
+        missing = next(iter(self._tracker.readings.unfinished.values()), None)
         if missing is not None:
             raise PromptLengthError(
                 f"{missing}, so the prompt's last row was never steered: read the whole prompt "
                 "inside the block, or give its number of tokens, padding not counted"
             )
-        audio_seen = any(any(prompt) for prompt in self._tracker.audio_tokens)
-        if audio_seen and self._steered and not self._active_rows:
+        audio_seen = any(any(prompt) for prompt in self._tracker.readings.audio_tokens)
+        if audio_seen and self._steered and not self._calls.active_rows:
             raise PromptLengthError(
                 "no query row was active, so nothing was changed: let the model read the whole "
                 "prompt inside the block"
             )
-        if self._forward_passes and not audio_seen and on_no_audio == "raise":
-            raise no_audio_error(self._tokens, self._tracker.token_ids, self._forward_passes)
+        if self._calls.forward_passes and not audio_seen and on_no_audio == "raise":
+            raise no_audio_error(
+                self._tokens, self._tracker.readings.finder.token_ids, self._calls.forward_passes
+            )
 
     def _attach(self, undo: ExitStack) -> None:
         """Change the model, and note in ``undo`` how to take each change back."""
         listener: Any = self._located.listener
         with _lock:
-            if listener in _attached:
+            if _ATTACHMENT in vars(listener):
                 raise AlreadyAttachedError(
                     f"this {type(listener).__name__} is steered already: first leave its `with` "
-                    "block, or call .detach() on what attach() returned"
+                    "block, or call mata_audio.attachment_of(model).detach()"
                 )
-            _attached.add(listener)
-        undo.callback(_attached.discard, listener)
+            setattr(listener, _ATTACHMENT, self)
+        undo.callback(delattr, listener, _ATTACHMENT)
+        self._calls.check_attention()
         for layer in self._layers:
-            module = self._located.attention(layer.index)
-            undo.callback(setattr, module, "config", layer.config)
-            module.config = rerouted_config(layer.config, layer)
-        before = listener.register_forward_pre_hook(self._before, with_kwargs=True)
-        undo.callback(before.remove)
-        after = listener.register_forward_hook(self._after, always_call=True)
-        undo.callback(after.remove)
-        generate = listener.generate
+            undo.callback(reroute(self._located.attention(layer.index), layer))
         # A decoding step that generate() compiled before belongs to the unsteered model, and one
         # that it compiles from now on to the steered model: neither may serve the other.
-        for name in ("generate", "generate_batch", "_compiled_call", "_last_compile_config"):
+        for name in ("_compiled_call", "_last_compile_config"):
             undo.callback(_restore, listener, name, vars(listener).pop(name, None))
-        listener.generate = self._wrapped(generate)
-        listener.generate_batch = refuse_batching
+        for name, method in (
+            ("forward", self._calls.forward(listener.forward)),
+            ("generate", self._calls.generate(listener.generate)),
+            ("generate_batch", refuse_batching),
+        ):
+            undo.callback(self._take_off, name, method, vars(listener).get(name))
+            setattr(listener, name, method)
 
-    @torch.compiler.disable
-    def _before(self, listener: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
-        """Work out the active rows of the forward pass that is about to run."""
-        given = dict(zip(self._parameters, args, strict=False)) | kwargs
-        ids, mask = given.get("input_ids"), given.get("attention_mask")
-        slots = given.get("inputs_embeds") if ids is None else ids
-        if slots is None:
-            raise PromptLengthError(
-                "a steered model needs its prompt: call it with the processor's whole output, "
-                "model(**inputs), or with inputs_embeds and an audio_mask, "
-                "mata(model, audio_mask=...)"
-            )
-        batch, queries = slots.shape[:2]
-        if batch % self._gain_samples:
-            raise SettingsError(
-                f"gains for {self._gain_samples} samples do not fit a batch of {batch}: the batch "
-                f"must have {self._gain_samples} rows or a multiple"
-            )
-        this_pass = self._tracker.next(ids, batch, queries, mask, given.get("past_key_values"))
-        if this_pass.past == 0:
-            self._refuse_legacy_prompt(this_pass.prompt.audio, given)
-        self._forward_passes += 1
-        if self._steered and this_pass.rows is not None:
-            self._active_rows += this_pass.rows.count
-        for layer in self._layers:
-            layer.current_pass = this_pass
+    def _take_off(self, name: str, method: Any, before: Any) -> None:
+        """Put the listener's method back, unless someone has wrapped ours since: theirs stays."""
+        if vars(self._located.listener).get(name) is method:
+            _restore(self._located.listener, name, before)
+        else:
+            self._calls.wrapped.add(name)
 
-    @torch.compiler.disable
-    def _after(self, listener: nn.Module, args: Any, output: Any) -> None:
-        """Forget the pass, and tie the cache that it filled to its prompt."""
-        for layer in self._layers:
-            layer.current_pass = None
-        self._tracker.negatives.settle()
-        values = output if isinstance(output, tuple) else getattr(output, "values", tuple)()
-        for value in values:
-            if isinstance(value, Cache):
-                self._tracker.remember(value)
 
-    def _wrapped(self, generate: Any) -> Any:
-        """Return ``generate`` with the prompt noted before it starts.
+def attachment_of(model: nn.Module) -> Attachment | None:
+    """Return what steers ``model``, also if its handle was lost; None if nothing does.
 
-        Only ``generate`` knows where the prompt ends: a forward pass looks the same for prefill in
-        chunks, speculative decoding and generation without a cache.
-        """
+    Raises:
+        UnsupportedModelError: the architecture is not known.
+    """
+    found: Attachment | None = vars(locate(model).listener).get(_ATTACHMENT)
+    return found
 
-        positional = tuple(inspect.signature(generate).parameters)
 
-        @functools.wraps(generate)
-        def steered_generate(*args: Any, **kwargs: Any) -> Any:
-            given = {**dict(zip(positional, args, strict=False)), **kwargs}
-            ids = given.get("input_ids", given.get("inputs"))
-            self._leave_uncompiled(given, kwargs)
-            with self._turn:
-                outermost = self._tracker.start_generation(
-                    ids,
-                    self._attention_mask(ids, given),
-                    given.get("past_key_values"),
-                )
-                try:
-                    return generate(*args, **kwargs)
-                finally:
-                    if outermost:
-                        self._tracker.end_generation()
-
-        return steered_generate
-
-    def _leave_uncompiled(self, given: dict[str, Any], kwargs: dict[str, Any]) -> None:
-        """Keep generate() from compiling unasked, which it does for static caches on a GPU.
-
-        Whether a steered model compiles correctly is unknown; a user's compile_config is kept.
-        """
-        config = given.get("generation_config") or self._located.listener.generation_config
-        requested = given.get("compile_config") or getattr(config, "compile_config", None)
-        if self._device.type != "cpu" and requested is None:
-            kwargs.setdefault("disable_compile", True)
-
-    def _attention_mask(self, ids: Tensor | None, given: dict[str, Any]) -> Tensor | None:
-        """Return the mask that ``generate`` will use: the given one, or its guess from padding."""
-        mask = given.get("attention_mask")
-        if mask is not None or ids is None:
-            return mask
-        config: Any = given.get("generation_config") or self._located.listener.generation_config
-        pad = given.get("pad_token_id", config.pad_token_id)
-        eos = given.get("eos_token_id", config.eos_token_id)
-        if pad is None or pad in (eos if isinstance(eos, (list, tuple)) else (eos,)):
-            return None
-        return ids != pad
-
-    def _refuse_legacy_prompt(self, audio: Tensor, given: dict[str, Any]) -> None:
-        if not self._located.family.expands_single_tokens or given.get("input_features") is None:
-            return
-        if audio.any() and not (audio[:, 1:] & audio[:, :-1]).any():
-            raise LegacyAudioTokenError(
-                "no two audio tokens of the prompt are adjacent, so the model would insert the "
-                "audio itself and shift every position. Give text and audio to the processor in "
-                "one call, processor(text=..., audio=..., return_tensors='pt'), and use clips that "
-                "are long enough for two audio tokens"
-            )
+def _refuse_adopting() -> NoReturn:
+    raise StillRunningError("the model is no longer steered: adopt() has nothing to steer")
 
 
 def _always(audio_mask: Tensor) -> Callable[[], Tensor]:

@@ -1,4 +1,4 @@
-"""Transformers' attention functions: how to reroute a layer, and how to call the one it had.
+"""Transformers' attention functions: which are known, how to reroute a layer and call its own.
 
 An attention module looks up its function by ``self.config._attn_implementation``. So one layer
 is rerouted by giving its module a shallow copy of the config with our name in it. Mask building,
@@ -27,12 +27,59 @@ _CONFIG_FREE = ("sdpa", "eager", "flex_attention")
 AttentionOutput = tuple[Tensor, Tensor | None]
 
 
-def rerouted_config(config: Any, layer: Callable[..., AttentionOutput]) -> Any:
-    """Return a shallow copy of ``config`` that sends its attention module's calls to ``layer``."""
-    rerouted = copy.copy(config)
+_registered: set[str] = set()
+
+
+def register_attention(name: str) -> None:
+    """Vouch for an attention function that you registered with Transformers.
+
+    The active rows are computed again, as softmax(scaling * query @ key + mask) @ value. So the
+    function must compute just that, with grouped heads, and with ``sliding_window`` and ``softcap``
+    if the model has them. One that does something else would be replaced in these rows.
+
+    Args:
+        name: the name it has in ``transformers.AttentionInterface``.
+    """
+    _registered.add(name)
+
+
+def check_attention(module: nn.Module, config: Any) -> None:
+    """Check that the mathematics of a module's attention function are known.
+
+    Args:
+        module: the attention module.
+        config: its unchanged config, which names the function.
+
+    Raises:
+        UnsupportedModelError: the function is neither Transformers' own nor the model's own, and
+            nobody vouched for it.
+    """
+    name = config._attn_implementation
+    function = _function(module, name)
+    origin = getattr(getattr(function, "func", function), "__module__", None) or ""
+    own = origin == type(module).__module__ or origin.partition(".")[0] == "transformers"
+    if not own and name not in _registered:
+        raise UnsupportedModelError(
+            f"the attention function {name!r} (of {origin or 'an unknown module'}) is not "
+            "Transformers' own, so what it computes is unknown. If it is plain softmax attention, "
+            f"say so once with mata_audio.register_attention({name!r}); otherwise choose another, "
+            "such as model.set_attn_implementation('sdpa')"
+        )
+
+
+def reroute(module: Any, layer: Callable[..., AttentionOutput]) -> Callable[[], None]:
+    """Send the attention calls of ``module`` to ``layer``; return what takes that back."""
+    original = module.config
+    rerouted = copy.copy(original)
     rerouted._attn_implementation_internal = NAME
-    setattr(rerouted, _LAYER, layer)
-    return rerouted
+    setattr(module, _LAYER, layer)
+    module.config = rerouted
+
+    def restore() -> None:
+        module.config = original
+        delattr(module, _LAYER)
+
+    return restore
 
 
 def call_original(module: nn.Module, original: Any, *args: Any, **kwargs: Any) -> AttentionOutput:
@@ -45,7 +92,7 @@ def call_original(module: nn.Module, original: Any, *args: Any, **kwargs: Any) -
         kwargs: what else the module passes.
     """
     name = original._attn_implementation
-    function = ALL_ATTENTION_FUNCTIONS.get_interface(name, _eager(module))
+    function = _function(module, name)
     if name in _CONFIG_FREE:
         return function(module, *args, **kwargs)
     rerouted = module.config
@@ -56,6 +103,10 @@ def call_original(module: nn.Module, original: Any, *args: Any, **kwargs: Any) -
         module.config = rerouted
 
 
+def _function(module: nn.Module, name: str) -> Callable[..., AttentionOutput]:
+    return ALL_ATTENTION_FUNCTIONS.get_interface(name, _eager(module))
+
+
 def _eager(module: nn.Module) -> Callable[..., AttentionOutput]:
     """Return the eager function, which is not registered: it is in the model's own file."""
     return sys.modules[type(module).__module__].eager_attention_forward
@@ -64,7 +115,7 @@ def _eager(module: nn.Module) -> Callable[..., AttentionOutput]:
 def _dispatch(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Any, **kwargs: Any
 ) -> AttentionOutput:
-    layer = getattr(module.config, _LAYER, None)
+    layer = getattr(module, _LAYER, None)
     if layer is None:
         raise UnsupportedModelError(
             f"the attention backend {NAME!r} cannot be chosen directly: "

@@ -27,6 +27,7 @@ class ForwardPass:
         ends_prompt: whether this pass reads the last slot of the prompt.
         scaled: the cache whose keys may be scaled; None outside ``generate`` or without a cache.
         negatives: counts the raw audio scores below zero.
+        repeated: whether it runs again for the backward pass (gradient checkpointing).
     """
 
     prompt: Prompt
@@ -36,6 +37,7 @@ class ForwardPass:
     ends_prompt: bool
     scaled: ScaledKeys | None
     negatives: NegativeScores
+    repeated: bool = False
     _audio_keys: Tensor | None = field(default=None, init=False, repr=False)
     _last_rows: ForwardPass | None = field(default=None, init=False, repr=False)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import torch
 from torch import Tensor, nn
 
-from mata_audio.errors import UnsupportedModelError
+from mata_audio.errors import AlreadyAttachedError, UnsupportedModelError
 from mata_audio.steering.active_rows import Rows
 from mata_audio.steering.attention import RowAttention, attend_rows
 from mata_audio.steering.backends import AttentionOutput, call_original
@@ -53,7 +53,7 @@ class SteeredLayer:
         self._formula = SCORE_CHANGES[formula]
         self._observer = observer
         # Without an observer, only layers that have a gain are made into a SteeredLayer.
-        self._steers = observer is None or gains.requires_grad or bool(gains[index].any())
+        self.steers = observer is None or gains.requires_grad or bool(gains[index].any())
         self._keys_can_be_scaled = (
             formula == "multiply"
             and observer is None  # stock kernels have nothing to show
@@ -61,6 +61,13 @@ class SteeredLayer:
             and not shares_keys(module)
             and shared_by_groups(gains[index], key_heads(module, gains.shape[2]))
         )
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        """Refuse to be copied or pickled with the model."""
+        refuse_copies()
+
+    def __repr__(self) -> str:
+        return f"SteeredLayer({self.index})"
 
     def __call__(
         self, module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Any, **kwargs: Any
@@ -79,7 +86,7 @@ class SteeredLayer:
         gain = self._key_gain(query, key, this_pass)
         eager = self.config._attn_implementation == "eager"
         at_once = max(1, MAX_SCORES // (query.shape[0] * query.shape[1] * key.shape[2]))
-        if not self._steers:
+        if not self.steers:
             for part in this_pass.rows.chunks(at_once):
                 self._attend(module, query, key, value, mask, this_pass, part, gain, kwargs)
             return call_original(*stock, **kwargs)
@@ -118,7 +125,8 @@ class SteeredLayer:
         if self.current_pass is None:
             raise UnsupportedModelError(
                 "the decoder ran outside the model's own forward, so its audio positions are "
-                "unknown: call model(...) or model.generate(...)"
+                "unknown: call model(...) or model.generate(...). With gradient checkpointing, "
+                "switch it on before the forward pass"
             )
         return self.current_pass
 
@@ -164,9 +172,9 @@ class SteeredLayer:
             softcap=kwargs.get("softcap"),
             dropout=kwargs.get("dropout", 0.0),
         )
-        if this_pass.reads_prompt and self._steers:
+        if this_pass.reads_prompt and self.steers and not this_pass.repeated:
             this_pass.negatives.add(attended.raw, _where_visible(gain, visible), rows)
-        if self._observer is not None:
+        if self._observer is not None and not this_pass.repeated:
             self._show(attended, rows, this_pass, query.shape[2])
         return attended
 
@@ -195,6 +203,14 @@ def refuse_batching(*_: Any, **__: Any) -> NoReturn:
     raise UnsupportedModelError(
         "continuous batching (generate_batch, paged caches) cannot be steered: call generate() "
         "instead"
+    )
+
+
+def refuse_copies() -> NoReturn:
+    """Refuse to copy or pickle a steered model: its copy would steer through the original."""
+    raise AlreadyAttachedError(
+        "a steered model cannot be copied, pickled or saved whole: first leave its `with` block, "
+        "or call mata_audio.attachment_of(model).detach()"
     )
 
 

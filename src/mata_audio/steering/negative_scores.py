@@ -51,9 +51,8 @@ class NegativeScores:
 
     @property
     def counts(self) -> tuple[int, int]:
-        """Number of scores below zero and of all scores, over all samples."""
-        self.settle()
-        totals = [counts.sum(dim=1).tolist() for counts in self._counts.values()]
+        """Number of scores below zero and of all scores that are settled, over all samples."""
+        totals = [counts.sum(dim=1).tolist() for counts in list(self._counts.values())]
         below, scores = (sum(column) for column in zip((0, 0), *totals, strict=True))
         return below, scores
 
@@ -62,8 +61,8 @@ class NegativeScores:
 
         Row i is assumed to be one sample throughout.
         """
-        self.settle()
-        totals = [c.tolist() for (_, batch), c in self._counts.items() if batch == samples]
+        found = list(self._counts.items())
+        totals = [c.tolist() for (_, batch), c in found if batch == samples]
         below = [sum(column) for column in zip([0] * samples, *(t[0] for t in totals), strict=True)]
         scores = [
             sum(column) for column in zip([0] * samples, *(t[1] for t in totals), strict=True)

@@ -26,6 +26,7 @@ class Prompt:
         active: True where the slot's query row is active, shape ``(batch, width)``. Rows after
             these slots are always active.
         audio_tokens: number of audio tokens of each sample.
+        tokens: number of tokens of each sample, padding not counted.
         start: first active slot, if every sample has audio and is active from this slot to the
             end; None otherwise.
     """
@@ -33,6 +34,7 @@ class Prompt:
     audio: Tensor
     active: Tensor
     audio_tokens: tuple[int, ...]
+    tokens: tuple[int, ...]
     start: int | None
 
     @classmethod
@@ -62,13 +64,11 @@ class Prompt:
         active &= audio.any(dim=1, keepdim=True)
         first = active.int().argmax(dim=1)
         # One transfer from the device for everything that Python needs to know.
-        counts = torch.stack([audio.sum(dim=1), first, active.sum(dim=1)])
-        audio_tokens, starts, active_slots = counts.tolist()
+        counts = torch.stack([audio.sum(dim=1), place[:, -1], first, active.sum(dim=1)])
+        audio_tokens, tokens, starts, active_slots = counts.tolist()
         alike = len(set(starts)) == 1 and set(active_slots) == {audio.shape[1] - starts[0]}
         start = starts[0] if all(audio_tokens) and alike else None
-        return cls(
-            audio, active, tuple(audio_tokens), start if all(audio_tokens) and alike else None
-        )
+        return cls(audio, active, tuple(audio_tokens), tuple(tokens), start)
 
     @property
     def width(self) -> int:
@@ -89,8 +89,17 @@ class Prompt:
             self.audio.repeat_interleave(times, dim=0),
             self.active.repeat_interleave(times, dim=0),
             tuple(count for count in self.audio_tokens for _ in range(times)),
+            tuple(count for count in self.tokens for _ in range(times)),
             self.start,
         )
+
+    def one(self) -> Prompt | None:
+        """Return the prompt of one sample, if all samples have the same audio and active rows."""
+        first = Prompt(
+            self.audio[:1], self.active[:1], self.audio_tokens[:1], self.tokens[:1], self.start
+        )
+        alike = (self.audio == first.audio).all() & (self.active == first.active).all()
+        return first if alike else None
 
     def rows(self, past: int, queries: int) -> Rows | None:
         """Return the active rows of a pass over slots ``past`` to ``past + queries - 1``.

@@ -1,278 +1,306 @@
-"""Following a steered model: which prompt each forward pass belongs to, and its active rows."""
+"""Following a steered model: which prompt each forward pass belongs to, and its active rows.
+
+A pass belongs to a prompt because it reads the prompt's own tokens, or because its cache holds the
+prompt; never because it comes next. Generations nest (a streamer or a logits processor may call the
+model), and each has its own prompt.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from mata_audio.errors import PromptLengthError, SettingsError, UnsupportedModelError
-from mata_audio.notation.rows import LAST, PromptRows
+from mata_audio.errors import CacheError, NoAudioError, PromptLengthError, SettingsError
+from mata_audio.steering.cache_record import CacheRecord
 from mata_audio.steering.forward_pass import ForwardPass
 from mata_audio.steering.negative_scores import NegativeScores
-from mata_audio.steering.prompt import Prompt
+from mata_audio.steering.prompt_finder import PromptFinder
+from mata_audio.steering.reading import Reading, Readings, token_ids
 from mata_audio.steering.scaled_keys import ScaledKeys
 
 
-class _Tracked(NamedTuple):
-    """A batch of prompts that the model reads or has read.
+@dataclass(eq=False)
+class _Generation:
+    """One ``generate`` call that runs.
 
     Args:
-        prompt: the prompts.
-        number: index of their entry in :attr:`PassTracker.audio_tokens`.
-        adopted: whether their cache was filled without the intervention.
+        reading: its prompts; None if it was given none.
+        given: the cache that it was given, if any.
+        in_pieces: whether it may read the prompt in several passes.
+        scaled: its cache, whose audio keys may be scaled.
     """
 
-    prompt: Prompt
-    number: int
-    adopted: bool = False
+    reading: Reading | None
+    given: Any
+    in_pieces: bool
+    scaled: ScaledKeys | None = None
 
 
 class PassTracker:
     """Follows the forward passes of one model: new prompts, cached steps, ``generate``.
 
     Args:
-        token_ids: ids of the tokens whose keys are changed; called audio here, whatever they are.
-        prompt_length: number of real prompt tokens, if the prompt ends before the sequence does.
-        prompt_rows: which rows of a prompt are active.
-        audio_mask: replaces ``token_ids``: returns the mask of the batch of prompts that is about
-            to be read, bool, shape ``(batch, tokens)``.
+        finder: finds the audio and the end of prompts.
+        same_gains: whether all samples of a batch have the same gains.
     """
 
-    def __init__(
-        self,
-        token_ids: Sequence[int],
-        prompt_length: int | Sequence[int] | None,
-        prompt_rows: PromptRows = LAST,
-        audio_mask: Callable[[], Tensor] | None = None,
-    ) -> None:
-        self.token_ids = tuple(token_ids)
-        self._audio_mask = audio_mask
-        self._prompt_rows = prompt_rows
-        self._prompt_length = _checked_length(prompt_length)
-        self._by_cache: WeakKeyDictionary[Any, _Tracked] = WeakKeyDictionary()
-        self._generating: _Tracked | None = None
-        self._latest: _Tracked | None = None
-        self._prompt_is_read = False
-        self._scaled: ScaledKeys | None = None
+    def __init__(self, finder: PromptFinder, same_gains: bool = True) -> None:
+        self.readings = Readings(finder)
         self.negatives = NegativeScores()
-        self.audio_tokens: list[tuple[int, ...]] = []
-        self.unfinished: dict[int, str] = {}
-        """Prompts that end beyond what was read of them: by their number, what is missing."""
+        self._finder = finder
+        self._same_gains = same_gains
+        self._records: WeakKeyDictionary[Any, CacheRecord] = WeakKeyDictionary()
+        self._generations: list[_Generation] = []
 
-    def start_generation(self, ids: Tensor | None, mask: Tensor | None, cache: Any) -> bool:
-        """Note the prompt of a ``generate`` call; False inside another call, whose prompt stays."""
-        if self._generating is not None:
-            return False
-        self._prompt_is_read = False
-        if ids is None and self._audio_mask is not None:
-            audio = self._audio_mask()
-            ids = torch.full(audio.shape, -1, device=audio.device)
+    @contextmanager
+    def generation(
+        self, ids: Tensor | None, mask: Tensor | None, cache: Any, in_pieces: bool = False
+    ) -> Iterator[Reading | None]:
+        """Note the prompts of a ``generate`` call as long as it runs, and yield their reading.
+
+        Args:
+            ids: token ids, shape ``(batch, tokens)``; None if the prompts are given as embeddings.
+            mask: attention mask; longer than ``ids`` if these only continue ``cache``.
+            cache: the cache that ``generate`` is given, or None.
+            in_pieces: whether it may read the prompts in several passes.
+
+        Raises:
+            CacheError: the cache holds another prompt, or is not known.
+            PromptLengthError: ``prompt_length`` lies beyond a prompt.
+            SettingsError: the cache holds rows that the setting changes.
+        """
+        generation = _Generation(self._given_prompt(ids, mask, cache), cache, in_pieces)
+        self._generations.append(generation)
+        try:
+            yield generation.reading
+        finally:
+            self._generations.remove(generation)
+            self._leave(generation)
+
+    def next(
+        self, ids: Tensor | None, batch: int, queries: int, mask: Any, cache: Any
+    ) -> tuple[ForwardPass, Reading]:
+        """Return the pass that reads ``queries`` new slots of ``batch`` samples, and its prompts.
+
+        Raises:
+            CacheError: what the cache holds is unknown.
+            NoAudioError: nothing says where the audio of the prompts is.
+            PromptLengthError: where the prompts end is unknown.
+            SettingsError: ``audio_mask`` does not fit the prompts.
+        """
+        record = None if cache is None else self._records.get(cache)
+        past = self._cached_slots(cache, record)
+        tokens = token_ids(ids, batch, queries)
+        generation = self._generation_of(tokens, cache, record, past)
+        if generation is not None and generation.reading is not None:
+            reading = generation.reading
+        elif past == 0:
+            reading = self._new_prompt(tokens, mask, embedded=ids is None)
+        else:
+            reading = self._continued(record, tokens, mask, cache, past)
+        if record is not None:
+            record.keys = ()  # the pass replaces them: holding the old ones would cost memory
+        prompt = reading.prompt.expand(batch)
+        this_pass = ForwardPass(
+            prompt,
+            prompt.rows(past, queries),
+            past,
+            queries,
+            ends_prompt=past < prompt.width <= past + queries,
+            scaled=None if generation is None else _scaled_keys(generation, cache),
+            negatives=self.negatives,
+        )
+        return this_pass, reading
+
+    def finished(self, this_pass: ForwardPass, reading: Reading, cache: Any) -> None:
+        """Note what ``cache`` holds after a pass."""
+        length = this_pass.past + this_pass.queries
+        self._records[cache] = CacheRecord.of(cache, reading, length, this_pass.prompt.batch)
+
+    def adopt(self, cache: Any, ids: Tensor, mask: Any, steered: bool = False) -> None:
+        """Tie ``cache``, filled elsewhere, to the prompts ``ids`` that it holds the start of.
+
+        Raises:
+            CacheError: ``generate`` runs, so that the cache may be in any state.
+            SettingsError: the setting changes rows that were filled without it.
+        """
+        if self._generations:
+            raise CacheError("adopt() was called inside generate(): call it before or after")
+        held = int(cache.get_seq_length())
+        reading = self.readings.new(ids, mask)
+        reading.continues = True
+        if not steered:
+            _check_unsteered(reading, held)
+        self._records[cache] = CacheRecord.of(cache, reading, held, ids.shape[0])
+
+    def _cached_slots(self, cache: Any, record: CacheRecord | None) -> int:
+        length = 0 if cache is None else cache.get_seq_length()
+        if isinstance(length, Tensor) and record is not None and self._is_generating(record):
+            return record.length  # a static cache counts on the device, which is slow to ask
+        return int(length)
+
+    def _is_generating(self, record: CacheRecord) -> bool:
+        """Whether the innermost ``generate`` fills the cache of ``record``."""
+        return bool(self._generations) and self._generations[-1].reading is record.reading
+
+    def _generation_of(
+        self, tokens: Tensor, cache: Any, record: CacheRecord | None, past: int
+    ) -> _Generation | None:
+        """Return the innermost generation if a pass reads its prompts or continues them."""
+        generation = self._generations[-1] if self._generations else None
+        if generation is None or generation.reading is None:
+            return None
+        reading, batch = generation.reading, tokens.shape[0]
+        if past and record is not None and record.reading is reading:
+            if batch == reading.prompt.batch:
+                record.check(cache, past, batch, self._same_gains)
+            else:  # generate() reorders the beams of each sample
+                record.check_slots(cache, past)
+            return generation
+        if past and cache is not generation.given:
+            return None
+        whole = past + tokens.shape[1] >= reading.prompt.width
+        return generation if (whole or generation.in_pieces) and reading.has(tokens, past) else None
+
+    def _leave(self, generation: _Generation) -> None:
+        """Put scaled keys back, and note the caches as they are left."""
+        intact = []
+        for cache, record in list(self._records.items()):
+            if record.reading is generation.reading:
+                held = self._cached_slots(cache, record)
+                try:
+                    record.check_slots(cache, held)
+                except CacheError:
+                    continue
+                intact.append((cache, record, held))
+        if generation.scaled is not None:
+            generation.scaled.restore()
+        for cache, record, held in intact:
+            self._records[cache] = CacheRecord.of(cache, record.reading, held, record.batch)
+
+    def _given_prompt(self, ids: Tensor | None, mask: Tensor | None, cache: Any) -> Reading | None:
+        """Return the reading of the prompts that a ``generate`` call is given."""
+        if any(other.scaled and other.scaled.holds(cache) for other in self._generations):
+            raise CacheError(
+                "generate() was called inside another generate() with the same cache: give each a "
+                "cache of its own"
+            )
         if ids is None:
-            return True
+            if self._finder.audio_mask is None:
+                return None
+            ids = token_ids(None, *self._finder.audio_mask().shape)
+        record = None if cache is None else self._records.get(cache)
+        held = 0 if cache is None else int(cache.get_seq_length())
         if mask is not None and mask.shape[1] > ids.shape[1]:
             past = mask.shape[1] - ids.shape[1]
-            self._generating = self._longer_prompt(self._prompt_in(cache), ids, mask, past)
+            if record is None:
+                raise _unknown_cache()
+            earlier = record.check(cache, held, ids.shape[0], self._same_gains)
+            if past != held:
+                raise CacheError(
+                    f"the attention mask covers {past} tokens before input_ids, but the cache "
+                    f"holds {held}: give all that it lacks, or the whole conversation"
+                )
+            reading = self.readings.longer(earlier, ids, mask, past)
         else:
-            self._generating = self._new_prompt(ids, mask)
-        number = self._generating.number
-        missing = self.unfinished.pop(number, None)
+            reading = self.readings.new(ids, mask)
+            if held and record is None:
+                _check_unsteered(reading, held)
+            elif held and record is not None:
+                earlier = record.check(cache, held, ids.shape[0], self._same_gains)
+                record.check_prefix(reading, held)
+                reading.unsteered, reading.row_state = earlier.unsteered, earlier.row_state
+        self._refuse_unfinished(reading)
+        reading.by_generate = True
+        return reading
+
+    def _refuse_unfinished(self, reading: Reading) -> None:
+        missing = self.readings.unfinished.pop(reading.number, None)
         if missing is not None:
-            self._generating = None
-            del self.audio_tokens[number:]
+            self.readings.forget_latest()
             raise PromptLengthError(
                 f"{missing}. generate() is given whole prompts: leave prompt_length out, or give "
                 "the number of tokens of each prompt, padding not counted"
             )
-        return True
 
-    def end_generation(self) -> None:
-        """Put scaled keys back and forget the prompt."""
-        if self._scaled is not None:
-            self._scaled.restore()
-        self._scaled = None
-        self._generating = None
-
-    def next(
-        self, ids: Tensor | None, batch: int, queries: int, mask: Any, cache: Any
-    ) -> ForwardPass:
-        """Return the pass that reads ``queries`` new slots of ``batch`` samples.
-
-        Raises:
-            PromptLengthError: where the prompt ends is unknown.
-            SettingsError: ``audio_mask`` does not fit the prompt.
-        """
-        past = self._cached_slots(cache, mask)
-        tracked = self._generating or self._outside_generate(ids, batch, queries, mask, cache, past)
-        prompt = tracked.prompt.expand(batch)
-        ends_prompt = past < prompt.width <= past + queries
-        self._latest, self._prompt_is_read = tracked, past + queries >= prompt.width
-        rows = prompt.rows(past, queries)
-        return ForwardPass(
-            prompt, rows, past, queries, ends_prompt, self._scaled_keys(cache), self.negatives
-        )
-
-    def adopt(self, cache: Any, ids: Tensor, mask: Any) -> None:
-        """Tie ``cache``, filled without the intervention, to the prompt that it holds the start of.
-
-        Raises:
-            SettingsError: the setting changes rows that are in the cache already.
-        """
-        if not self._prompt_rows.is_last:
-            raise SettingsError(
-                "a cache that was filled without the setting can be continued only if the setting "
-                'changes only the last prompt token: use rows="last", or call generate() with the '
-                "whole prompt"
+    def _new_prompt(self, tokens: Tensor, mask: Any, embedded: bool) -> Reading:
+        """Return the reading of prompts that start with a pass."""
+        if self._finder.audio_mask is None and embedded:
+            raise NoAudioError(
+                "inputs_embeds without input_ids do not show where the audio is: say where, with "
+                "mata(model, audio_mask=...), a bool mask of shape (batch, tokens)"
             )
-        self._by_cache[cache] = self._new_prompt(ids, mask)._replace(adopted=True)
+        if self._finder.audio_mask is not None and self._generations:
+            raise SettingsError(
+                "another prompt is read inside generate(), but audio_mask marks the audio of only "
+                "one batch of prompts: read the other one outside the block"
+            )
+        return self.readings.new(tokens, mask)
 
-    def remember(self, cache: Any) -> None:
-        """Tie ``cache`` to the prompt of the latest pass, for the steps that reuse it."""
-        if self._latest is not None:
-            self._by_cache[cache] = self._latest
-
-    def _cached_slots(self, cache: Any, mask: Any) -> int:
-        length = 0 if cache is None else cache.get_seq_length()
-        if (
-            isinstance(length, Tensor)  # a static cache counts on the device: reading it is slow
-            and self._generating is not None
-            and self._prompt_is_read
-            and isinstance(mask, dict)  # the masks then say all that a step needs
-        ):
-            return self._generating.prompt.width
-        return int(length)
-
-    def _scaled_keys(self, cache: Any) -> ScaledKeys | None:
-        if self._generating is None or cache is None or torch.is_grad_enabled():
-            return None
-        if self._scaled is None:
-            self._scaled = ScaledKeys(cache)
-        return self._scaled if self._scaled.holds(cache) else None
-
-    def _outside_generate(
-        self, ids: Tensor | None, batch: int, queries: int, mask: Any, cache: Any, past: int
-    ) -> _Tracked:
-        if ids is None:  # inputs_embeds: no token ids to find audio by
-            ids = torch.full((batch, queries), -1)
-        if past == 0:
-            return self._new_prompt(ids, mask)
-        earlier = self._prompt_in(cache)
-        if earlier.adopted:
-            return earlier
-        if self._prompt_length is not None:
-            return self._longer_prompt(earlier, ids, mask, past)
-        if queries > 1:
+    def _continued(
+        self, record: CacheRecord | None, tokens: Tensor, mask: Any, cache: Any, past: int
+    ) -> Reading:
+        """Return the reading that a pass outside ``generate`` continues."""
+        if record is None:
+            raise _unknown_cache()
+        batch, queries = tokens.shape
+        reading = record.check(cache, past, batch, self._same_gains)
+        width = reading.prompt.width
+        own = past >= width or reading.has(tokens, past)
+        if reading.continues:
+            if not own:
+                raise CacheError(
+                    "the tokens of this pass are not those that follow in the prompt that adopt() "
+                    "was given"
+                )
+            return reading
+        if self._finder.prompt_length is not None:
+            return self.readings.longer(reading, tokens, mask, past)
+        if past < width and not (own and past + queries == width):
+            raise PromptLengthError(
+                f"the cache was cropped to {past} of its prompt's {width} tokens, and what follows "
+                "may be prompt or answer. Say where the prompt ends: "
+                "mata(model, prompt_length=...), or call generate() with the whole prompt"
+            )
+        if past >= width and queries > 1:
             raise PromptLengthError(
                 f"a forward pass outside generate() adds {queries} tokens to a cache of {past}: "
                 "they may be prompt or answer. Say where the prompt ends: "
                 "mata(model, prompt_length=...)"
             )
-        return earlier
-
-    def _prompt_in(self, cache: Any) -> _Tracked:
-        earlier = self._by_cache.get(cache) if cache is not None else None
-        if earlier is None:
-            raise PromptLengthError(
-                "this cache was not filled while the model was steered, so its audio positions are "
-                "unknown: call generate() with the input_ids of the whole conversation"
-            )
-        return earlier
-
-    def _new_prompt(self, ids: Tensor, mask: Any) -> _Tracked:
-        audio, number = self._find_audio(ids, 0), len(self.audio_tokens)
-        prompt = self._build(audio, real_slots(mask, audio), number)
-        self.audio_tokens.append(prompt.audio_tokens)
-        return _Tracked(prompt, number)
-
-    def _longer_prompt(self, earlier: _Tracked, ids: Tensor, mask: Any, past: int) -> _Tracked:
-        cached = earlier.prompt.expand(ids.shape[0])
-        audio = torch.zeros(ids.shape[0], past + ids.shape[1], dtype=torch.bool, device=ids.device)
-        kept = min(cached.width, past)
-        audio[:, :kept] = cached.audio[:, :kept]
-        audio[:, past:] = self._find_audio(ids, past)
-        prompt = self._build(audio, real_slots(mask, audio), earlier.number)
-        self.audio_tokens[earlier.number] = prompt.audio_tokens
-        return _Tracked(prompt, earlier.number)
-
-    def _find_audio(self, ids: Tensor, past: int) -> Tensor:
-        """Return where the audio is among a prompt's new slots, bool, shape of ``ids``.
-
-        Raises:
-            SettingsError: ``audio_mask`` does not fit the prompt.
-        """
-        if self._audio_mask is None:
-            return torch.stack([ids == token_id for token_id in self.token_ids]).any(dim=0)
-        mask = self._audio_mask()
-        batch, end = ids.shape[0], past + ids.shape[1]
-        # A prompt that is fed in pieces is longer than its first pieces.
-        fits = mask.shape[1] >= end if self._prompt_length is not None else mask.shape[1] == end
-        if not fits or batch % mask.shape[0]:
-            raise SettingsError(
-                f"audio_mask has the shape {tuple(mask.shape)}, but the batch of prompts has "
-                f"{(batch, end)}: give a mask over all tokens of this batch, padding included"
-            )
-        mask = mask.to(ids.device).repeat_interleave(batch // mask.shape[0], dim=0)
-        return mask[:, past:end].bool()
-
-    def _build(self, audio: Tensor, real: Tensor, number: int) -> Prompt:
-        if self._prompt_length is None:
-            return Prompt.build(audio, real, prompt_rows=self._prompt_rows)
-        batch = audio.shape[0]
-        length = torch.tensor(self._prompt_length, device=audio.device)
-        if batch % length.shape[0]:
-            raise PromptLengthError(
-                f"prompt_length has {length.shape[0]} entries, but the batch has {batch} samples: "
-                "give one int, or one for each sample"
-            )
-        length = length.repeat_interleave(batch // length.shape[0])
-        self.unfinished.pop(number, None)
-        tokens, heard = real.sum(dim=1), (audio & real).any(dim=1)
-        short = (heard & (length > tokens)).nonzero().flatten().tolist()
-        if short:
-            self.unfinished[number] = (
-                f"prompt_length is {int(length[short[0]])} for sample {short[0]}, of which only "
-                f"{int(tokens[short[0]])} tokens were read"
-            )
-        return Prompt.build(audio, real, length, self._prompt_rows)
+        return reading
 
 
-def real_slots(mask: Any, audio: Tensor) -> Tensor:
-    """Return which slots are not padding, bool, shape of ``audio``, from any attention mask.
-
-    Args:
-        mask: None, ``(batch, slots)``, a bool or additive ``(batch, heads, queries, keys)`` tensor,
-            or a dict of these by layer type.
-        audio: shape ``(batch, width)``.
-
-    Raises:
-        UnsupportedModelError: the mask has another form.
-    """
-    if isinstance(mask, dict):
-        mask = mask.get("full_attention")
-    if mask is None:
-        return torch.ones_like(audio)
-    if isinstance(mask, Tensor) and mask.dim() == 4:  # the last row sees every real key
-        last = mask[:, 0, -1]
-        mask = last if last.dtype == torch.bool else last >= 0
-    if not isinstance(mask, Tensor) or mask.dim() != 2 or mask.shape[1] < audio.shape[1]:
-        raise UnsupportedModelError(
-            "attention_mask must be a tensor of shape (batch, tokens) or (batch, 1, queries, keys) "
-            f"over all {audio.shape[1]} tokens; got "
-            f"{tuple(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__}"
-        )
-    return mask[:, : audio.shape[1]].to(audio.device).bool().expand_as(audio)
-
-
-def _checked_length(length: int | Sequence[int] | None) -> list[int] | None:
-    if length is None:
+def _scaled_keys(generation: _Generation, cache: Any) -> ScaledKeys | None:
+    """Return the generation's cache as one whose keys may be scaled, if ``cache`` is that one."""
+    if cache is None or torch.is_grad_enabled():
         return None
-    listed: Any = length.tolist() if isinstance(length, Tensor) else length
-    values = list(listed) if isinstance(listed, (list, tuple)) else [listed]
-    if not values or any(type(value) is not int or value < 1 for value in values):
-        raise PromptLengthError(
-            f"prompt_length must be an int of 1 or more, or one such int a sample; got {length!r}"
+    if generation.scaled is None:
+        generation.scaled = ScaledKeys(cache)
+    return generation.scaled if generation.scaled.holds(cache) else None
+
+
+def _check_unsteered(reading: Reading, held: int) -> None:
+    """Note that ``held`` slots were filled without the setting, which must not change them."""
+    if reading.prompt.active[:, :held].any():
+        raise SettingsError(
+            "the cache holds rows that the setting changes, but was filled without it. With "
+            'rows="last", fill it with less than the whole prompt; with other rows, call '
+            "generate() with the whole prompt and no cache"
         )
-    return values
+    reading.unsteered = held
+
+
+def _unknown_cache() -> CacheError:
+    return CacheError(
+        "this cache was not filled while the model was steered, so its audio positions are "
+        "unknown: call generate() with the input_ids of the whole conversation, or name its prompt "
+        "with applied.adopt(cache, ids, mask), where `with mata(model) as applied`; for a copy of "
+        "a cache that was filled in the block, add steered=True"
+    )

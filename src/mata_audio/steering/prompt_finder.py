@@ -1,0 +1,145 @@
+"""Finding the audio and the end of a batch of prompts in what the model is given to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mata_audio.errors import PromptLengthError, SettingsError, UnsupportedModelError
+from mata_audio.notation.rows import LAST, PromptRows
+from mata_audio.steering.prompt import Prompt
+
+
+class PromptFinder:
+    """Makes a :class:`Prompt` of token ids and an attention mask.
+
+    Args:
+        token_ids: ids of the tokens whose keys are changed; called audio here, whatever they are.
+        prompt_length: number of real prompt tokens, if the prompt ends before the sequence does.
+        prompt_rows: which rows of a prompt are active.
+        audio_mask: replaces ``token_ids``: returns the mask of the batch of prompts that is about
+            to be read, bool, shape ``(batch, tokens)``.
+
+    Raises:
+        PromptLengthError: ``prompt_length`` is not a length.
+    """
+
+    def __init__(
+        self,
+        token_ids: Sequence[int],
+        prompt_length: int | Sequence[int] | None,
+        prompt_rows: PromptRows = LAST,
+        audio_mask: Callable[[], Tensor] | None = None,
+    ) -> None:
+        self.token_ids = tuple(token_ids)
+        self.audio_mask = audio_mask
+        self.prompt_rows = prompt_rows
+        self.prompt_length = _checked_length(prompt_length)
+
+    def new(self, ids: Tensor, mask: Any) -> Prompt:
+        """Return the prompts that ``ids`` are, shape ``(batch, tokens)``.
+
+        Raises:
+            PromptLengthError: ``prompt_length`` does not fit the batch.
+            SettingsError: ``audio_mask`` does not fit the prompts.
+            UnsupportedModelError: the attention mask has an unknown form.
+        """
+        audio = self._find_audio(ids, 0)
+        return self._build(audio, real_slots(mask, audio))
+
+    def longer(self, earlier: Prompt, ids: Tensor, mask: Any, past: int) -> Prompt:
+        """Return ``earlier``, cut after ``past`` slots, and then ``ids``; errors of ``new``."""
+        cached = earlier.expand(ids.shape[0])
+        audio = torch.zeros(ids.shape[0], past + ids.shape[1], dtype=torch.bool, device=ids.device)
+        kept = min(cached.width, past)
+        audio[:, :kept] = cached.audio[:, :kept]
+        audio[:, past:] = self._find_audio(ids, past)
+        return self._build(audio, real_slots(mask, audio))
+
+    def unread(self, prompt: Prompt) -> str | None:
+        """Return what is missing if ``prompt_length`` lies beyond what was read of a sample."""
+        if self.prompt_length is None:
+            return None
+        heard = torch.tensor([count > 0 for count in prompt.audio_tokens])
+        length, tokens = self._lengths(prompt.batch), torch.tensor(prompt.tokens)
+        short = (heard & (length > tokens)).nonzero().flatten().tolist()
+        if not short:
+            return None
+        return (
+            f"prompt_length is {int(length[short[0]])} for sample {short[0]}, of which only "
+            f"{int(tokens[short[0]])} tokens were read"
+        )
+
+    def _find_audio(self, ids: Tensor, past: int) -> Tensor:
+        """Return where the audio is among a prompt's new slots, bool, shape of ``ids``."""
+        if self.audio_mask is None:
+            return torch.stack([ids == token_id for token_id in self.token_ids]).any(dim=0)
+        mask = self.audio_mask()
+        batch, end = ids.shape[0], past + ids.shape[1]
+        # A prompt that is fed in pieces is longer than its first pieces.
+        fits = mask.shape[1] >= end if self.prompt_length is not None else mask.shape[1] == end
+        if not fits or batch % mask.shape[0]:
+            raise SettingsError(
+                f"audio_mask has the shape {tuple(mask.shape)}, but the batch of prompts has "
+                f"{(batch, end)}: give a mask over all tokens of this batch, padding included"
+            )
+        mask = mask.to(ids.device).repeat_interleave(batch // mask.shape[0], dim=0)
+        return mask[:, past:end].bool()
+
+    def _build(self, audio: Tensor, real: Tensor) -> Prompt:
+        length = None if self.prompt_length is None else self._lengths(audio.shape[0])
+        if length is not None:
+            length = length.to(audio.device)
+        return Prompt.build(audio, real, length, self.prompt_rows)
+
+    def _lengths(self, batch: int) -> Tensor:
+        """Return ``prompt_length`` for each of ``batch`` samples."""
+        length = torch.tensor(self.prompt_length)
+        if batch % length.shape[0]:
+            raise PromptLengthError(
+                f"prompt_length has {length.shape[0]} entries, but the batch has {batch} samples: "
+                "give one int, or one for each sample"
+            )
+        return length.repeat_interleave(batch // length.shape[0])
+
+
+def real_slots(mask: Any, audio: Tensor) -> Tensor:
+    """Return which slots are not padding, bool, shape of ``audio``, from any attention mask.
+
+    Args:
+        mask: None, ``(batch, slots)``, a bool or additive ``(batch, heads, queries, keys)`` tensor,
+            or a dict of these by layer type.
+        audio: shape ``(batch, width)``.
+
+    Raises:
+        UnsupportedModelError: the mask has another form.
+    """
+    if isinstance(mask, dict):
+        mask = mask.get("full_attention")
+    if mask is None:
+        return torch.ones_like(audio)
+    if isinstance(mask, Tensor) and mask.dim() == 4:  # the last row sees every real key
+        last = mask[:, 0, -1]
+        mask = last if last.dtype == torch.bool else last >= 0
+    if not isinstance(mask, Tensor) or mask.dim() != 2 or mask.shape[1] < audio.shape[1]:
+        raise UnsupportedModelError(
+            "attention_mask must be a tensor of shape (batch, tokens) or (batch, 1, queries, keys) "
+            f"over all {audio.shape[1]} tokens; got "
+            f"{tuple(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__}"
+        )
+    return mask[:, : audio.shape[1]].to(audio.device).bool().expand_as(audio)
+
+
+def _checked_length(length: int | Sequence[int] | None) -> list[int] | None:
+    if length is None:
+        return None
+    listed: Any = length.tolist() if isinstance(length, Tensor) else length
+    values = list(listed) if isinstance(listed, (list, tuple)) else [listed]
+    if not values or any(type(value) is not int or value < 1 for value in values):
+        raise PromptLengthError(
+            f"prompt_length must be an int of 1 or more, or one such int a sample; got {length!r}"
+        )
+    return values
