@@ -245,7 +245,6 @@ def test_one_clip_and_many_questions(subject: Subject, setting: dict[str, Any], 
     ids = questions[0]["input_ids"][0]
     slots = int((ids == subject.audio_token_id).nonzero().max()) + 2
     prefix = head(questions[0], slots)
-    length = {"prompt_length": [99]} if where == "inside, with length" else {}
     if where == "before":
         with torch.no_grad():
             kept = subject.model(**prefix, use_cache=True).past_key_values
@@ -262,12 +261,11 @@ def test_one_clip_and_many_questions(subject: Subject, setting: dict[str, Any], 
                 ask(questions[0], kept)
         return
     if where == "inside, with length":
-        with (
-            torch.no_grad(),
-            pytest.raises(PromptLengthError, match="never steered"),
-            MATA(**setting)(subject.model, **length),
-        ):
-            subject.model(**prefix, use_cache=True)
+        length = questions[0]["input_ids"].shape[1]
+        with torch.no_grad(), MATA(**setting)(subject.model, prompt_length=length):
+            kept = subject.model(**prefix, use_cache=True).past_key_values
+            output = ask(questions[0], kept)
+        assert_generated_exactly(subject, questions[0], output, **setting)
         return
     asked, outputs = [questions[1], questions[0], questions[1]], []
     with torch.no_grad(), MATA(**setting)(subject.model):

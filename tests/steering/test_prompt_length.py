@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import torch
 
+from checks import SETTING, assert_close, assert_generated_exactly, greedy
 from mata_audio import MATA, PromptLengthError
+from reference import Steering
 from subject import Subject
 
 QUESTIONS = [("What is this?", [1.0]), ("Which of them is longer?", [0.5]), ("Who?", [1.5])]
@@ -75,3 +77,44 @@ def test_a_length_beyond_a_prompt_without_audio_changes_nothing(qwen2_audio: Sub
     lengths = inputs["attention_mask"].sum(1).tolist()
     with torch.no_grad(), MATA()(qwen2_audio.model, prompt_length=[lengths[0], 500]):
         qwen2_audio.model(**inputs)
+
+
+def uncached_loop(subject: Subject, inputs: dict[str, torch.Tensor], steps: int) -> Any:
+    """Greedy tokens and the logits they were chosen by, each pass over the whole sequence."""
+    ids, logits = inputs["input_ids"], []
+    for _ in range(steps):
+        given = {**inputs, "input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        with torch.no_grad():
+            logits.append(subject.model(**given, use_cache=False).logits[:, -1])
+        ids = torch.cat([ids, logits[-1][:, :256].argmax(-1, keepdim=True)], 1)
+    return ids[:, inputs["input_ids"].shape[1] :], torch.stack(logits, 1)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["with prompt_length", "without"])
+def test_a_loop_without_a_cache(subject: Subject, known: bool) -> None:
+    """As documented: without ``prompt_length``, only the last row of each pass is active."""
+    inputs = subject.inputs(QUESTIONS[:1])
+    width = inputs["input_ids"].shape[1]
+    with MATA(**SETTING)(subject.model, prompt_length=width if known else None) as applied:
+        new, logits = uncached_loop(subject, inputs, 4)
+    if known:
+        assert_close(logits, subject.expected(inputs, Steering(**SETTING), generated=new))
+        return
+    assert applied.receipt.active_rows == 4
+    for step in range(4):
+        active = torch.zeros(1, width + step, dtype=torch.bool)
+        active[:, -1] = True
+        ids = torch.cat([inputs["input_ids"], new[:, :step]], 1)
+        given = {**inputs, "input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        expected = subject.expected(given, Steering(**SETTING, rows=active))
+        assert_close(logits[:, step], expected[:, -1])
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_generate_that_was_taken_before_the_block(qwen2_audio: Subject, cached: bool) -> None:
+    """Exact with a cache, or with the prompt's length."""
+    inputs, generate = qwen2_audio.inputs(QUESTIONS[:1]), qwen2_audio.model.generate
+    length = None if cached else inputs["input_ids"].shape[1]
+    with MATA(**SETTING)(qwen2_audio.model, prompt_length=length):
+        output = generate(**inputs, **greedy(qwen2_audio, use_cache=cached))
+    assert_generated_exactly(qwen2_audio, inputs, output, **SETTING)

@@ -216,6 +216,7 @@ class PassTracker:
                 earlier = record.check(cache, held, ids.shape[0], self._same_gains)
                 record.check_prefix(reading, held)
                 reading.unsteered, reading.row_state = earlier.unsteered, earlier.row_state
+                self.readings.unfinished.pop(earlier.number, None)  # its rest is read now
         self._refuse_unfinished(reading)
         reading.by_generate = True
         return reading
