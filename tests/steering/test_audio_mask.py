@@ -10,6 +10,7 @@ from checks import (
     QUESTIONS,
     SETTING,
     assert_close,
+    assert_generated_exactly,
     expected_logits,
     greedy,
     new_tokens,
@@ -43,6 +44,16 @@ def test_a_prompt_of_embeddings(qwen2_audio: Subject) -> None:
     steered, _ = expected_logits(qwen2_audio, inputs, output.sequences, **SETTING)
     assert_close(torch.stack(output.logits, 1), steered)
     assert applied.receipt.audio_tokens == tuple(audio.sum(1).tolist())
+
+
+def test_embeddings_beside_their_token_ids(qwen2_audio: Subject) -> None:
+    """The ids show where the audio is, and the model reads the embeddings."""
+    inputs = qwen2_audio.inputs(QUESTIONS)
+    prompt, _ = embedded(qwen2_audio, inputs)
+    given = {**prompt, "input_ids": inputs["input_ids"]}
+    with MATA(**SETTING)(qwen2_audio.model):
+        output = qwen2_audio.model.generate(**given, **greedy(qwen2_audio))
+    assert_generated_exactly(qwen2_audio, inputs, output, **SETTING)
 
 
 def test_beams_of_embeddings(qwen2_audio: Subject) -> None:

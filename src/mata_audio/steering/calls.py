@@ -181,9 +181,7 @@ class SteeredCalls:
                 # is unknown; a user's compile_config is kept.
                 unasked = self._located.device.type != "cpu" and not call.compiles
                 options = {"disable_compile": True, **kwargs} if unasked else kwargs
-                with self._tracker.generation(
-                    call.ids, call.mask, call.cache, call.in_pieces
-                ) as reading:
+                with self._tracker.generation(call) as reading:
                     if reading is not None:
                         put_row_state(self._located, reading.row_state)
                     return stock(*args, **options)

@@ -27,6 +27,11 @@ class GenerateCall:
         return ids
 
     @property
+    def embedded(self) -> bool:
+        """Whether the model will read the prompts as embeddings, whatever ``input_ids`` are for."""
+        return self.given.get("inputs_embeds") is not None
+
+    @property
     def cache(self) -> Any:
         """The cache that it is to continue, or None."""
         return self.given.get("past_key_values")

@@ -19,6 +19,7 @@ from torch import Tensor
 from mata_audio.errors import CacheError, NoAudioError, PromptLengthError, SettingsError
 from mata_audio.steering.cache_record import CacheRecord
 from mata_audio.steering.forward_pass import ForwardPass
+from mata_audio.steering.generate_call import GenerateCall
 from mata_audio.steering.negative_scores import NegativeScores
 from mata_audio.steering.prompt_finder import PromptFinder
 from mata_audio.steering.reading import Reading, Readings, token_ids
@@ -59,26 +60,19 @@ class PassTracker:
         self._generations: list[_Generation] = []
 
     @contextmanager
-    def generation(
-        self, ids: Tensor | None, mask: Tensor | None, cache: Any, in_pieces: bool = False
-    ) -> Iterator[Reading | None]:
+    def generation(self, call: GenerateCall) -> Iterator[Reading | None]:
         """Note the prompts of a ``generate`` call as long as it runs, and yield their reading.
-
-        Args:
-            ids: token ids, shape ``(batch, tokens)``; None if the prompts are given as embeddings.
-            mask: attention mask; longer than ``ids`` if these only continue ``cache``.
-            cache: the cache that ``generate`` is given, or None.
-            in_pieces: whether it may read the prompts in several passes.
 
         Raises:
             CacheError: the cache holds another prompt, or is not known.
             PromptLengthError: ``prompt_length`` lies beyond a prompt.
             SettingsError: the cache holds rows that the setting changes.
         """
-        generation = _Generation(self._given_prompt(ids, mask, cache), cache, in_pieces)
+        reading = self._given_prompt(call)
+        generation = _Generation(reading, call.cache, call.in_pieces)
         self._generations.append(generation)
         try:
-            yield generation.reading
+            yield reading
         finally:
             self._generations.remove(generation)
             self._leave(generation)
@@ -184,8 +178,9 @@ class PassTracker:
         for cache, record, held in intact:
             self._records[cache] = CacheRecord.of(cache, record.reading, held, record.batch)
 
-    def _given_prompt(self, ids: Tensor | None, mask: Tensor | None, cache: Any) -> Reading | None:
-        """Return the reading of the prompts that a ``generate`` call is given."""
+    def _given_prompt(self, call: GenerateCall) -> Reading | None:
+        """Return the reading of the prompts that a ``generate`` call is given, if any."""
+        ids, mask, cache = call.ids, call.mask, call.cache
         if any(other.scaled and other.scaled.holds(cache) for other in self._generations):
             raise CacheError(
                 "generate() was called inside another generate() with the same cache: give each a "
@@ -218,6 +213,8 @@ class PassTracker:
                 reading.unsteered, reading.row_state = earlier.unsteered, earlier.row_state
                 self.readings.unfinished.pop(earlier.number, None)  # its rest is read now
         self._refuse_unfinished(reading)
+        if call.embedded:
+            reading.ids = token_ids(None, *reading.ids.shape)
         reading.by_generate = True
         return reading
 
