@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from swept import item
 
 from mata_audio import MATA, SettingsError
 from mata_audio.errors import DataError
@@ -17,6 +16,7 @@ from mata_audio.evaluation.sweep import PRESETS, grid, preset, sweep
 from mata_audio.evaluation.sweep.sweep import divided
 from mata_audio.evaluation.tasks import task_named
 from paper_data import write_mmau
+from swept import item
 
 ITEMS = 24
 
