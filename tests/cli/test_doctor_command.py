@@ -28,7 +28,16 @@ def test_a_healthy_model(mata: Mata, tmp_path: Path) -> None:
     assert max(map(len, outcome.out.splitlines())) <= 100
     data = json.loads(path.read_text())
     assert data["ok"] is True
-    ours = {"mata-audio", "transformers", "torch", "tokenizers", "numpy", "python"}
+    ours = {
+        "mata-audio",
+        "transformers",
+        "torch",
+        "tokenizers",
+        "numpy",
+        "soundfile",
+        "soxr",
+        "python",
+    }
     assert set(data["versions"]) == ours
     (report,) = data["reports"]
     assert [check["name"] for check in report["checks"]] == NAMES
