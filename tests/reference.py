@@ -20,6 +20,9 @@ from torch import Tensor, nn
 
 from mata_audio.doctor.small_models.vocabulary import AUDIO, IMAGE, VIDEO
 
+AFTER_SOFTMAX = ("mass", "clipped_mass", "value")
+"""Formulas that leave scores alone and change attention weights: see :func:`reweighed`."""
+
 
 def changed(scores: Tensor, alpha: Tensor | float, formula: str) -> Tensor:
     """Scores changed by a formula, as the paper and its relatives state it."""
@@ -29,7 +32,26 @@ def changed(scores: Tensor, alpha: Tensor | float, formula: str) -> Tensor:
         return scores + alpha * scores.abs()
     if formula == "add":
         return scores + alpha
+    if formula in AFTER_SOFTMAX:
+        return scores
     raise AssertionError(f"write {formula} in tests/reference.py, independently of the product")
+
+
+def reweighed(scores: Tensor, spots: Tensor, alpha: Tensor | float, formula: str) -> Tensor:
+    """Weights of masked scores, shape (..., rows, keys), changed by a formula at ``spots``."""
+    weights = scores.softmax(-1)
+    if formula not in AFTER_SOFTMAX:
+        return weights
+    if formula == "value":
+        return torch.where(spots, (1 + alpha) * weights, weights)
+    unheard = scores.masked_fill(spots, -torch.inf)
+    nothing_else = (unheard <= torch.finfo(torch.float32).min).all(-1, keepdim=True)
+    without = torch.where(nothing_else, scores, unheard).softmax(-1)
+    if formula == "clipped_mass":
+        on_spots = torch.where(spots, weights, 0.0).sum(-1, keepdim=True)
+        alpha = torch.minimum(torch.as_tensor(alpha).to(weights), (1 - on_spots) / on_spots)
+        alpha = torch.where(on_spots > 0, alpha, 0.0)
+    return weights + alpha * (weights - without)
 
 
 @dataclass(frozen=True)
@@ -172,12 +194,12 @@ def full_score_attention(
         groups = q.shape[1] // k.shape[1]
         k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
         scores = torch.einsum("bhid,bhjd->bhij", q, k) * kwargs["scaling"]
+        spots, alpha = torch.zeros_like(scores, dtype=torch.bool), steering.alpha
         if layer in steering.layers:
             heads = torch.zeros(q.shape[1], dtype=torch.bool)
             heads[list(range(q.shape[1]) if steering.heads is None else steering.heads)] = True
             spots = active[:, None, rows, None] & keys[:, None, None, :length]
             spots = spots & heads[None, :, None, None]
-            alpha = steering.alpha
             if isinstance(alpha, Tensor):
                 alpha = alpha[layer].double()[None, :, None, None]
             scores = torch.where(spots, changed(scores, alpha, steering.formula), scores)
@@ -185,7 +207,7 @@ def full_score_attention(
             scores = softcap * torch.tanh(scores / softcap)
         seen = _seen(real, windows.get(layer), mutual if layer in layout.mutual else None)
         scores = scores.masked_fill(~seen[:, :, rows, :length], torch.finfo(scores.dtype).min)
-        weights = scores.softmax(-1)
+        weights = reweighed(scores, spots, alpha, steering.formula)
         return torch.einsum("bhij,bhjd->bihd", weights, v), weights
 
     with mock.patch.object(file, "eager_attention_forward", attention):

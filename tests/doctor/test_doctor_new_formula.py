@@ -10,7 +10,7 @@ from mata_audio.doctor import all_families
 from mata_audio.doctor.examine import checks, examine
 from mata_audio.doctor.patient import Patient
 from mata_audio.settings import mata as settings
-from mata_audio.steering.formulas import FORMULAS, SCORE_CHANGES
+from mata_audio.steering.formulas import FORMULAS, Formula
 
 
 def made_up(scores: Tensor, gain: Tensor) -> Tensor:
@@ -20,7 +20,7 @@ def made_up(scores: Tensor, gain: Tensor) -> Tensor:
 @pytest.fixture
 def new_formula(monkeypatch: pytest.MonkeyPatch) -> str:
     """A formula added after those that the doctor knows."""
-    for known in (FORMULAS, SCORE_CHANGES):
+    for known in (FORMULAS, Formula):
         monkeypatch.setitem(known, "made_up", made_up)
     monkeypatch.setitem(settings._CHOICES, "formula", tuple(FORMULAS))
     return "made_up"

@@ -89,15 +89,16 @@ def inputs_from(model_type: str) -> str:
 def row(family: Family, scaled: set[int]) -> str:
     subject = subject_of(family.model_type)
     formulas = [
-        f"`{formula}`"
+        formula
         for formula in FORMULAS
         if all(exact(subject, formula, tokens) for tokens in family.tokens)
     ]
+    every = "every formula" if formulas == list(FORMULAS) else None
     cells = [
         f"`{family.model_type}`",
         f"`{type(subject.small.model).__name__}`",
         ", ".join(family.tokens),
-        ", ".join(formulas),
+        every or ", ".join(f"`{formula}`" for formula in formulas),
         decodes_on(subject, next(iter(family.tokens)), scaled),
         inputs_from(family.model_type),
         NOTES.get(family.model_type, ""),

@@ -12,7 +12,7 @@ from checks import TOLERANCE, assert_close, each_formula, greedy, new_tokens, us
 from families.subjects import FamilySubject, subject_of
 from families.test_exactness_of_families import assert_generated_exactly, mata
 from mata_audio.steering.attention import attend_rows
-from mata_audio.steering.formulas import SCORE_CHANGES
+from mata_audio.steering.formulas import KNOCKOUT, change_named
 from mata_audio.steering.scaled_keys import key_heads
 from reference import Steering
 
@@ -117,7 +117,8 @@ def test_a_knocked_out_key_stays_out_under_a_cap() -> None:
         key,
         value,
         gain=gain,
-        formula=SCORE_CHANGES["knockout"],
+        changed=gain.bool()[:, :1],
+        formula=change_named(KNOCKOUT),
         mask=None,
         scaling=0.5,
         softcap=2.0,

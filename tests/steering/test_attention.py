@@ -15,7 +15,7 @@ from mata_audio.steering.attention import attend_rows
 from mata_audio.steering.formulas import FORMULAS
 from mata_audio.steering.masks import rows_mask
 from mata_audio.steering.prompt import Prompt
-from reference import changed
+from reference import changed, reweighed
 
 CPU = torch.device("cpu")
 
@@ -38,7 +38,11 @@ def test_attend_rows(
         return torch.randn(*size, generator=random, dtype=torch.float64)
 
     query, key = normal(batch, heads, rows, head_dim), normal(batch, key_heads, keys, head_dim)
-    value, gain = normal(batch, key_heads, keys, head_dim + 1), normal(batch, heads, 1, keys)
+    value, changed_keys = (
+        normal(batch, key_heads, keys, head_dim + 1),
+        normal(batch, 1, 1, keys) > 0,
+    )
+    gain = 2 * normal(batch, heads, 1, 1) * changed_keys
     visible = normal(batch, 1, rows, keys) > -0.5
     visible[..., 0] = True
     mask = {
@@ -47,7 +51,14 @@ def test_attend_rows(
         "additive": torch.where(visible, 0.0, torch.finfo(torch.float32).min).double(),
     }[mask_kind]
     got = attend_rows(
-        query, key, value, gain=gain, formula=FORMULAS[formula], mask=mask, scaling=0.3
+        query,
+        key,
+        value,
+        gain=gain,
+        changed=changed_keys,
+        formula=FORMULAS[formula],
+        mask=mask,
+        scaling=0.3,
     )
     for b in range(batch):
         for h in range(heads):
@@ -55,22 +66,63 @@ def test_attend_rows(
             scores = changed(raw, gain[b, h], formula)
             if mask_kind:
                 scores = scores.masked_fill(~visible[b, 0], -torch.inf)
-            weights = scores.softmax(-1)
+            strength = gain[b, h].abs().max() * gain[b, h].sum().sign()
+            weights = reweighed(scores, changed_keys[b, 0], strength, formula)
             torch.testing.assert_close(got.raw[b, h], raw)
             torch.testing.assert_close(got.weights[b, h], weights)
             torch.testing.assert_close(got.output[b, h], weights @ value[b, h // groups])
 
 
 @given(scores=st.lists(st.floats(-50, 50), min_size=1), alpha=st.floats(-3, 3))
-def test_formulas(scores: list[float], alpha: float) -> None:
+def test_formulas_of_scores(scores: list[float], alpha: float) -> None:
     raw = torch.tensor(scores, dtype=torch.float64)
     gain = torch.tensor(alpha, dtype=torch.float64)
-    for name, formula in FORMULAS.items():
+    changes = {name: own.on_scores for name, own in FORMULAS.items() if own.on_scores}
+    for name, formula in changes.items():
         torch.testing.assert_close(formula(raw, gain), changed(raw, alpha, name))
         assert torch.equal(formula(raw, torch.zeros(())), raw)
     if alpha >= 0:  # the sign matters: multiply lowers scores below zero, absolute never lowers one
-        assert (FORMULAS["absolute"](raw, gain) >= raw).all()
-        assert (FORMULAS["multiply"](raw, gain)[raw < 0] <= raw[raw < 0]).all()
+        assert (changes["absolute"](raw, gain) >= raw).all()
+        assert (changes["multiply"](raw, gain)[raw < 0] <= raw[raw < 0]).all()
+
+
+@given(
+    scores=st.lists(st.floats(-50, 50), min_size=2, max_size=9),
+    audio=st.integers(1, 8),
+    alpha=st.floats(-1, 9),
+)
+def test_laws_of_mass(scores: list[float], audio: int, alpha: float) -> None:
+    """The mass on audio is multiplied by 1 + alpha; clipped, it is 1 at most."""
+    raw = torch.tensor(scores, dtype=torch.float64)[None, None, None]
+    spots = (torch.arange(raw.shape[3]) < min(audio, len(scores) - 1))[None, None, None]
+    weights, without = raw.softmax(-1), raw.masked_fill(spots, -torch.inf).softmax(-1)
+    gain = alpha * spots.double()
+    before = weights[spots].sum()
+    for name in ("mass", "clipped_mass"):
+        change = FORMULAS[name].on_weights
+        assert change is not None
+        after = change(weights, gain, without)
+        wanted = (1 + alpha) * before
+        if name == "clipped_mass" and wanted > 1:
+            wanted = torch.ones((), dtype=torch.float64)
+        torch.testing.assert_close(after[spots].sum(), wanted)
+        torch.testing.assert_close(after.sum(), torch.ones((), dtype=torch.float64))
+        if name == "clipped_mass" or wanted <= 1:
+            assert (after >= -1e-12).all()
+        assert torch.equal(change(weights, 0 * gain, without), weights)
+
+
+def test_a_row_that_sees_only_audio_keeps_its_mass() -> None:
+    """Nothing else could lose attention: in a sliding window, say."""
+    query, key, value = (torch.randn(1, 2, n, 4) for n in (1, 5, 5))
+    changed_keys = torch.tensor([False, True, True, True, False]).expand(1, 1, 1, 5)
+    mask = changed_keys & torch.tensor([True, True, True, False, True])
+    how = {"changed": changed_keys, "mask": mask, "scaling": 0.5}
+    gain = 0.7 * changed_keys.float().expand(1, 2, 1, 5)
+    plain = attend_rows(query, key, value, gain=0 * gain, formula=FORMULAS["mass"], **how)
+    for name in ("mass", "clipped_mass"):
+        found = attend_rows(query, key, value, gain=gain, formula=FORMULAS[name], **how)
+        torch.testing.assert_close(found.output, plain.output)
 
 
 def test_the_reference_refuses_a_formula_that_it_does_not_know() -> None:

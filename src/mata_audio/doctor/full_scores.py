@@ -31,13 +31,31 @@ CHANGES: dict[str, Callable[[Tensor, float], Tensor]] = {
 """The formulas as the papers state them, by name: from (raw scores, alpha) to changed scores. They
 check :mod:`mata_audio.steering.formulas`, so they do not call it."""
 
+OUTPUT_CHANGES: dict[str, Callable[[Tensor, Tensor, Tensor, float], Tensor]] = {
+    "mass": lambda out, without, heard, alpha: out + alpha * (out - without),
+    "clipped_mass": lambda out, without, heard, alpha: (
+        out + _at_most(alpha, heard) * (out - without)
+    ),
+    "value": lambda out, without, heard, alpha: out + alpha * (out - (1 - heard) * without),
+}
+"""Formulas of the output, by name: from (output, output without the changed keys, attention mass on
+these keys, alpha) to the changed output."""
+
+KNOWN = frozenset((*CHANGES, *OUTPUT_CHANGES))
+"""Formulas that the doctor can check."""
+
+
+def _at_most(alpha: float, heard: Tensor) -> Tensor:
+    """Return alpha, or what raises the mass ``heard`` to 1 if that is less."""
+    return ((1 - heard) / heard).clamp(max=alpha)
+
 
 class UnknownFormulaError(ValueError):
-    """Raised for a formula that is not in :data:`CHANGES`."""
+    """Raised for a formula that is not in :data:`KNOWN`."""
 
     advice = (
-        "write the formula into CHANGES of src/mata_audio/doctor/full_scores.py, from its "
-        "definition and without calling steering/formulas.py"
+        "write the formula into CHANGES of src/mata_audio/doctor/full_scores.py (or into "
+        "OUTPUT_CHANGES), from its definition and without calling steering/formulas.py"
     )
 
     def __init__(self, formula: str) -> None:
@@ -50,7 +68,7 @@ class FullScores:
 
     Args:
         alpha: strength.
-        formula: key of :data:`CHANGES`.
+        formula: one of :data:`KNOWN`.
         active: query rows that are changed, shape (batch, length).
         named: keys that are changed in these rows, same shape.
         real: slots that are not padding, same shape.
@@ -60,7 +78,7 @@ class FullScores:
             answer is correct too, and shows how much rounding matters in the steered model.
 
     Raises:
-        UnknownFormulaError: ``formula`` is not in :data:`CHANGES`.
+        UnknownFormulaError: ``formula`` is not in :data:`KNOWN`.
     """
 
     alpha: float
@@ -74,7 +92,7 @@ class FullScores:
     seen: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        if self.formula not in CHANGES:
+        if self.formula not in KNOWN:
             raise UnknownFormulaError(self.formula)
 
     @classmethod
@@ -124,13 +142,23 @@ class FullScores:
         counted = (spots & visible).expand_as(raw)
         self.seen += int(counted.sum())
         self.below_zero += int((counted & (raw < 0)).sum())
-        scores = torch.where(spots, CHANGES[self.formula](raw, self.alpha), raw).to(wide)
+        change = CHANGES.get(self.formula)
+        scores = (raw if change is None else torch.where(spots, change(raw, self.alpha), raw)).to(
+            wide
+        )
         cap = kwargs.get("softcap")
         if cap is not None:
             scores = cap * torch.tanh(scores / cap)
         scores = scores.masked_fill(~visible, torch.finfo(wide).min)
+        value = value.to(inner).repeat_interleave(groups, 1)
         weights = scores.softmax(-1).to(inner)
-        mixed = weights @ value.to(inner).repeat_interleave(groups, 1)
+        mixed = weights @ value
+        if self.formula in OUTPUT_CHANGES:
+            others = (visible & ~spots).any(-1, keepdim=True)
+            unheard = scores.masked_fill(spots & others, torch.finfo(wide).min)
+            without = unheard.softmax(-1).to(inner) @ value
+            heard = torch.where(spots, weights, 0.0).sum(-1, keepdim=True)
+            mixed = OUTPUT_CHANGES[self.formula](mixed, without, heard, self.alpha)
         return mixed.to(query.dtype).transpose(1, 2).contiguous(), None
 
     @contextmanager

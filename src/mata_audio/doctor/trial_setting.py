@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mata_audio.doctor.check import Check, Skipped
-from mata_audio.doctor.full_scores import CHANGES
+from mata_audio.doctor.full_scores import KNOWN
 from mata_audio.doctor.passes import on_backend, read, read_full_scores
 from mata_audio.doctor.patient import Inputs, Patient
 from mata_audio.notation.layers import scaled_paper_layers
@@ -185,7 +185,7 @@ def _measured(
 
     For any other formula, the checks named after it fail.
     """
-    known = [formula for formula in FORMULAS if formula in CHANGES]
+    known = [formula for formula in FORMULAS if formula in KNOWN]
     effects, rounding = [], _rounding(patient, inputs, baseline)
     for formula in known:
         steered, _ = read_full_scores(patient, inputs, layers, alpha, formula)

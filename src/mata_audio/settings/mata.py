@@ -45,8 +45,10 @@ class MATA:
             ``"10-20"`` (inclusive) or ``"10,12,15-17"``, or None for the published 10-20 of 28,
             scaled to the model's depth.
         heads: query heads in those layers, written the same way; None for all.
-        formula: ``"multiply"`` (the paper: A + alpha A), ``"absolute"`` (A + alpha |A|) or
-            ``"add"`` (A + alpha).
+        formula: ``"multiply"`` (the paper: A + alpha A), ``"absolute"`` (A + alpha |A|), ``"add"``
+            (A + alpha); or, not of the scores but of the attention after the softmax, ``"mass"``
+            (the share that goes to audio, times 1 + alpha), ``"clipped_mass"`` (the same, up to 1)
+            or ``"value"`` (the audio keys' values, times 1 + alpha).
         gains: a strength for each layer and head of one model, shape ``(layers, heads)``, instead
             of ``layers`` and ``heads``; all are multiplied by alpha.
         rows: which query rows of the prompt are changed, in addition to all later rows: ``"last"``

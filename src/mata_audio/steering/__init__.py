@@ -4,8 +4,8 @@ Read the files in this order. Each imports only files above it, so nothing is us
 
 The mathematics, which imports nothing else of this package:
 
-1. ``formulas``: how one raw score is changed; the paper's is ``(1 + gain) * score``.
-2. ``attention``: attention of a few query rows with changed scores.
+1. ``formulas``: how a row's scores or weights are changed; the paper's is ``(1 + gain) * score``.
+2. ``attention``: attention of a few query rows, so changed.
 
 Which rows, which keys and how much:
 

@@ -44,7 +44,7 @@ class Attachment:
         gains: one for each layer, sample and head, shape ``(layers, batch or 1, heads)``. In a
             larger batch (beams) each sample's gains are repeated; its size must be a multiple.
             With ``requires_grad`` the model's output is differentiable in them.
-        formula: key of :data:`mata_audio.steering.formulas.SCORE_CHANGES`.
+        formula: name for :func:`mata_audio.steering.formulas.change_named`.
         prompt_length: see :meth:`mata_audio.MATA.__call__`.
         observer: shown the attention of the active rows in every decoder layer, steered or not;
             it changes nothing that the model computes.

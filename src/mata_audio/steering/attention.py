@@ -1,4 +1,4 @@
-"""The intervention itself: attention of a few query rows with changed audio scores.
+"""The intervention itself: attention of a few query rows, changed towards audio.
 
 Time and memory are rows x keys for each head; no keys x keys matrix is ever made.
 """
@@ -34,13 +34,14 @@ def attend_rows(
     value: Tensor,
     *,
     gain: Tensor,
+    changed: Tensor,
     formula: Formula,
     mask: Tensor | None,
     scaling: float,
     softcap: float | None = None,
     dropout: float = 0.0,
 ) -> RowAttention:
-    """Attend from ``query`` with the raw score A changed to ``formula(A, gain)``.
+    """Attend from ``query`` with the raw score A, or the weights, changed by ``formula``.
 
     A = q . k * scaling, before mask and softmax (arXiv 2509.18816, section 2). It is computed in
     the dtype of the query, as Transformers' eager attention does; gain, mask and softmax work in
@@ -51,7 +52,8 @@ def attend_rows(
         key: shape ``(batch, key_heads, keys, head_dim)``; heads is a multiple of key_heads.
         value: shape ``(batch, key_heads, keys, value_dim)``.
         gain: one for each key, 0 where it is not audio, shape ``(batch, heads, 1, keys)``.
-        formula: a function of :data:`mata_audio.steering.formulas.SCORE_CHANGES`.
+        changed: True at audio keys, whatever their gain, shape ``(batch, 1, 1, keys)``.
+        formula: from :mod:`mata_audio.steering.formulas`.
         mask: bool (True is visible) or additive, broadcastable to (batch, heads, rows, keys).
         scaling: factor applied to q . k.
         softcap: for models that cap scores: a score becomes cap * tanh(score / cap). The
@@ -62,7 +64,10 @@ def attend_rows(
     key_heads, keys = key.shape[1:3]
     grouped = query.reshape(batch, key_heads, heads // key_heads * rows, head_dim)
     raw = torch.matmul(grouped * scaling, key.transpose(2, 3)).view(batch, heads, rows, keys)
-    scores = formula(raw, gain)
+    if formula.on_scores is not None:
+        scores = formula.on_scores(raw, gain)
+    else:
+        scores = raw.to(torch.promote_types(raw.dtype, gain.dtype))
     if softcap is not None:
         capped = softcap * torch.tanh(scores / softcap)
         scores = capped.masked_fill(scores == float("-inf"), float("-inf"))  # tanh made it finite
@@ -70,8 +75,28 @@ def attend_rows(
         scores = torch.where(mask, scores, torch.finfo(scores.dtype).min)
     elif mask is not None:
         scores = scores + mask
-    weights = scores.softmax(dim=-1).to(query.dtype)
+    weights = scores.softmax(dim=-1)
+    if formula.on_weights is not None:
+        weights = formula.on_weights(weights, gain, _without(scores, changed, mask))
+    weights = weights.to(query.dtype)
     if dropout:
         weights = functional.dropout(weights, dropout)
     mixed = torch.matmul(weights.view(batch, key_heads, -1, keys), value)
     return RowAttention(mixed.view(batch, heads, rows, -1), weights, raw)
+
+
+def _without(scores: Tensor, changed: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the weights that rows would have if the changed keys did not exist.
+
+    A row that sees no other key keeps its own weights.
+
+    Args:
+        scores: masked, shape ``(batch, heads, rows, keys)``.
+        changed: True at keys that are left out, shape ``(batch, 1, 1, keys)``.
+        mask: as for :func:`attend_rows`.
+    """
+    others = ~changed
+    if mask is not None:
+        others = others & (mask if mask.dtype == torch.bool else mask >= 0)
+    kept = others | ~others.any(dim=-1, keepdim=True)
+    return scores.masked_fill(~kept, float("-inf")).softmax(dim=-1)

@@ -1,37 +1,59 @@
-"""How one raw audio score is changed: the formulas, as functions of (raw scores, gain).
+"""How the attention of a row is changed: the formulas.
 
-To add a formula, write it here under ``@formula``: settings, the command line, the doctor and the
-tests take it from :data:`FORMULAS`. The doctor's and the tests' references are written separately
-on purpose, and fail until they know the new formula too.
+A formula changes raw scores before the softmax, or weights after it. To add one, write it here
+under ``@on_scores`` or ``@on_weights``: settings, the command line, the doctor and the tests take
+it from :data:`FORMULAS`. The doctor's and the tests' references are written separately on purpose,
+and fail until they know the new formula too.
 
-A gain of 0 leaves a score unchanged. The result has the wider dtype of scores and gain, so scores
-in half precision come back in float32.
+A gain of 0 changes nothing. Results have the wider dtype of scores and gain, so scores in half
+precision come back in float32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Formula = Callable[["Tensor", "Tensor"], "Tensor"]
+ScoreChange = Callable[["Tensor", "Tensor"], "Tensor"]
+WeightChange = Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]
+
+
+@dataclass(frozen=True)
+class Formula:
+    """What is done to the attention of a row; one of the two is given.
+
+    Args:
+        on_scores: before mask and softmax: from (raw scores, gain) to scores.
+        on_weights: after the softmax: from (weights, gain, weights without) to weights. The last
+            are the weights that the row would have if the changed keys did not exist; its own if it
+            sees no other key.
+    """
+
+    on_scores: ScoreChange | None = None
+    on_weights: WeightChange | None = None
+
 
 FORMULAS: dict[str, Formula] = {}
 """Formulas that a setting may name."""
 
-SCORE_CHANGES: dict[str, Formula] = {}
-"""Everything an attachment may do to scores: the formulas, and ``knockout``."""
 
-
-def formula(change: Formula) -> Formula:
-    """Register a function as a formula, under its own name."""
-    FORMULAS[change.__name__] = SCORE_CHANGES[change.__name__] = change
+def on_scores(change: ScoreChange) -> ScoreChange:
+    """Register a function of scores as a formula, under its own name."""
+    FORMULAS[change.__name__] = Formula(on_scores=change)
     return change
 
 
-@formula
+def on_weights(change: WeightChange) -> WeightChange:
+    """Register a function of weights as a formula, under its own name."""
+    FORMULAS[change.__name__] = Formula(on_weights=change)
+    return change
+
+
+@on_scores
 def multiply(scores: Tensor, gain: Tensor) -> Tensor:
     """Return ``(1 + gain) * scores``; the shapes broadcast.
 
@@ -41,16 +63,47 @@ def multiply(scores: Tensor, gain: Tensor) -> Tensor:
     return scores * (1 + gain)
 
 
-@formula
+@on_scores
 def absolute(scores: Tensor, gain: Tensor) -> Tensor:
     """Return ``scores + gain * |scores|``, as PAI does (ECCV 2024); the shapes broadcast."""
     return scores + gain * scores.abs()
 
 
-@formula
+@on_scores
 def add(scores: Tensor, gain: Tensor) -> Tensor:
     """Return ``scores + gain``, as in a later version of the paper; the shapes broadcast."""
     return scores + gain
+
+
+@on_weights
+def mass(weights: Tensor, gain: Tensor, without: Tensor) -> Tensor:
+    """Multiply the row's attention mass on the changed keys by ``1 + gain``, whatever their signs.
+
+    With output o, and o_without if those keys did not exist, the output is
+    ``o + gain * (o - o_without)``. Beyond a mass of 1 it extrapolates: other keys get negative
+    weights. The weights still add up to 1. Our own.
+    """
+    taken = (weights * gain).sum(dim=-1, keepdim=True)
+    return weights * (1 + gain) - taken * without
+
+
+@on_weights
+def clipped_mass(weights: Tensor, gain: Tensor, without: Tensor) -> Tensor:
+    """Do as :func:`mass` does, but raise the mass to 1 at most, so that no weight is negative."""
+    heard = weights.masked_fill(gain == 0, 0.0).sum(dim=-1, keepdim=True)
+    taken = (weights * gain).sum(dim=-1, keepdim=True)
+    most = (1 - heard).clamp(min=0)
+    share = (most / taken.clamp(min=most)).nan_to_num(nan=0.0)
+    return mass(weights, gain * share, without)
+
+
+@on_weights
+def value(weights: Tensor, gain: Tensor, without: Tensor) -> Tensor:
+    """Multiply the values of the changed keys by ``1 + gain``: the others keep their weights.
+
+    The weights no longer add up to 1: audio is louder, and nothing else is quieter. Our own.
+    """
+    return weights * (1 + gain)
 
 
 def knockout(scores: Tensor, gain: Tensor) -> Tensor:
@@ -62,4 +115,10 @@ def knockout(scores: Tensor, gain: Tensor) -> Tensor:
     return scores.masked_fill(gain != 0, float("-inf"))
 
 
-SCORE_CHANGES["knockout"] = knockout
+KNOCKOUT = "knockout"
+"""Name of a change that no setting may name."""
+
+
+def change_named(name: str) -> Formula:
+    """Return a formula, or the knockout."""
+    return Formula(on_scores=knockout) if name == KNOCKOUT else FORMULAS[name]

@@ -11,7 +11,7 @@ from mata_audio.errors import AlreadyAttachedError, UnsupportedModelError
 from mata_audio.steering.active_rows import Rows
 from mata_audio.steering.attention import RowAttention, attend_rows
 from mata_audio.steering.backends import AttentionOutput, call_original
-from mata_audio.steering.formulas import SCORE_CHANGES
+from mata_audio.steering.formulas import change_named
 from mata_audio.steering.masks import rows_mask
 from mata_audio.steering.observation import Observation, Observer
 from mata_audio.steering.scaled_keys import key_heads, shared_by_groups, shares_keys
@@ -33,7 +33,7 @@ class SteeredLayer:
         module: the layer's attention module.
         index: index of the decoder layer.
         gains: gains of all layers, shape ``(layers, batch or 1, heads)``.
-        formula: key of :data:`mata_audio.steering.formulas.SCORE_CHANGES`.
+        formula: name for :func:`mata_audio.steering.formulas.change_named`.
         observer: shown the attention of the active rows. In a layer whose gains are all 0, these
             are then computed only to be shown: the output is the stock function's.
     """
@@ -50,7 +50,7 @@ class SteeredLayer:
         self.index = index
         self.current_pass: ForwardPass | None = None
         self._gains = gains
-        self._formula = SCORE_CHANGES[formula]
+        self._formula = change_named(formula)
         self._observer = observer
         # Without an observer, only layers that have a gain are made into a SteeredLayer.
         self.steers = observer is None or gains.requires_grad or bool(gains[index].any())
@@ -166,6 +166,7 @@ class SteeredLayer:
             key,
             value,
             gain=gain,
+            changed=this_pass.audio_keys(query.shape[2], key.shape[2], query.device).bool(),
             formula=self._formula,
             mask=visible,
             scaling=_given_or(kwargs.get("scaling"), query.shape[3] ** -0.5),
