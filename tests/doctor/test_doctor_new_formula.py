@@ -20,8 +20,7 @@ def made_up(scores: Tensor, gain: Tensor) -> Tensor:
 @pytest.fixture
 def new_formula(monkeypatch: pytest.MonkeyPatch) -> str:
     """A formula added after those that the doctor knows."""
-    for known in (FORMULAS, Formula):
-        monkeypatch.setitem(known, "made_up", made_up)
+    monkeypatch.setitem(FORMULAS, "made_up", Formula(on_scores=made_up))
     monkeypatch.setitem(settings._CHOICES, "formula", tuple(FORMULAS))
     return "made_up"
 
