@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -165,6 +166,22 @@ def test_tuned_gains_are_a_setting_like_any_other(tmp_path: Path) -> None:
         assert stored.tuned_on["how"]["method"] == "tune"
         assert stored.tuned_on["how"]["fitting"] == facts
         assert len(stored.tuned_on["ids"]) == 24
+
+
+def test_mass_gains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is fitted is what is run: gains of the mass, which lower the loss on unseen items."""
+    monkeypatch.setattr(tune, "MASS", replace(tune.MASS, steps=10))
+    choice = choose("tiny", "tiny", tmp_path, "tune-mass", split="tune", limit=48)
+    evidence = choice.evidence
+    assert evidence is not None
+    assert evidence.method == "tune-mass"
+    assert evidence.setting.formula == "mass"
+    fitting = evidence.facts["fitting"]
+    assert (fitting["formula"], fitting["keep"], fitting["steps"]) == ("mass", 0.0, 10)
+    assert fitting["validation_after"]["loss"] < fitting["validation_before"]["loss"]
+    assert choice.sweep is not None
+    swept = [s.mata for s in choice.sweep.results.settings if s.mata is not None]
+    assert {mata["formula"] for mata in swept} == {"mass"}
 
 
 @pytest.mark.usefixtures("small_fitting")

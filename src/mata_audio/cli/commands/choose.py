@@ -52,14 +52,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--method",
         default="knockout",
-        help="knockout or profile, which need no right answers; gradient, gradient-heads, tune or "
-        "search (default: knockout)",
+        help="knockout or profile, which need no right answers; gradient, gradient-heads, tune, "
+        "tune-mass or search (default: knockout)",
     )
     add_number(group, "--items", "the same as --limit", dest="limit")
     group.add_argument(
         "--alphas",
         metavar="LIST",
-        help="strengths to try, with commas (default: 0.05,0.1,0.2,0.5,1,2; for tune: 0.5,1)",
+        help="strengths to try, with commas (default: 0.05,0.1,0.2,0.5,1,2; tuned gains: 0.5,1)",
     )
     add_choosing_options(group)
     add_run_options(parser)

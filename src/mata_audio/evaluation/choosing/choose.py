@@ -58,6 +58,11 @@ METHODS = {
     ),
     "gradient-heads": Method("heads, in any layer, where it does", gradient.measure_heads),
     "tune": Method("a fitted gain for each layer and head", tune.measure, alphas=(0.5, 1.0)),
+    "tune-mass": Method(
+        "a fitted gain of the attention mass for each layer and head",
+        tune.measure_mass,
+        alphas=(0.5, 1.0),
+    ),
     "search": Method("every window of layers, in a sweep: the yardstick", None),
 }
 """The ways to choose layers, by name. To add one, write a file here and add a row."""

@@ -39,6 +39,7 @@ class Fitting:
         penalty: weight of the mean squared gain.
         patience: steps without a better validation loss before stopping.
         validation: share of the tuning items kept for validation.
+        formula: what the gains are of; one of :data:`mata_audio.steering.formulas.FORMULAS`.
     """
 
     steps: int = 40
@@ -47,6 +48,11 @@ class Fitting:
     penalty: float = 0.02
     patience: int = 10
     validation: float = 1 / 3
+    formula: str = "multiply"
+
+
+MASS = Fitting(keep=0.0, formula="mass")
+"""Gains of the attention mass, by cross-entropy only: they carry over to other kinds of items."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +85,13 @@ class Fitted:
     path: tuple[Point, ...]
 
 
-def measure(measuring: Measuring, fitting: Fitting | None = None) -> Evidence:
+def measure(measuring: Measuring, fitting: Fitting | None = None, method: str = "tune") -> Evidence:
     """Fit gains on some of the items, and use the rest to decide when to stop.
+
+    Args:
+        measuring: the tuning items.
+        fitting: how to fit; None for the default.
+        method: the name that the evidence gets.
 
     Raises:
         DataError: an item's answer is hidden.
@@ -101,14 +112,14 @@ def measure(measuring: Measuring, fitting: Fitting | None = None) -> Evidence:
     fitted_on, validated_on = (sum(len(own.ids) for own in part) for part in (to_fit, to_stop))
     gains = torch.round(fitted.gains.double(), decimals=4)
     return Evidence(
-        method="tune",
+        method=method,
         unit=UNIT,
         spread="least to greatest",
         scores=tuple(gains.mean(dim=1).tolist()),
         low=tuple(gains.amin(dim=1).tolist()),
         high=tuple(gains.amax(dim=1).tolist()),
         items=fitted_on + validated_on,
-        setting=MATA(gains=gains.tolist()),
+        setting=MATA(gains=gains.tolist(), formula=fitting.formula),
         facts={
             "fitting": {
                 **asdict(fitting),
@@ -121,6 +132,11 @@ def measure(measuring: Measuring, fitting: Fitting | None = None) -> Evidence:
             "path": [asdict(point) for point in fitted.path],
         },
     )
+
+
+def measure_mass(measuring: Measuring) -> Evidence:
+    """Fit gains of the attention mass; errors as for :func:`measure`."""
+    return measure(measuring, MASS, "tune-mass")
 
 
 def fit(
@@ -144,7 +160,7 @@ def fit(
     device = seen[0].ids.device
     gains = torch.zeros(located.depth, 1, located.heads, device=device, requires_grad=True)
     optimizer = torch.optim.Adam([gains], lr=fitting.rate, betas=(0.9, 0.95))
-    with frozen(model), Attachment(located, gains, "multiply") as attachment:
+    with frozen(model), Attachment(located, gains, fitting.formula) as attachment:
         items = sum(len(prompts.ids) for prompts in seen)
         before = [_Before(prompts, attachment) for prompts in (*seen, *unseen)]
         to_fit, to_stop = before[: len(seen)], before[len(seen) :]
