@@ -96,6 +96,7 @@ def main() -> None:
         "unmodified": nullcontext,
         "MATA multiply": lambda: MATA(alpha=0.1)(model),
         "MATA absolute": lambda: MATA(alpha=0.1, formula="absolute")(model),
+        "MATA mass": lambda: MATA(alpha=0.1, formula="mass")(model),
         "eager patch": lambda: eager_patch(model, 0.1, audio),
     }
     parameters = sum(p.numel() for p in model.model.language_model.parameters())

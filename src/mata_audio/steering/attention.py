@@ -5,6 +5,7 @@ Time and memory are rows x keys for each head; no keys x keys matrix is ever mad
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -34,8 +35,8 @@ def attend_rows(
     value: Tensor,
     *,
     gain: Tensor,
-    changed: Tensor,
     formula: Formula,
+    changed: Tensor | None = None,
     mask: Tensor | None,
     scaling: float,
     softcap: float | None = None,
@@ -52,8 +53,9 @@ def attend_rows(
         key: shape ``(batch, key_heads, keys, head_dim)``; heads is a multiple of key_heads.
         value: shape ``(batch, key_heads, keys, value_dim)``.
         gain: one for each key, 0 where it is not audio, shape ``(batch, heads, 1, keys)``.
-        changed: True at audio keys, whatever their gain, shape ``(batch, 1, 1, keys)``.
         formula: from :mod:`mata_audio.steering.formulas`.
+        changed: for a formula of weights, True at audio keys, whatever their gain, but nowhere in
+            a sample that has no other key; shape ``(batch, 1, 1, keys)``.
         mask: bool (True is visible) or additive, broadcastable to (batch, heads, rows, keys).
         scaling: factor applied to q . k.
         softcap: for models that cap scores: a score becomes cap * tanh(score / cap). The
@@ -77,7 +79,8 @@ def attend_rows(
         scores = scores + mask
     weights = scores.softmax(dim=-1)
     if formula.on_weights is not None:
-        weights = formula.on_weights(weights, gain, _without(scores, changed, mask))
+        assert changed is not None
+        weights = formula.on_weights(weights, gain, partial(_without, scores, changed, mask))
     weights = weights.to(query.dtype)
     if dropout:
         weights = functional.dropout(weights, dropout)
@@ -92,11 +95,10 @@ def _without(scores: Tensor, changed: Tensor, mask: Tensor | None) -> Tensor:
 
     Args:
         scores: masked, shape ``(batch, heads, rows, keys)``.
-        changed: True at keys that are left out, shape ``(batch, 1, 1, keys)``.
+        changed: as for :func:`attend_rows`.
         mask: as for :func:`attend_rows`.
     """
-    others = ~changed
     if mask is not None:
-        others = others & (mask if mask.dtype == torch.bool else mask >= 0)
-    kept = others | ~others.any(dim=-1, keepdim=True)
-    return scores.masked_fill(~kept, float("-inf")).softmax(dim=-1)
+        others = ~changed & (mask if mask.dtype == torch.bool else mask >= 0)
+        changed = changed & others.any(dim=-1, keepdim=True)
+    return scores.masked_fill(changed, float("-inf")).softmax(dim=-1)

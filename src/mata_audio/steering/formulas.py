@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ScoreChange = Callable[["Tensor", "Tensor"], "Tensor"]
-WeightChange = Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]
+WeightChange = Callable[["Tensor", "Tensor", Callable[[], "Tensor"]], "Tensor"]
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Formula:
 
     Args:
         on_scores: before mask and softmax: from (raw scores, gain) to scores.
-        on_weights: after the softmax: from (weights, gain, weights without) to weights. The last
-            are the weights that the row would have if the changed keys did not exist; its own if it
+        on_weights: after the softmax: from (weights, gain, without) to weights. The last returns
+            the weights that the row would have if the changed keys did not exist; its own if it
             sees no other key.
     """
 
@@ -76,19 +76,19 @@ def add(scores: Tensor, gain: Tensor) -> Tensor:
 
 
 @on_weights
-def mass(weights: Tensor, gain: Tensor, without: Tensor) -> Tensor:
+def mass(weights: Tensor, gain: Tensor, without: Callable[[], Tensor]) -> Tensor:
     """Multiply the row's attention mass on the changed keys by ``1 + gain``, whatever their signs.
 
     With output o, and o_without if those keys did not exist, the output is
     ``o + gain * (o - o_without)``. Beyond a mass of 1 it extrapolates: other keys get negative
     weights. The weights still add up to 1. Our own.
     """
-    taken = (weights * gain).sum(dim=-1, keepdim=True)
-    return weights * (1 + gain) - taken * without
+    more = weights * gain
+    return weights + more - more.sum(dim=-1, keepdim=True) * without()
 
 
 @on_weights
-def clipped_mass(weights: Tensor, gain: Tensor, without: Tensor) -> Tensor:
+def clipped_mass(weights: Tensor, gain: Tensor, without: Callable[[], Tensor]) -> Tensor:
     """Do as :func:`mass` does, but raise the mass to 1 at most, so that no weight is negative."""
     heard = weights.masked_fill(gain == 0, 0.0).sum(dim=-1, keepdim=True)
     taken = (weights * gain).sum(dim=-1, keepdim=True)
@@ -98,7 +98,7 @@ def clipped_mass(weights: Tensor, gain: Tensor, without: Tensor) -> Tensor:
 
 
 @on_weights
-def value(weights: Tensor, gain: Tensor, without: Tensor) -> Tensor:
+def value(weights: Tensor, gain: Tensor, without: Callable[[], Tensor]) -> Tensor:
     """Multiply the values of the changed keys by ``1 + gain``: the others keep their weights.
 
     The weights no longer add up to 1: audio is louder, and nothing else is quieter. Our own.

@@ -39,6 +39,7 @@ class ForwardPass:
     negatives: NegativeScores
     repeated: bool = False
     _audio_keys: Tensor | None = field(default=None, init=False, repr=False)
+    _changed_keys: Tensor | None = field(default=None, init=False, repr=False)
     _last_rows: ForwardPass | None = field(default=None, init=False, repr=False)
 
     @property
@@ -83,4 +84,15 @@ class ForwardPass:
             audio = self.prompt.audio[:, dropped : dropped + keys].to(device, torch.float32)
             known = functional.pad(audio, (0, keys - audio.shape[1]))[:, None, None]
             self._audio_keys = known
+        return known
+
+    def changed_keys(self, queries: int, keys: int, device: torch.device) -> Tensor:
+        """Return True at audio keys, shape ``(batch, 1, 1, keys)``.
+
+        A sample that has no other key has none.
+        """
+        known = self._changed_keys
+        if known is None or known.shape[-1] != keys or known.device != device:
+            audio = self.audio_keys(queries, keys, device).bool()
+            known = self._changed_keys = audio & ~audio.all(dim=-1, keepdim=True)
         return known

@@ -166,8 +166,10 @@ class SteeredLayer:
             key,
             value,
             gain=gain,
-            changed=this_pass.audio_keys(query.shape[2], key.shape[2], query.device).bool(),
             formula=self._formula,
+            changed=None
+            if self._formula.on_weights is None
+            else this_pass.changed_keys(query.shape[2], key.shape[2], query.device),
             mask=visible,
             scaling=_given_or(kwargs.get("scaling"), query.shape[3] ** -0.5),
             softcap=kwargs.get("softcap"),
