@@ -291,6 +291,25 @@ def test_a_cache_of_another_prompt_is_refused(subject: Subject) -> None:
             subject.model.generate(**second, **greedy(subject, past_key_values=cache))
 
 
+def test_a_second_turn_of_one_of_several_answers(subject: Subject) -> None:
+    """A cache of three answers to one prompt, of which one is kept and goes on."""
+    one = subject.inputs(QUESTIONS[:1])
+    three = {name: value.repeat_interleave(3, 0) for name, value in one.items()}
+    turns = []
+    with MATA(**SETTING)(subject.model):
+        for inputs in (one, three):
+            cache = DynamicCache(config=subject.model.config.get_text_config())
+            options = greedy(subject, past_key_values=cache, max_new_tokens=3)
+            ids = subject.model.generate(**inputs, **options).sequences[-1:]
+            if inputs is three:
+                cache.batch_select_indices(torch.tensor([2]))
+            ids = torch.cat([ids, torch.tensor([[70, 71, 72]])], 1)
+            given = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+            turns.append(subject.model.generate(**given, **options))
+    assert torch.equal(turns[0].sequences, turns[1].sequences)
+    assert_close(torch.stack(turns[1].logits), torch.stack(turns[0].logits))
+
+
 @pytest.mark.parametrize("rows", ["all", "last-8", "random-9"])
 def test_rows_that_were_filled_unsteered_are_refused(subject: Subject, rows: str) -> None:
     inputs = subject.inputs(QUESTIONS[:1])

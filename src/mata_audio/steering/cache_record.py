@@ -78,31 +78,6 @@ class CacheRecord:
             )
         return reading
 
-    def check_prefix(self, reading: Reading, held: int) -> None:
-        """Check that ``held`` slots are the start of ``reading``, steered as it wants them.
-
-        Raises:
-            CacheError: they are not.
-        """
-        earlier = self.reading
-        kept = min(held, earlier.prompt.width)
-        if not earlier.has(reading.ids[:, :kept], 0):
-            raise CacheError(
-                "the cache holds another prompt than the start of input_ids: give each prompt the "
-                "cache that was filled with its start"
-            )
-        # After an answer comes a second turn: each prompt was steered as it was read.
-        if held > kept or (held == kept and earlier.by_generate):
-            return
-        steered = earlier.prompt.expand(reading.prompt.batch).active[:, :held].clone()
-        steered[:, : earlier.unsteered] = False
-        if not torch.equal(steered, reading.prompt.active[:, :held].to(steered.device)):
-            raise CacheError(
-                "the cache was filled inside the block, by a prompt that ended earlier, so it "
-                "holds a steered row that is not the last of this prompt: fill it before the "
-                "block, where nothing is steered"
-            )
-
     def _kept(self, cache: Any) -> bool:
         """Whether the keys are those that the latest pass left, or the first slots of them."""
         now = _keys(cache)
@@ -132,3 +107,28 @@ def _first_slots(keys: Tensor, of: Tensor) -> bool:
         and keys.shape[:2] == of.shape[:2]
         and keys.shape[2] <= of.shape[2]
     )
+
+
+def check_prefix(earlier: Reading, reading: Reading, held: int) -> None:
+    """Check that ``held`` slots that hold ``earlier`` are the start of ``reading``, steered so.
+
+    Raises:
+        CacheError: they are not.
+    """
+    kept = min(held, earlier.prompt.width)
+    if not earlier.has(reading.ids[:, :kept], 0):
+        raise CacheError(
+            "the cache holds another prompt than the start of input_ids: give each prompt the "
+            "cache that was filled with its start"
+        )
+    # After an answer comes a second turn: each prompt was steered as it was read.
+    if held > kept or (held == kept and earlier.by_generate):
+        return
+    steered = earlier.prompt.expand(reading.prompt.batch).active[:, :held].clone()
+    steered[:, : earlier.unsteered] = False
+    if not torch.equal(steered, reading.prompt.active[:, :held].to(steered.device)):
+        raise CacheError(
+            "the cache was filled inside the block, by a prompt that ended earlier, so it holds a "
+            "steered row that is not the last of this prompt: fill it before the block, where "
+            "nothing is steered"
+        )

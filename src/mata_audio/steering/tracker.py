@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from mata_audio.errors import CacheError, NoAudioError, PromptLengthError, SettingsError
-from mata_audio.steering.cache_record import CacheRecord
+from mata_audio.steering.cache_record import CacheRecord, check_prefix
 from mata_audio.steering.forward_pass import ForwardPass
 from mata_audio.steering.generate_call import GenerateCall
 from mata_audio.steering.negative_scores import NegativeScores
@@ -54,7 +54,6 @@ class PassTracker:
     def __init__(self, finder: PromptFinder, same_gains: bool = True) -> None:
         self.readings = Readings(finder)
         self.negatives = NegativeScores()
-        self._finder = finder
         self._same_gains = same_gains
         self._records: WeakKeyDictionary[Any, CacheRecord] = WeakKeyDictionary()
         self._generations: list[_Generation] = []
@@ -187,16 +186,18 @@ class PassTracker:
                 "cache of its own"
             )
         if ids is None:
-            if self._finder.audio_mask is None:
+            if self.readings.finder.audio_mask is None:
                 return None
-            ids = token_ids(None, *self._finder.audio_mask().shape)
+            ids = token_ids(None, *self.readings.finder.audio_mask().shape)
         record = None if cache is None else self._records.get(cache)
         held = 0 if cache is None else int(cache.get_seq_length())
-        if mask is not None and mask.shape[1] > ids.shape[1]:
-            past = mask.shape[1] - ids.shape[1]
-            if record is None:
-                raise _unknown_cache()
+        earlier = None
+        if held and record is not None:
             earlier = record.check(cache, held, ids.shape[0], self._same_gains)
+        past = 0 if mask is None else mask.shape[1] - ids.shape[1]
+        if past > 0:
+            if earlier is None:
+                raise _unknown_cache()
             if past != held:
                 raise CacheError(
                     f"the attention mask covers {past} tokens before input_ids, but the cache "
@@ -205,13 +206,12 @@ class PassTracker:
             reading = self.readings.longer(earlier, ids, mask, past)
         else:
             reading = self.readings.new(ids, mask)
-            if held and record is None:
-                _check_unsteered(reading, held)
-            elif held and record is not None:
-                earlier = record.check(cache, held, ids.shape[0], self._same_gains)
-                record.check_prefix(reading, held)
+            if earlier is not None:
+                check_prefix(earlier, reading, held)
                 reading.unsteered, reading.row_state = earlier.unsteered, earlier.row_state
                 self.readings.unfinished.pop(earlier.number, None)  # its rest is read now
+            elif held:
+                _check_unsteered(reading, held)
         self._refuse_unfinished(reading)
         if call.embedded:
             reading.ids = token_ids(None, *reading.ids.shape)
@@ -229,12 +229,12 @@ class PassTracker:
 
     def _new_prompt(self, tokens: Tensor, mask: Any, embedded: bool) -> Reading:
         """Return the reading of prompts that start with a pass."""
-        if self._finder.audio_mask is None and embedded:
+        if self.readings.finder.audio_mask is None and embedded:
             raise NoAudioError(
                 "inputs_embeds without input_ids do not show where the audio is: say where, with "
                 "mata(model, audio_mask=...), a bool mask of shape (batch, tokens)"
             )
-        if self._finder.audio_mask is not None and self._generations:
+        if self.readings.finder.audio_mask is not None and self._generations:
             raise SettingsError(
                 "another prompt is read inside generate(), but audio_mask marks the audio of only "
                 "one batch of prompts: read the other one outside the block"
@@ -258,7 +258,7 @@ class PassTracker:
                     "was given"
                 )
             return reading
-        if self._finder.prompt_length is not None:
+        if self.readings.finder.prompt_length is not None:
             return self.readings.longer(reading, tokens, mask, past)
         if past < width and not (own and past + queries == width):
             raise PromptLengthError(
