@@ -101,6 +101,14 @@ def _damaged(folder: Path, field: str, change: Callable[[dict[str, Any], str], N
     path.write_text(json.dumps(data))
 
 
+def _assert_refused(run: Path, said: str, read: Callable[[Path], object]) -> None:
+    """Check that resuming, rescoring and ``read`` refuse a run and say why."""
+    resume = partial(evaluate, "tiny", "tiny", run, settings=SETTINGS, limit=ITEMS)
+    for use in (resume, partial(read, run), partial(rescore, run, "whole")):
+        with pytest.raises(RunError, match=said):
+            use()
+
+
 @pytest.mark.parametrize("field", REQUIRED)
 @pytest.mark.parametrize("kind", ["missing", "another kind"])
 def test_a_damaged_field_is_named(copy: Path, field: str, kind: str) -> None:
@@ -112,10 +120,7 @@ def test_a_damaged_field_is_named(copy: Path, field: str, kind: str) -> None:
 
     _damaged(copy, field, change)
     said = rf"run\.json is damaged, as its field {field} (is missing|must be .*, but is a number)"
-    resume = partial(evaluate, "tiny", "tiny", copy, settings=SETTINGS, limit=ITEMS)
-    for read in (resume, lambda: open_run(copy), lambda: rescore(copy, "whole")):
-        with pytest.raises(RunError, match=said):
-            read()
+    _assert_refused(copy, said, open_run)
 
 
 def test_a_stored_setting_that_is_none_is_named(copy: Path) -> None:
@@ -143,10 +148,7 @@ def test_edited_answers_are_noticed_wherever_a_run_is_read(copy: Path) -> None:
     lines[4] = lines[4].replace(json.dumps(answer), '"edited"')
     path.write_text("".join(lines))
     said = r"line 5 of .*items\.jsonl \(item '.*'\) was changed"
-    resume = partial(evaluate, "tiny", "tiny", copy, settings=SETTINGS, limit=ITEMS)
-    for read in (resume, lambda: load_results(copy), lambda: rescore(copy, "whole")):
-        with pytest.raises(RunError, match=said):
-            read()
+    _assert_refused(copy, said, load_results)
 
 
 def test_results_that_are_not_those_of_the_answers_are_refused(copy: Path) -> None:

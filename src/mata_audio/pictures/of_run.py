@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mata_audio.evaluation.results.ranking import Sweep, rank, reported
+from mata_audio.evaluation.results.ranking import Sweep, sweep_of
 from mata_audio.evaluation.results.results import Results
 from mata_audio.pictures.grid import has_grid
 from mata_audio.pictures.groups import accuracy, gained_and_lost
@@ -88,7 +88,7 @@ def pictures_of_run(results: Results, without: Collection[str] = ()) -> dict[str
 
 
 def _drawn_run(results: Results) -> DrawnRun:
-    sweep = rank(results, results.tuning_ids) if results.tuning_ids else None
-    shown = reported(results)
+    sweep = sweep_of(results)
+    shown = results if sweep is None else sweep.reported
     compared = [setting.name for setting in shown.settings if setting.name != BASELINE]
     return DrawnRun(shown, compared, sweep if sweep is not None and sweep.ranking else None)

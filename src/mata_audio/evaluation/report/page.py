@@ -30,7 +30,7 @@ from mata_audio.evaluation.results.number_format import (
     typeset,
 )
 from mata_audio.evaluation.results.power import power_sentence
-from mata_audio.evaluation.results.ranking import HELD_OUT, TUNING, Sweep, rank, reported
+from mata_audio.evaluation.results.ranking import HELD_OUT, TUNING, Sweep, sweep_of
 from mata_audio.evaluation.results.results import Accuracy, Paired, Results, Row, SettingResult
 from mata_audio.evaluation.results.verdict import verdict
 from mata_audio.settings.named import BASELINE
@@ -132,8 +132,8 @@ def _left_out(results: Results, clips: Mapping[str, Sequence[ClipMedia]]) -> lis
 
 
 def _context(results: Results) -> dict[str, Any]:
-    sweep = rank(results, results.tuning_ids) if results.tuning_ids else None
-    shown = reported(results)
+    sweep = sweep_of(results)
+    shown = results if sweep is None else sweep.reported
     rows = (shown.overall, *shown.groups)
     places = {setting.name: index for index, setting in enumerate(results.settings)}
 

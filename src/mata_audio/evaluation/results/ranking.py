@@ -51,6 +51,26 @@ class Sweep:
         found = self.confirmation
         return self.winner if found is not None and found.gained > found.lost else None
 
+    @property
+    def reported(self) -> Results:
+        """The results with only the figures to report by group.
+
+        These are the baseline's and the winner's, on the held-out items: the others' were not
+        confirmed by anything.
+        """
+        names = [BASELINE, self.winner]
+        return replace(
+            self.results,
+            settings=tuple(own for own in self.results.settings if own.name in names),
+            overall=_only(self.results.overall, names),
+            groups=tuple(_only(row, names) for row in self.results.groups),
+        )
+
+
+def sweep_of(results: Results) -> Sweep | None:
+    """Return the sweep that a run is, ranked; None if it is another run."""
+    return rank(results, results.tuning_ids) if results.tuning_ids else None
+
 
 def rank(results: Results, tuning_ids: Sequence[str]) -> Sweep:
     """Rank the settings of a run on some of its items and report on the others."""
@@ -63,23 +83,6 @@ def rank(results: Results, tuning_ids: Sequence[str]) -> Sweep:
     ranking = tuple(sorted(compared, key=lambda name: -tuning.paired[name].difference))
     best = ranking[0] if ranking and tuning.paired[ranking[0]].difference > 0 else None
     return Sweep(results, tuple(tuning_ids), ranking, tuning, rest, best)
-
-
-def reported(results: Results) -> Results:
-    """Return results with only the figures to report by group.
-
-    Of a sweep these are the baseline's and the winner's, on the held-out items: the others' were
-    not confirmed by anything. Of another run, all of them.
-    """
-    if not results.tuning_ids:
-        return results
-    names = [BASELINE, rank(results, results.tuning_ids).winner]
-    return replace(
-        results,
-        settings=tuple(own for own in results.settings if own.name in names),
-        overall=_only(results.overall, names),
-        groups=tuple(_only(row, names) for row in results.groups),
-    )
 
 
 def _only(row: Row, names: Sequence[str | None]) -> Row:

@@ -12,7 +12,7 @@ from mata_audio.errors import RunError
 from mata_audio.evaluation.item import Dataset
 from mata_audio.evaluation.results.outcome import Lines, make_results
 from mata_audio.evaluation.results.output_files import write_outputs
-from mata_audio.evaluation.results.ranking import Sweep, rank
+from mata_audio.evaluation.results.ranking import Sweep, sweep_of
 from mata_audio.evaluation.results.results import Results, SettingResult
 from mata_audio.evaluation.results.scores import AnswerScores
 from mata_audio.evaluation.scoring.readers import check_reader
@@ -93,8 +93,9 @@ class StoredRun:
             for setting in self.settings
         }
         write_outputs(results, self.folder.path, records, self.task)
-        if results.tuning_ids:
-            self._write_sweep(rank(results, results.tuning_ids))
+        sweep = sweep_of(results)
+        if sweep is not None:
+            self._write_sweep(sweep)
 
     def _write_sweep(self, found: Sweep) -> None:
         account = {

@@ -9,7 +9,7 @@ from operator import attrgetter
 
 from mata_audio.evaluation.results.csv_text import csv_text
 from mata_audio.evaluation.results.number_format import p_value, percent, points
-from mata_audio.evaluation.results.ranking import HELD_OUT, TUNING, Sweep, rank, reported
+from mata_audio.evaluation.results.ranking import HELD_OUT, TUNING, Sweep, sweep_of
 from mata_audio.evaluation.results.results import Accuracy, Paired, Results, Row, SettingResult
 from mata_audio.evaluation.results.verdict import verdict
 from mata_audio.settings.named import BASELINE
@@ -46,31 +46,31 @@ def tables(results: Results) -> list[Table]:
 
     Of a sweep, return the winner's on the held-out items, then the ranking on the tuning items.
     """
-    if not results.tuning_ids:
+    sweep = sweep_of(results)
+    if sweep is None:
         return _tables(results)
     held_out = [
         replace(table, title=f"Held-out items: {table.title}", corner=HELD_OUT)
-        for table in _tables(reported(results))
+        for table in _tables(sweep.reported)
     ]
-    return [*held_out, _ranking(rank(results, results.tuning_ids))]
+    return [*held_out, _ranking(sweep)]
 
 
 def _ranking(sweep: Sweep) -> Table:
     """Return the figures that the winner was chosen by."""
     columns = ("n", BASELINE, "setting", "difference", "95 % interval", "gained", "lost", "p")
-    lines = []
-    for name in sweep.ranking:
-        paired = sweep.tuning.paired[name]
-        accuracies = (percent(paired.before), percent(paired.after))
-        cells = (f"{paired.n:,}", *accuracies, *paired_cells(paired, adjusted=True))
-        lines.append(Line("", name, cells))
+    lines = [
+        Line("", name, _against_baseline(sweep.tuning.paired[name], adjusted=True))
+        for name in sweep.ranking
+    ]
     title = "Tuning items: the ranking to choose by, which flatters the best setting"
     return Table(title, (*columns, "p (Holm)"), tuple(lines), TUNING)
 
 
 def opening(results: Results) -> list[str]:
     """Return what comes before the tables: of a sweep, what it found; else nothing."""
-    return [verdict(rank(results, results.tuning_ids))] if results.tuning_ids else []
+    sweep = sweep_of(results)
+    return [] if sweep is None else [verdict(sweep)]
 
 
 def _tables(results: Results) -> list[Table]:
@@ -134,12 +134,17 @@ def paired_table(results: Results, setting: SettingResult, adjusted: bool) -> Ta
     lines = []
     for row in rows:
         paired = row.paired.get(name)
-        cells = ("0", *[""] * (len(columns) - 1))
+        cells: tuple[str, ...] = ("0", *[""] * (len(columns) - 1))
         if paired is not None:
-            accuracies = (percent(paired.before), percent(paired.after))
-            cells = (f"{paired.n:,}", *accuracies, *paired_cells(paired, adjusted))
+            cells = _against_baseline(paired, adjusted)
         lines.append(Line(row.heading, row.name, cells))
     return Table(title, tuple(columns), tuple(lines))
+
+
+def _against_baseline(paired: Paired, adjusted: bool) -> tuple[str, ...]:
+    """Return n, both accuracies and the cells of the comparison."""
+    accuracies = (percent(paired.before), percent(paired.after))
+    return (f"{paired.n:,}", *accuracies, *paired_cells(paired, adjusted))
 
 
 def accuracy_cells(accuracy: Accuracy) -> tuple[str, str]:
@@ -259,17 +264,18 @@ def as_csv(results: Results) -> str:
 
     Of a sweep, the first column says which part of the items is counted.
     """
-    shown = reported(results)
+    sweep = sweep_of(results)
+    shown = results if sweep is None else sweep.reported
     parts: dict[str, Sequence[Row]] = {HELD_OUT: [*shown.groups, shown.overall]}
     names = {HELD_OUT: shown.settings, TUNING: results.settings}
-    if results.tuning_ids:
-        parts[TUNING] = [rank(results, results.tuning_ids).tuning]
+    if sweep is not None:
+        parts[TUNING] = [sweep.tuning]
     lines: list[list[object]] = []
     accuracy = ("n", "correct", "accuracy", "low", "high", "left_out")
     paired = ["paired_n", "paired_baseline", "paired_setting", "difference"]
     paired += ["difference_low", "difference_high", "gained", "lost"]
     tests = ("p", "p_holm", "smallest_difference")
-    part_column = ["part"] if results.tuning_ids else []
+    part_column = [] if sweep is None else ["part"]
     lines.append([*part_column, "grouping", "group", "setting", *accuracy, *paired, *tests])
     for part, rows in parts.items():
         for row, setting in product(rows, names[part]):
