@@ -34,7 +34,7 @@ from mata_audio.models import one_prefill
 from mata_audio.models.one_prefill import prefill
 from mata_audio.settings.named import load_setting
 from mata_audio.steering.attachment import Attachment
-from mata_audio.steering.gain_tensor import gains_on
+from mata_audio.steering.gain_tensor import KeyGains, gains_on
 from subject import Subject
 
 QUESTIONS: list[tuple[str, list[float]]] = [("What is this?", [1.0]), ("Who is there?", [1.0])]
@@ -115,7 +115,7 @@ def test_an_adopted_cache_continues_its_prompt(subject: Subject) -> None:
         cache = prefill(listener, inputs)
         gains = torch.zeros(located.depth, 1, located.heads)
         gains[1:3] = 0.7
-        attachment = Attachment(located, gains, "multiply")
+        attachment = Attachment(located, [KeyGains(gains)])
         try:
             with pytest.raises(PromptLengthError, match="audio positions are unknown"):
                 listener(**last, past_key_values=copy.deepcopy(cache))

@@ -21,6 +21,7 @@ from mata_audio.evaluation.choosing.tune import Fitting, Point, fit
 from mata_audio.families import locate
 from mata_audio.settings.named import load_setting
 from mata_audio.steering.attachment import Attachment
+from mata_audio.steering.gain_tensor import KeyGains
 from subject import Subject
 
 SHORT: list[tuple[str, list[float]]] = [("What is this?", [1.0]), ("Who is there?", [1.0])]
@@ -38,7 +39,7 @@ def test_answers_under_gains_equal_whole_passes(subject: Subject) -> None:
     read(subject, LONG, [[90]])
     located = locate(subject.model)
     table = torch.randn(located.depth, located.heads, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad(), Attachment(located, table[:, None], "multiply") as attachment:
+    with torch.no_grad(), Attachment(located, [KeyGains(table[:, None])]) as attachment:
         log_p = prompts.log_p(attachment)
         again = prompts.log_p(attachment)
     assert torch.equal(log_p, again)  # the cache is unchanged
@@ -66,7 +67,7 @@ def test_an_answer_is_right_where_greedy_decoding_gives_it(subject: Subject) -> 
     located = locate(subject.model)
     prompts = prefill_prompts(subject.model, inputs, answers)
     gains = torch.zeros(located.depth, 1, located.heads)
-    with torch.no_grad(), Attachment(located, gains, "multiply") as attachment:
+    with torch.no_grad(), Attachment(located, [KeyGains(gains)]) as attachment:
         log_p = prompts.log_p(attachment)
     log_p[:, :, 256:] = -torch.inf
     assert prompts.right(log_p).tolist() == [True, False]
@@ -83,7 +84,7 @@ def likelier(subject: Subject, sign: int) -> list[list[int]]:
 
 
 def losses(subject: Subject, prompts: PrefilledPrompts, gains: Tensor) -> float:
-    with torch.no_grad(), Attachment(locate(subject.model), gains[:, None], "multiply") as attached:
+    with torch.no_grad(), Attachment(locate(subject.model), [KeyGains(gains[:, None])]) as attached:
         return -float(prompts.of_answer(prompts.log_p(attached)).mean())
 
 

@@ -10,6 +10,7 @@ from mata_audio import MATA, SettingsError
 from mata_audio.families import locate
 from mata_audio.notation.layers import with_attention
 from mata_audio.steering.attachment import Attachment
+from mata_audio.steering.gain_tensor import KeyGains
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_gains_for_a_layer_without_attention(nemotron: FamilySubject) -> None:
     gains = torch.zeros(6, 1, 4)
     gains[2] = 1.0
     with pytest.raises(SettingsError, match="no attention in layers 2 "):
-        Attachment(locate(nemotron.model), gains, "multiply")
+        Attachment(locate(nemotron.model), [KeyGains(gains)])
 
 
 def test_a_saved_range_stays_a_range(nemotron: FamilySubject, tmp_path) -> None:

@@ -20,7 +20,7 @@ from mata_audio.doctor.small_models import small_model
 from mata_audio.models.finding import find_model
 from mata_audio.models.loading import load, load_processor
 from mata_audio.models.prompter import Clip, Prompter, PromptStyle
-from mata_audio.profiling.kinds import KINDS, token_kinds, vocabulary
+from mata_audio.steering.token_kinds import KINDS, token_kinds, vocabulary
 from reference import Steering, double
 
 QUESTIONS = ["w7 w8", "w5", "w6 w9 w6"]

@@ -17,7 +17,12 @@ from mata_audio.errors import AlreadyAttachedError, DataError
 from mata_audio.families import locate
 from mata_audio.profiling import Profile, profile, timeline
 from mata_audio.profiling.gathering import Gathered
-from mata_audio.profiling.kinds import (
+from mata_audio.profiling.moments import Moments
+from mata_audio.settings.named import NamedSetting
+from mata_audio.steering.attachment import Attachment
+from mata_audio.steering.gain_tensor import KeyGains, gain_tensor
+from mata_audio.steering.observation import Observation
+from mata_audio.steering.token_kinds import (
     AUDIO,
     GENERATED,
     IMAGE,
@@ -30,11 +35,6 @@ from mata_audio.profiling.kinds import (
     token_kinds,
     vocabulary,
 )
-from mata_audio.profiling.moments import Moments
-from mata_audio.settings.named import NamedSetting
-from mata_audio.steering.attachment import Attachment
-from mata_audio.steering.gain_tensor import gain_tensor
-from mata_audio.steering.observation import Observation
 from reference import Steering, double, full_score_attention
 from subject import Subject
 
@@ -48,7 +48,7 @@ def observed(subject: Subject, mata: MATA, observer: Any, **options: Any) -> Att
     """Attach with an observer: a function of each observation, such as a list's ``append``."""
     located = locate(subject.model)
     gains = gain_tensor(mata, layers=located.depth, heads=located.heads)
-    return Attachment(located, gains, mata.formula, observer=observer, **options)
+    return Attachment(located, [KeyGains(gains, mata.formula)], observer=observer, **options)
 
 
 def reference_attention(

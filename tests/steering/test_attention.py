@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.attention.flex_attention import create_block_mask
 
 from checks import padded, rows_in_pieces
 from mata_audio.steering.active_rows import Span, ragged
-from mata_audio.steering.attention import attend_rows
+from mata_audio.steering.attention import RowChange, attend_rows
 from mata_audio.steering.formulas import FORMULAS
 from mata_audio.steering.masks import rows_mask
 from mata_audio.steering.prompt import Prompt
@@ -55,9 +55,7 @@ def test_attend_rows(
         query,
         key,
         value,
-        gain=gain,
-        changed=changed_keys,
-        formula=FORMULAS[formula],
+        changes=[RowChange(FORMULAS[formula], gain, changed_keys)],
         mask=mask,
         scaling=0.3,
     )
@@ -87,6 +85,7 @@ def test_formulas_of_scores(scores: list[float], alpha: float) -> None:
         assert (changes["multiply"](raw, gain)[raw < 0] <= raw[raw < 0]).all()
 
 
+@example(scores=[37.0, 0.0], audio=1, alpha=-1.0)  # all of the mass is on audio
 @given(
     scores=st.lists(st.floats(-50, 50), min_size=2, max_size=9),
     audio=st.integers(1, 8),
@@ -118,11 +117,13 @@ def test_a_row_that_sees_only_audio_keeps_its_mass() -> None:
     query, key, value = (torch.randn(1, 2, n, 4) for n in (1, 5, 5))
     changed_keys = torch.tensor([False, True, True, True, False]).expand(1, 1, 1, 5)
     mask = changed_keys & torch.tensor([True, True, True, False, True])
-    how = {"changed": changed_keys, "mask": mask, "scaling": 0.5}
+    how = {"mask": mask, "scaling": 0.5}
     gain = 0.7 * changed_keys.float().expand(1, 2, 1, 5)
-    plain = attend_rows(query, key, value, gain=0 * gain, formula=FORMULAS["mass"], **how)
+    nothing = RowChange(FORMULAS["mass"], 0 * gain, changed_keys)
+    plain = attend_rows(query, key, value, changes=[nothing], **how)
     for name in ("mass", "clipped_mass"):
-        found = attend_rows(query, key, value, gain=gain, formula=FORMULAS[name], **how)
+        change = RowChange(FORMULAS[name], gain, changed_keys)
+        found = attend_rows(query, key, value, changes=[change], **how)
         torch.testing.assert_close(found.output, plain.output)
 
 

@@ -115,13 +115,14 @@ def test_samples_of_one_prompt_may_be_moved(subject: Subject, order: list[int]) 
 def test_gains_by_sample_do_not_move(qwen2_audio: Subject) -> None:
     from mata_audio.families import locate
     from mata_audio.steering.attachment import Attachment
+    from mata_audio.steering.gain_tensor import KeyGains
 
     one = qwen2_audio.inputs(QUESTIONS[:1])
     inputs = {name: value.repeat_interleave(2, 0) for name, value in one.items()}
     located = locate(qwen2_audio.model)
     gains = torch.zeros(located.depth, 2, located.heads)
     gains[1, 1] = 0.5
-    with torch.no_grad(), Attachment(located, gains, "multiply"):
+    with torch.no_grad(), Attachment(located, [KeyGains(gains)]):
         cache, tokens = read(qwen2_audio, inputs)
         cache.reorder_cache(torch.tensor([1, 0]))
         with pytest.raises(CacheError, match="reordered"):

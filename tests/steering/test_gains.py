@@ -11,6 +11,7 @@ from checks import QUESTIONS, assert_close, each_formula, greedy, new_tokens
 from mata_audio import SettingsError
 from mata_audio.families import locate
 from mata_audio.steering.attachment import Attachment
+from mata_audio.steering.gain_tensor import KeyGains
 from reference import Steering
 from subject import Subject
 
@@ -23,7 +24,7 @@ def test_each_sample_has_its_own_gain(subject: Subject) -> None:
     gains = torch.zeros(4, 3, 4)
     gains[1, 1] = 0.7
     gains[2:, 2, 1] = -0.3
-    with Attachment(locate(subject.model), gains, "multiply"):
+    with Attachment(locate(subject.model), [KeyGains(gains)]):
         output = subject.model.generate(**inputs, **greedy(subject))
     generated = new_tokens(inputs, output)
     settings = [
@@ -49,7 +50,7 @@ def test_derivative_by_the_gains(qwen2_audio: Subject, side: str, formula: str) 
     rows = torch.arange(2)
 
     def target(gains: torch.Tensor) -> torch.Tensor:
-        with Attachment(locate(twin), gains, formula):
+        with Attachment(locate(twin), [KeyGains(gains, formula)]):
             return twin(**inputs).logits[rows, last, :50].log_softmax(-1)[:, 7].sum()
 
     gains = torch.zeros(4, 1, 4, dtype=torch.float64, requires_grad=True)
@@ -72,7 +73,7 @@ def test_gains_can_be_fitted(qwen2_audio: Subject) -> None:
     gains = torch.zeros(4, 1, 4, requires_grad=True)
     optimiser = torch.optim.SGD([gains], lr=0.5)
     losses = []
-    with Attachment(locate(qwen2_audio.model), gains, "multiply"):
+    with Attachment(locate(qwen2_audio.model), [KeyGains(gains)]):
         for _ in range(4):
             loss = -qwen2_audio.model(**inputs).logits[0, -1].log_softmax(-1)[9]
             optimiser.zero_grad()
@@ -86,12 +87,12 @@ def test_gains_can_be_fitted(qwen2_audio: Subject) -> None:
 @pytest.mark.parametrize("shape", [(4, 4), (3, 1, 4), (4, 1, 5)])
 def test_gains_of_another_shape(qwen2_audio: Subject, shape: tuple[int, ...]) -> None:
     with pytest.raises(SettingsError, match=r"\(4, ..., 4\) for this model; got"):
-        Attachment(locate(qwen2_audio.model), torch.ones(shape), "multiply")
+        Attachment(locate(qwen2_audio.model), [KeyGains(torch.ones(shape))])
 
 
 def test_gains_that_do_not_divide_the_batch(qwen2_audio: Subject) -> None:
     with (
-        Attachment(locate(qwen2_audio.model), torch.ones(4, 2, 4), "multiply"),
+        Attachment(locate(qwen2_audio.model), [KeyGains(torch.ones(4, 2, 4))]),
         pytest.raises(SettingsError, match=r"gains for 2 samples.*batch of 3"),
     ):
         qwen2_audio.model(**qwen2_audio.inputs(QUESTIONS))

@@ -25,6 +25,7 @@ from mata_audio.families import locate
 from mata_audio.models.one_prefill import prefill
 from mata_audio.notation.rows import LAST, PromptRows, read_rows
 from mata_audio.steering.attachment import Attachment
+from mata_audio.steering.gain_tensor import KeyGains
 from mata_audio.steering.prompt import Prompt
 from reference import Steering
 from subject import Subject
@@ -178,7 +179,7 @@ def test_negative_share_counts_what_a_row_can_see(subject: Subject) -> None:
         "observer": lambda shown: seen.append(shown.raw) if shown.layer == 1 else None,
         "prompt_rows": PromptRows("all"),
     }
-    with torch.no_grad(), Attachment(located, gains, "multiply", **how) as attachment:
+    with torch.no_grad(), Attachment(located, [KeyGains(gains)], **how) as attachment:
         subject.model(**inputs)
     (raw,) = seen
     length = inputs["input_ids"].shape[1]
@@ -195,7 +196,7 @@ def test_a_cache_filled_unsteered_is_refused(subject: Subject) -> None:
         cache = prefill(located.listener, inputs)
     gains = torch.ones(located.depth, 1, located.heads)
     with (
-        Attachment(located, gains, "multiply", prompt_rows=PromptRows("all")) as attachment,
+        Attachment(located, [KeyGains(gains)], prompt_rows=PromptRows("all")) as attachment,
         pytest.raises(SettingsError, match='rows="last"'),
     ):
         attachment.adopt(cache, inputs["input_ids"])

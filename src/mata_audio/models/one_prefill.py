@@ -25,7 +25,7 @@ from mata_audio.models.caches import can_be_repeated, forgets, repeated
 from mata_audio.notation.rows import read_rows
 from mata_audio.settings.named import NamedSetting
 from mata_audio.steering.attachment import Attachment
-from mata_audio.steering.gain_tensor import gains_on
+from mata_audio.steering.gain_tensor import KeyGains, gains_on
 from mata_audio.steering.receipt import Receipt
 
 ROWS_AT_ONCE = 64
@@ -213,7 +213,8 @@ def _steered(
     prompt_rows = read_rows(first.rows, first.seed)
     gains = gains.repeat(1, batch, 1)
     how: Any = {"prompt_rows": prompt_rows, "tokens": first.tokens}
-    with Attachment(located, gains, first.formula, **how) as attachment:
+    changes = [KeyGains(gains, first.formula, first.tokens)]
+    with Attachment(located, changes, **how) as attachment:
         yield attachment
     attachment.check()
 

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import StoppingCriteria
 
-from mata_audio.profiling.kinds import AUDIO, GENERATED, KINDS, TEXT
 from mata_audio.profiling.moments import Moments
 from mata_audio.profiling.result import Attention
 from mata_audio.steering.observation import Observation
+from mata_audio.steering.token_kinds import AUDIO, GENERATED, KINDS, TEXT
 
 Floats = NDArray[np.float64]
 

@@ -18,7 +18,7 @@ from mata_audio.notation.rows import read_rows
 from mata_audio.profiling.gathering import BatchMasses, Floats, Speaking
 from mata_audio.settings.named import NamedSetting
 from mata_audio.steering.attachment import Attachment
-from mata_audio.steering.gain_tensor import gains_on
+from mata_audio.steering.gain_tensor import KeyGains, gains_on
 from mata_audio.steering.observation import Observer
 
 Inputs = Mapping[str, Tensor]
@@ -124,7 +124,10 @@ class PromptReader:
         if setting.mata is not None:
             gains, formula = gains_on(setting.mata, located), setting.mata.formula
         listener: Any = located.listener
-        with Attachment(located, gains, formula, observer=observer), torch.inference_mode():
+        with (
+            Attachment(located, [KeyGains(gains, formula)], observer=observer),
+            torch.inference_mode(),
+        ):
             listener.generate(
                 **self._inputs,
                 generation_config=self._config,

@@ -155,13 +155,12 @@ class MATA:
         """
         from mata_audio.families import locate
         from mata_audio.steering.attachment import Attachment
-        from mata_audio.steering.gain_tensor import gains_on
+        from mata_audio.steering.gain_tensor import KeyGains, gains_on
 
         located = locate(model)
         return Attachment(
             located,
-            gains_on(self, located),
-            self.formula,
+            [KeyGains(gains_on(self, located), self.formula, self.tokens)],
             prompt_length,
             prompt_rows=read_rows(self.rows, self.seed),
             audio_mask=audio_mask,

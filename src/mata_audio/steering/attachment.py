@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, NoReturn, Self
 
 from torch import Tensor, nn
@@ -23,6 +24,8 @@ from mata_audio.notation.rows import LAST, PromptRows
 from mata_audio.notation.tokens import no_audio_error
 from mata_audio.steering.backends import reroute
 from mata_audio.steering.calls import SteeredCalls
+from mata_audio.steering.gain_tensor import KeyGains
+from mata_audio.steering.key_kinds import KeyKinds
 from mata_audio.steering.layer import SteeredLayer, refuse_batching, refuse_copies
 from mata_audio.steering.observation import Observer
 from mata_audio.steering.prompt_finder import PromptFinder
@@ -41,17 +44,15 @@ class Attachment:
 
     Args:
         located: the model's parts.
-        gains: one for each layer, sample and head, shape ``(layers, batch or 1, heads)``. In a
-            larger batch (beams) each sample's gains are repeated; its size must be a multiple.
-            With ``requires_grad`` the model's output is differentiable in them.
-        formula: name for :func:`mata_audio.steering.formulas.change_named`.
+        changes: what is changed and how much; at least one, all for the same number of samples.
         prompt_length: see :meth:`mata_audio.MATA.__call__`.
         observer: shown the attention of the active rows in every decoder layer, steered or not;
             it changes nothing that the model computes.
         prompt_rows: which rows of a prompt are active.
         audio_mask: see :meth:`mata_audio.MATA.__call__`.
-        tokens: which keys are changed, as :func:`~mata_audio.notation.tokens.read_tokens` returns
-            it.
+        tokens: the kinds of tokens that must be heard, whose end "after-audio" rows follow, as
+            :func:`~mata_audio.notation.tokens.read_tokens` returns them.
+        kinds: finds keys of other kinds in prompts, by what the caller gave.
 
     Raises:
         AlreadyAttachedError: the model is steered already.
@@ -63,41 +64,39 @@ class Attachment:
     def __init__(
         self,
         located: Located,
-        gains: Tensor,
-        formula: str,
+        changes: Sequence[KeyGains],
         prompt_length: int | Sequence[int] | None = None,
         observer: Observer | None = None,
         prompt_rows: PromptRows = LAST,
         audio_mask: Tensor | None = None,
         tokens: str = "audio",
+        kinds: KeyKinds = KeyKinds(),  # noqa: B008  # it is frozen
     ) -> None:
-        if gains.dim() != 3 or gains.shape[::2] != (located.depth, located.heads):
-            raise SettingsError(
-                f"gains must have the shape (layers, batch or 1, heads) = ({located.depth}, ..., "
-                f"{located.heads}) for this model; got {tuple(gains.shape)}"
-            )
         self._located = located
-        self._gain_samples = gains.shape[1]
-        steered = list(located.attending)
-        if not gains.requires_grad:
-            if located.device.type != "meta":  # there accelerate loads layer by layer
-                gains = gains.to(located.device)
-            steered = gains.flatten(1).any(dim=1).nonzero().flatten().tolist()
-            check_attending(steered, located.attending)
+        changes = [_on_device(change, located) for change in changes]
+        samples = changes[0].gains.shape[1]
+        self._gain_samples = samples
+        fitted = any(change.gains.requires_grad for change in changes)
+        steered = [
+            layer
+            for layer in (located.attending if fitted else range(located.depth))
+            if any(change.steers(layer) for change in changes)
+        ]
+        check_attending(steered, located.attending)
         self._steered = tuple(steered)
         self._layers = [
-            SteeredLayer(located.attention(i), i, gains, formula, observer)
+            SteeredLayer(located.attention(i), i, changes, observer=observer)
             for i in (steered if observer is None else located.attending)
         ]
-        self._formula = formula
+        self._changes = " and ".join(dict.fromkeys(change.formula for change in changes))
         find_audio = located.audio_mask if audio_mask is None else _always(audio_mask)
         self._tokens = tokens
         ids = located.ids_of(tokens) if find_audio is None else ()
-        finder = PromptFinder(ids, prompt_length, prompt_rows, find_audio)
-        self._tracker = PassTracker(finder, same_gains=gains.shape[1] == 1)
+        finder = PromptFinder(ids, prompt_length, prompt_rows, find_audio, kinds)
+        self._tracker = PassTracker(finder, same_gains=samples == 1)
         self._turns = Turns()
         self._calls = SteeredCalls(
-            located, self._layers, self._tracker, self._turns, samples=gains.shape[1]
+            located, self._layers, self._tracker, self._turns, samples=samples
         )
         with ExitStack() as undo:
             self._attach(undo)
@@ -117,7 +116,7 @@ class Attachment:
         on = f"on {type(self._located.listener).__name__}" if self.attached else "detached"
         layers = f"{format_indices(self._steered) or 'none'} of {self._located.depth}"
         passes = f"{self._calls.forward_passes:,} forward passes"
-        return f"<Attachment {on}: {self._formula}, layers {layers}, {passes}>"
+        return f"<Attachment {on}: {self._changes}, layers {layers}, {passes}>"
 
     @property
     def attached(self) -> bool:
@@ -244,6 +243,23 @@ def attachment_of(model: nn.Module) -> Attachment | None:
     """
     found: Attachment | None = vars(locate(model).listener).get(_ATTACHMENT)
     return found
+
+
+def _on_device(change: KeyGains, located: Located) -> KeyGains:
+    """Return ``change`` with its gains on the model's device.
+
+    Raises:
+        SettingsError: the gains do not fit the model.
+    """
+    gains = change.gains
+    if gains.dim() != 3 or gains.shape[::2] != (located.depth, located.heads):
+        raise SettingsError(
+            f"gains must have the shape (layers, batch or 1, heads) = ({located.depth}, ..., "
+            f"{located.heads}) for this model; got {tuple(gains.shape)}"
+        )
+    if gains.requires_grad or located.device.type == "meta":  # accelerate loads layer by layer
+        return change
+    return replace(change, gains=gains.to(located.device))
 
 
 def _refuse_adopting() -> NoReturn:

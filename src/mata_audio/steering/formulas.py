@@ -93,7 +93,7 @@ def clipped_mass(weights: Tensor, gain: Tensor, without: Callable[[], Tensor]) -
     heard = weights.masked_fill(gain == 0, 0.0).sum(dim=-1, keepdim=True)
     taken = (weights * gain).sum(dim=-1, keepdim=True)
     most = (1 - heard).clamp(min=0)
-    share = (most / taken.clamp(min=most)).nan_to_num(nan=0.0)
+    share = (most / taken.clamp(min=1e-12)).masked_fill(taken <= most, 1.0)
     return mass(weights, gain * share, without)
 
 

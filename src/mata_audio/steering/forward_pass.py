@@ -28,6 +28,7 @@ class ForwardPass:
         scaled: the cache whose keys may be scaled; None outside ``generate`` or without a cache.
         negatives: counts the raw audio scores below zero.
         repeated: whether it runs again for the backward pass (gradient checkpointing).
+        strength: all gains are multiplied by it, shape ``(batch,)``; None for 1.
     """
 
     prompt: Prompt
@@ -38,8 +39,9 @@ class ForwardPass:
     scaled: ScaledKeys | None
     negatives: NegativeScores
     repeated: bool = False
-    _audio_keys: Tensor | None = field(default=None, init=False, repr=False)
-    _changed_keys: Tensor | None = field(default=None, init=False, repr=False)
+    strength: Tensor | None = None
+    _keys: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
+    _changeable: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
     _last_rows: ForwardPass | None = field(default=None, init=False, repr=False)
 
     @property
@@ -76,23 +78,23 @@ class ForwardPass:
         dropped = max(0, self.past + queries - keys)  # a sliding cache drops the oldest keys
         return self.past - dropped
 
-    def audio_keys(self, queries: int, keys: int, device: torch.device) -> Tensor:
-        """Return 1.0 at audio keys and 0.0 at others, shape ``(batch, 1, 1, keys)``."""
-        known = self._audio_keys
+    def keys(self, kind: str, queries: int, keys: int, device: torch.device) -> Tensor:
+        """Return 1.0 at keys of ``kind`` and 0.0 at others, shape ``(batch, 1, 1, keys)``."""
+        known = self._keys.get(kind)
         if known is None or known.shape[-1] != keys or known.device != device:
             dropped = self.past - self.first(queries, keys)
-            audio = self.prompt.audio[:, dropped : dropped + keys].to(device, torch.float32)
-            known = functional.pad(audio, (0, keys - audio.shape[1]))[:, None, None]
-            self._audio_keys = known
+            own = self.prompt.keys(kind)[:, dropped : dropped + keys].to(device, torch.float32)
+            known = functional.pad(own, (0, keys - own.shape[1]))[:, None, None]
+            self._keys[kind] = known
         return known
 
-    def changed_keys(self, queries: int, keys: int, device: torch.device) -> Tensor:
-        """Return True at audio keys, shape ``(batch, 1, 1, keys)``.
+    def changeable(self, kind: str, queries: int, keys: int, device: torch.device) -> Tensor:
+        """Return True at keys of ``kind``, shape ``(batch, 1, 1, keys)``.
 
         A sample that has no other key has none.
         """
-        known = self._changed_keys
+        known = self._changeable.get(kind)
         if known is None or known.shape[-1] != keys or known.device != device:
-            audio = self.audio_keys(queries, keys, device).bool()
-            known = self._changed_keys = audio & ~audio.all(dim=-1, keepdim=True)
+            own = self.keys(kind, queries, keys, device).bool()
+            known = self._changeable[kind] = own & ~own.all(dim=-1, keepdim=True)
         return known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -34,6 +35,27 @@ class Strengths(Protocol):
     @property
     def gains(self) -> GainTable | None:
         """A strength for each layer and head, instead of layers and heads."""
+
+
+@dataclass(frozen=True)
+class KeyGains:
+    """How much the keys of one kind are changed on one model, and by which formula.
+
+    Args:
+        gains: shape ``(layers, batch or 1, heads)``. In a larger batch (beams) each sample's gains
+            are repeated; its size must be a multiple. With ``requires_grad`` the model's output is
+            differentiable in them.
+        formula: name for :func:`mata_audio.steering.formulas.change_named`.
+        keys: kind of the keys, as :func:`mata_audio.notation.keys.read_keys` returns it.
+    """
+
+    gains: Tensor
+    formula: str = "multiply"
+    keys: str = "audio"
+
+    def steers(self, layer: int) -> bool:
+        """Whether anything changes in ``layer``, or may, because the gains are being fitted."""
+        return self.gains.requires_grad or bool(self.gains[layer].any())
 
 
 def gains_on(setting: Strengths, located: Located) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
@@ -9,9 +10,10 @@ from torch import Tensor, nn
 
 from mata_audio.errors import AlreadyAttachedError, UnsupportedModelError
 from mata_audio.steering.active_rows import Rows
-from mata_audio.steering.attention import RowAttention, attend_rows
+from mata_audio.steering.attention import RowAttention, RowChange, attend_rows
 from mata_audio.steering.backends import AttentionOutput, call_original
 from mata_audio.steering.formulas import change_named
+from mata_audio.steering.gain_tensor import KeyGains
 from mata_audio.steering.masks import rows_mask
 from mata_audio.steering.observation import Observation, Observer
 from mata_audio.steering.scaled_keys import key_heads, shared_by_groups, shares_keys
@@ -32,8 +34,8 @@ class SteeredLayer:
     Args:
         module: the layer's attention module.
         index: index of the decoder layer.
-        gains: gains of all layers, shape ``(layers, batch or 1, heads)``.
-        formula: name for :func:`mata_audio.steering.formulas.change_named`.
+        changes: what is changed, with gains of all layers.
+        views: rows of a batch that belong to one sample; see :class:`~mata_audio.steering.views`.
         observer: shown the attention of the active rows. In a layer whose gains are all 0, these
             are then computed only to be shown: the output is the stock function's.
     """
@@ -42,24 +44,28 @@ class SteeredLayer:
         self,
         module: nn.Module,
         index: int,
-        gains: Tensor,
-        formula: str,
+        changes: Sequence[KeyGains],
+        views: int = 1,
         observer: Observer | None = None,
     ) -> None:
         self.config: Any = module.config
         self.index = index
         self.current_pass: ForwardPass | None = None
-        self._gains = gains
-        self._formula = change_named(formula)
-        self._observer = observer
+        own = [change for change in changes if change.steers(index)]
         # Without an observer, only layers that have a gain are made into a SteeredLayer.
-        self.steers = observer is None or gains.requires_grad or bool(gains[index].any())
+        self.steers = bool(own)
+        self._changes = tuple(own or changes[:1])
+        self._views = views
+        self._observer = observer
+        first = self._changes[0]
         self._keys_can_be_scaled = (
-            formula == "multiply"
+            len(own) == 1
+            and first.formula == "multiply"
+            and views == 1
             and observer is None  # stock kernels have nothing to show
-            and not gains.requires_grad
+            and not first.gains.requires_grad
             and not shares_keys(module)
-            and shared_by_groups(gains[index], key_heads(module, gains.shape[2]))
+            and shared_by_groups(first.gains[index], key_heads(module, first.gains.shape[2]))
         )
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
@@ -83,29 +89,29 @@ class SteeredLayer:
         if this_pass.rows is None or (scaled and not this_pass.reads_prompt):
             return call_original(*stock, **kwargs)
 
-        gain = self._key_gain(query, key, this_pass)
+        changes = self._row_changes(query, key, this_pass)
         eager = self.config._attn_implementation == "eager"
         at_once = max(1, MAX_SCORES // (query.shape[0] * query.shape[1] * key.shape[2]))
         if not self.steers:
             for part in this_pass.rows.chunks(at_once):
-                self._attend(module, query, key, value, mask, this_pass, part, gain, kwargs)
+                self._attend(module, query, key, value, mask, this_pass, part, changes, kwargs)
             return call_original(*stock, **kwargs)
         if this_pass.rows.covers(query.shape[2]) and query.shape[2] <= at_once:
             rows = self._attend(
-                module, query, key, value, mask, this_pass, this_pass.rows, gain, kwargs
+                module, query, key, value, mask, this_pass, this_pass.rows, changes, kwargs
             )
-            self._scale_keys(key, gain, this_pass)
+            self._scale_keys(key, changes[0].gain, this_pass)
             return rows.output.transpose(1, 2).contiguous(), rows.weights if eager else None
 
         output, weights = call_original(*stock, **kwargs)
         if torch.is_grad_enabled():  # a backward pass may need what the stock function returned
             output, weights = output.clone(), None if weights is None else weights.clone()
         for part in this_pass.rows.chunks(at_once):
-            rows = self._attend(module, query, key, value, mask, this_pass, part, gain, kwargs)
+            rows = self._attend(module, query, key, value, mask, this_pass, part, changes, kwargs)
             part.put(output.transpose(1, 2), rows.output)
             if eager and weights is not None:
                 part.put(weights, rows.weights)
-        self._scale_keys(key, gain, this_pass)
+        self._scale_keys(key, changes[0].gain, this_pass)
         return output, weights
 
     def _scale_keys(self, key: Tensor, gain: Tensor, this_pass: ForwardPass) -> None:
@@ -130,13 +136,29 @@ class SteeredLayer:
             )
         return self.current_pass
 
-    def _key_gain(self, query: Tensor, key: Tensor, this_pass: ForwardPass) -> Tensor:
-        """Return the gain of each key, 0 where it is not audio, shape (batch, heads, 1, keys)."""
-        gains = self._gains[self.index].to(query.device)
-        if gains.shape[0] not in (1, query.shape[0]):  # each sample has several beams
-            gains = gains.repeat_interleave(query.shape[0] // gains.shape[0], dim=0)
-        audio = this_pass.audio_keys(query.shape[2], key.shape[2], query.device)
-        return gains[:, :, None, None] * audio
+    def _row_changes(
+        self, query: Tensor, key: Tensor, this_pass: ForwardPass
+    ) -> tuple[RowChange, ...]:
+        """Return the changes with a gain for each key of this pass."""
+        sizes = (query.shape[2], key.shape[2], query.device)
+        found = []
+        for change in self._changes:
+            gains = self._of_rows(change.gains[self.index].to(query.device), query.shape[0])
+            if this_pass.strength is not None:
+                gains = gains * this_pass.strength.to(query.device)[:, None]
+            gain = gains[:, :, None, None] * this_pass.keys(change.keys, *sizes)
+            formula = change_named(change.formula)
+            keys = None if formula.on_weights is None else this_pass.changeable(change.keys, *sizes)
+            found.append(RowChange(formula, gain, keys))
+        return tuple(found)
+
+    def _of_rows(self, gains: Tensor, batch: int) -> Tensor:
+        """Return gains ``(samples x views, heads)`` for each row of a batch of beams of them."""
+        if gains.shape[0] in (1, batch):
+            return gains
+        of_sample = gains.view(-1, self._views, gains.shape[1])
+        beams = batch // gains.shape[0]
+        return of_sample.repeat_interleave(beams, dim=0).flatten(0, 1)
 
     def _attend(
         self,
@@ -147,7 +169,7 @@ class SteeredLayer:
         mask: Any,
         this_pass: ForwardPass,
         rows: Rows,
-        gain: Tensor,
+        changes: tuple[RowChange, ...],
         kwargs: dict[str, Any],
     ) -> RowAttention:
         """Attend from ``rows`` with the intervention, and count and show their scores."""
@@ -165,21 +187,25 @@ class SteeredLayer:
             rows.take(query),
             key,
             value,
-            gain=gain,
-            formula=self._formula,
-            changed=None
-            if self._formula.on_weights is None
-            else this_pass.changed_keys(query.shape[2], key.shape[2], query.device),
+            changes=changes,
             mask=visible,
             scaling=_given_or(kwargs.get("scaling"), query.shape[3] ** -0.5),
             softcap=kwargs.get("softcap"),
             dropout=kwargs.get("dropout", 0.0),
         )
         if this_pass.reads_prompt and self.steers and not this_pass.repeated:
+            gain = self._of_first_view(changes[0].gain, query.shape[0])
             this_pass.negatives.add(attended.raw, _where_visible(gain, visible), rows)
         if self._observer is not None and not this_pass.repeated:
             self._show(attended, rows, this_pass, query.shape[2])
         return attended
+
+    def _of_first_view(self, gain: Tensor, batch: int) -> Tensor:
+        """Return ``gain``, 0 in rows of other views, which are not counted."""
+        if self._views == 1:
+            return gain
+        first = torch.arange(batch, device=gain.device) % self._views == 0
+        return gain * first[:, None, None, None]
 
     @torch.compiler.disable
     def _show(
@@ -193,7 +219,7 @@ class SteeredLayer:
                 layer=self.index,
                 weights=attended.weights,
                 raw=attended.raw,
-                audio=this_pass.audio_keys(queries, keys, attended.raw.device),
+                audio=this_pass.keys("audio", queries, keys, attended.raw.device),
                 rows=rows,
                 first_slot=this_pass.past - this_pass.first(queries, keys),
                 forward_pass=this_pass,

@@ -8,13 +8,18 @@ teacher-forced scoring. A setting may choose other rows of the prompt: see :func
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from mata_audio.notation.rows import LAST, PromptRows
 from mata_audio.steering.active_rows import Rows, Span, ragged
+
+
+def _no_kinds(_: Tensor) -> Mapping[str, Tensor]:
+    return {}
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Prompt:
         tokens: number of tokens of each sample, padding not counted.
         start: first active slot, if every sample has audio and is active from this slot to the
             end; None otherwise.
+        kinds: where keys of other kinds are, by their name, each of the shape of ``audio``.
     """
 
     audio: Tensor
@@ -36,6 +42,7 @@ class Prompt:
     audio_tokens: tuple[int, ...]
     tokens: tuple[int, ...]
     start: int | None
+    kinds: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def build(
@@ -44,6 +51,7 @@ class Prompt:
         real: Tensor,
         length: Tensor | None = None,
         prompt_rows: PromptRows = LAST,
+        find_kinds: Callable[[Tensor], Mapping[str, Tensor]] = _no_kinds,
     ) -> Prompt:
         """Make a prompt from its masks, both ``(batch, width)`` bool.
 
@@ -53,6 +61,7 @@ class Prompt:
             length: number of real prompt tokens of each sample, shape ``(batch,)``; None for all
                 real slots.
             prompt_rows: which rows of the prompt are active; samples without audio have none.
+            find_kinds: returns ``kinds``, from where the prompt's own tokens are.
         """
         audio = audio & real
         place = real.cumsum(dim=1)  # 1 at each sample's first token
@@ -68,7 +77,12 @@ class Prompt:
         audio_tokens, tokens, starts, active_slots = counts.tolist()
         alike = len(set(starts)) == 1 and set(active_slots) == {audio.shape[1] - starts[0]}
         start = starts[0] if all(audio_tokens) and alike else None
-        return cls(audio, active, tuple(audio_tokens), tuple(tokens), start)
+        kinds = find_kinds(real & ~answer)
+        return cls(audio, active, tuple(audio_tokens), tuple(tokens), start, kinds)
+
+    def keys(self, kind: str) -> Tensor:
+        """Return where the keys of ``kind`` are: in ``kinds``, or else the audio."""
+        return self.kinds.get(kind, self.audio)
 
     @property
     def width(self) -> int:
@@ -91,15 +105,21 @@ class Prompt:
             tuple(count for count in self.audio_tokens for _ in range(times)),
             tuple(count for count in self.tokens for _ in range(times)),
             self.start,
+            {name: mask.repeat_interleave(times, dim=0) for name, mask in self.kinds.items()},
         )
 
     def one(self) -> Prompt | None:
-        """Return the prompt of one sample, if all samples have the same audio and active rows."""
+        """Return the prompt of one sample, if all samples have the same keys and active rows."""
         first = Prompt(
-            self.audio[:1], self.active[:1], self.audio_tokens[:1], self.tokens[:1], self.start
+            self.audio[:1],
+            self.active[:1],
+            self.audio_tokens[:1],
+            self.tokens[:1],
+            self.start,
+            {name: mask[:1] for name, mask in self.kinds.items()},
         )
-        alike = (self.audio == first.audio).all() & (self.active == first.active).all()
-        return first if alike else None
+        masks = (self.audio, self.active, *self.kinds.values())
+        return first if all(bool((mask == mask[:1]).all()) for mask in masks) else None
 
     def rows(self, past: int, queries: int) -> Rows | None:
         """Return the active rows of a pass over slots ``past`` to ``past + queries - 1``.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from mata_audio.errors import PromptLengthError, SettingsError, UnsupportedModelError
 from mata_audio.notation.rows import LAST, PromptRows
+from mata_audio.steering.key_kinds import KeyKinds
 from mata_audio.steering.prompt import Prompt
 
 
@@ -22,6 +24,7 @@ class PromptFinder:
         prompt_rows: which rows of a prompt are active.
         audio_mask: replaces ``token_ids``: returns the mask of the batch of prompts that is about
             to be read, bool, shape ``(batch, tokens)``.
+        kinds: finds keys of other kinds.
 
     Raises:
         PromptLengthError: ``prompt_length`` is not a length.
@@ -33,9 +36,11 @@ class PromptFinder:
         prompt_length: int | Sequence[int] | None,
         prompt_rows: PromptRows = LAST,
         audio_mask: Callable[[], Tensor] | None = None,
+        kinds: KeyKinds = KeyKinds(),  # noqa: B008  # it is frozen
     ) -> None:
         self.token_ids = tuple(token_ids)
         self.audio_mask = audio_mask
+        self.kinds = kinds
         self.prompt_rows = prompt_rows
         self.prompt_length = _checked_length(prompt_length)
 
@@ -48,16 +53,23 @@ class PromptFinder:
             UnsupportedModelError: the attention mask has an unknown form.
         """
         audio = self._find_audio(ids, 0)
-        return self._build(audio, real_slots(mask, audio))
+        return self._build(audio, real_slots(mask, audio), ids)
 
     def longer(self, earlier: Prompt, ids: Tensor, mask: Any, past: int) -> Prompt:
-        """Return ``earlier``, cut after ``past`` slots, and then ``ids``; errors of ``new``."""
+        """Return prompts that start with ``earlier``; errors of ``new``.
+
+        Args:
+            earlier: is cut after ``past`` slots.
+            ids: of the whole prompts, shape ``(batch, width)``; negative where unknown.
+            mask: attention mask of what follows, or of all.
+            past: slots that were read before.
+        """
         cached = earlier.expand(ids.shape[0])
-        audio = torch.zeros(ids.shape[0], past + ids.shape[1], dtype=torch.bool, device=ids.device)
+        audio = torch.zeros_like(ids, dtype=torch.bool)
         kept = min(cached.width, past)
         audio[:, :kept] = cached.audio[:, :kept]
-        audio[:, past:] = self._find_audio(ids, past)
-        return self._build(audio, real_slots(mask, audio))
+        audio[:, past:] = self._find_audio(ids[:, past:], past)
+        return self._build(audio, real_slots(mask, audio), ids)
 
     def unread(self, prompt: Prompt) -> str | None:
         """Return what is missing if ``prompt_length`` lies beyond what was read of a sample."""
@@ -89,11 +101,12 @@ class PromptFinder:
         mask = mask.to(ids.device).repeat_interleave(batch // mask.shape[0], dim=0)
         return mask[:, past:end].bool()
 
-    def _build(self, audio: Tensor, real: Tensor) -> Prompt:
+    def _build(self, audio: Tensor, real: Tensor, ids: Tensor) -> Prompt:
         length = None if self.prompt_length is None else self._lengths(audio.shape[0])
         if length is not None:
             length = length.to(audio.device)
-        return Prompt.build(audio, real, length, self.prompt_rows)
+        find_kinds = partial(self.kinds.masks, ids)
+        return Prompt.build(audio, real, length, self.prompt_rows, find_kinds)
 
     def _lengths(self, batch: int) -> Tensor:
         """Return ``prompt_length`` for each of ``batch`` samples."""

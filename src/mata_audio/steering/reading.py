@@ -86,10 +86,11 @@ class Readings:
         known = earlier.ids[:, :past].to(ids.device)
         known = known.repeat_interleave(ids.shape[0] // known.shape[0], dim=0)
         before[:, : known.shape[1]] = known
+        whole = torch.cat([before, ids], dim=1)
         reading = replace(
             earlier,
-            prompt=self.finder.longer(earlier.prompt, ids, mask, past),
-            ids=torch.cat([before, ids], dim=1),
+            prompt=self.finder.longer(earlier.prompt, whole, mask, past),
+            ids=whole,
             by_generate=False,
         )
         self.audio_tokens[reading.number] = reading.prompt.audio_tokens

@@ -21,6 +21,7 @@ from mata_audio.families import locate
 from mata_audio.models.one_prefill import Inputs
 from mata_audio.settings.mata import MATA
 from mata_audio.steering.attachment import Attachment
+from mata_audio.steering.gain_tensor import KeyGains
 
 UNIT = "derivative of the right answer's log-probability by the layer's gain, in nats"
 
@@ -78,7 +79,7 @@ def gradient(model: Any, inputs: Inputs, answers: Sequence[Sequence[int]]) -> ND
         located.depth, len(answers), located.heads, device=prompts.ids.device, requires_grad=True
     )
     with frozen(model), torch.enable_grad():
-        with Attachment(located, gains, "multiply") as attachment:
+        with Attachment(located, [KeyGains(gains)]) as attachment:
             log_p = prompts.log_p(attachment, last_use=True)
         (derivative,) = torch.autograd.grad(prompts.of_answer(log_p).sum(), gains)
     return derivative.transpose(0, 1).double().cpu().numpy()

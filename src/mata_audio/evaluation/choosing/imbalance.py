@@ -12,9 +12,9 @@ from mata_audio.evaluation.choosing.measuring import Measuring
 from mata_audio.families import locate
 from mata_audio.models.one_prefill import Inputs
 from mata_audio.profiling.gathering import counted, per_token
-from mata_audio.profiling.kinds import token_kinds, vocabulary
 from mata_audio.profiling.prompt_reader import PromptBatch, PromptReader, generation
 from mata_audio.settings.named import BASELINE, NamedSetting
+from mata_audio.steering.token_kinds import token_kinds, vocabulary
 
 UNIT = "attention to a word over attention to an audio token, natural logarithm"
 

@@ -20,6 +20,7 @@ from mata_audio.families import locate, row_state, using_row_state
 from mata_audio.models.caches import can_be_repeated, repeated
 from mata_audio.models.one_prefill import ROWS_AT_ONCE, Inputs, prefill
 from mata_audio.steering.attachment import Attachment
+from mata_audio.steering.gain_tensor import KeyGains
 
 UNIT = "KL divergence of the next-token distribution, in nats"
 
@@ -69,7 +70,7 @@ def knockout(model: Any, inputs: Inputs) -> NDArray[np.float64]:
         all_ids, all_mask = ids.repeat_interleave(rows, 0), mask.repeat_interleave(rows, 0)
         with (
             using_row_state(located, repeated(state, rows)),
-            Attachment(located, gains, "knockout") as attachment,
+            Attachment(located, [KeyGains(gains, "knockout")]) as attachment,
         ):
             attachment.adopt(part, all_ids, all_mask)
             logits = listener(input_ids=all_ids[:, -1:], past_key_values=part).logits[:, -1]

@@ -24,6 +24,7 @@ from mata_audio.evaluation.sweep.sweep import tuning_part
 from mata_audio.families import locate
 from mata_audio.settings.mata import MATA
 from mata_audio.steering.attachment import Attachment
+from mata_audio.steering.gain_tensor import KeyGains
 
 UNIT = "fitted gain, mean over the layer's heads"
 
@@ -160,7 +161,7 @@ def fit(
     device = seen[0].ids.device
     gains = torch.zeros(located.depth, 1, located.heads, device=device, requires_grad=True)
     optimizer = torch.optim.Adam([gains], lr=fitting.rate, betas=(0.9, 0.95))
-    with frozen(model), Attachment(located, gains, fitting.formula) as attachment:
+    with frozen(model), Attachment(located, [KeyGains(gains, fitting.formula)]) as attachment:
         items = sum(len(prompts.ids) for prompts in seen)
         before = [_Before(prompts, attachment) for prompts in (*seen, *unseen)]
         to_fit, to_stop = before[: len(seen)], before[len(seen) :]

@@ -97,10 +97,18 @@ def token_kinds(input_ids: Tensor, attention_mask: Tensor | None, vocabulary: Vo
     Returns:
         Indices into :data:`KINDS`; :data:`PADDING` where the mask is 0.
     """
-    ids = input_ids.cpu()
-    real = torch.ones_like(ids, dtype=torch.bool)
+    real = torch.ones(input_ids.shape, dtype=torch.bool)
     if attention_mask is not None:
         real = attention_mask.cpu().bool()
+    kinds = own_kinds(input_ids, vocabulary)
+    kinds[real & (real.cumsum(dim=1) == 1)] = SINK
+    kinds[~real] = PADDING
+    return kinds
+
+
+def own_kinds(input_ids: Tensor, vocabulary: Vocabulary) -> Tensor:
+    """Do as :func:`token_kinds` does, but keep the first token's own kind, and know no padding."""
+    ids = input_ids.cpu()
     kinds = torch.full_like(ids, INSTRUCTION)
     if vocabulary.chat is not None:
         for sample, tokens in enumerate(ids.tolist()):
@@ -108,8 +116,6 @@ def token_kinds(input_ids: Tensor, attention_mask: Tensor | None, vocabulary: Vo
     kinds[torch.isin(ids, _tensor(vocabulary.special))] = SPECIAL
     kinds[torch.isin(ids, _tensor(vocabulary.images))] = IMAGE
     kinds[ids == vocabulary.audio] = AUDIO
-    kinds[real & (real.cumsum(dim=1) == 1)] = SINK
-    kinds[~real] = PADDING
     return kinds
 
 

@@ -1,0 +1,39 @@
+"""Which keys a change of attention is for: by kind of token, by place, or a marked span."""
+
+from __future__ import annotations
+
+import re
+
+from mata_audio.errors import SettingsError, SettingsTypeError
+from mata_audio.notation.tokens import TOKENS
+
+BY_TOKENIZER = ("text", "system", "instruction", "special")
+"""Kinds that only a tokenizer can tell apart: words, of system messages or others, and the rest."""
+
+BY_PLACE = ("first",)
+"""Kinds by their place: the first token of the prompt, which much attention goes to."""
+
+KEYS = (*TOKENS, *BY_TOKENIZER, *BY_PLACE)
+"""The kinds of keys that need no mark, in the order in which they are kept."""
+
+_SPAN = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+
+
+def read_keys(keys: object) -> str:
+    """Return ``keys`` with each name once: kinds in the order of :data:`KEYS`, then spans.
+
+    Raises:
+        SettingsError: a name is neither a kind nor one that a span may have.
+        SettingsTypeError: ``keys`` is not a string.
+    """
+    how = (
+        f"keys must be out of {', '.join(KEYS)}, or the name of a span that is marked, such as "
+        f'caption; several with commas, as in "text,special"; got {keys!r}'
+    )
+    if not isinstance(keys, str):
+        raise SettingsTypeError(how)
+    named = {part.strip() for part in keys.split(",")}
+    spans = sorted(named - set(KEYS))
+    if not named or not all(_SPAN.fullmatch(name) for name in spans):
+        raise SettingsError(how)
+    return ",".join([name for name in KEYS if name in named] + spans)

@@ -1,0 +1,110 @@
+"""Finding the keys of one kind in a prompt: its text, its first token, a span that was marked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from mata_audio.errors import SettingsError
+from mata_audio.notation.keys import BY_PLACE, BY_TOKENIZER, KEYS
+from mata_audio.notation.tokens import TOKENS
+from mata_audio.steering.token_kinds import INSTRUCTION, SPECIAL, SYSTEM, Vocabulary, own_kinds
+
+_OF_KIND = {
+    "text": (SYSTEM, INSTRUCTION),
+    "system": (SYSTEM,),
+    "instruction": (INSTRUCTION,),
+    "special": (SPECIAL,),
+}
+
+
+@dataclass(frozen=True)
+class KeyKinds:
+    """Finds keys by kind.
+
+    Args:
+        named: the kinds to find, as :func:`mata_audio.notation.keys.read_keys` returns them.
+        token_ids: ids of the audio, image and video tokens that the model has, by kind.
+        vocabulary: tells text from special tokens; None without a tokenizer.
+        spans: marked tokens by name: bool, shape ``(batch, tokens)``, for the one batch of prompts
+            that is about to be read.
+
+    Raises:
+        SettingsError: a kind cannot be found on this model, or with what was given.
+    """
+
+    named: tuple[str, ...] = ()
+    token_ids: Mapping[str, int] = field(default_factory=dict)
+    vocabulary: Vocabulary | None = None
+    spans: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for part in {part for keys in self.named for part in keys.split(",")} - set(self.spans):
+            if part in TOKENS and part not in self.token_ids:
+                raise SettingsError(
+                    f"the model has no {part} tokens, which keys={part!r} asks for; it has "
+                    f"{' and '.join(self.token_ids) or 'none that are known by their id'}"
+                )
+            if part in BY_TOKENIZER and self.vocabulary is None:
+                raise SettingsError(
+                    f"keys={part!r} needs the tokenizer, which tells words from special tokens: "
+                    "method(model, tokenizer=processor.tokenizer)"
+                )
+            if part not in KEYS:
+                raise SettingsError(
+                    f"no span is called {part!r}: mark it, method(model, spans={{{part!r}: mask}}) "
+                    f"with a bool mask of shape (batch, tokens), or name one of {', '.join(KEYS)}"
+                )
+
+    def masks(self, ids: Tensor, in_prompt: Tensor) -> dict[str, Tensor]:
+        """Return where the keys of each named kind are, bool, shape ``(batch, width)``.
+
+        Args:
+            ids: token ids of the prompts, shape ``(batch, width)``; negative where unknown.
+            in_prompt: True at the prompt's tokens, False at padding and in the answer, same shape.
+
+        Raises:
+            SettingsError: the tokens of a kind are not known, or a span does not fit the prompts.
+        """
+        return {
+            keys: torch.stack([self._one(part, ids, in_prompt) for part in keys.split(",")]).any(0)
+            & in_prompt
+            for keys in self.named
+        }
+
+    def _one(self, kind: str, ids: Tensor, in_prompt: Tensor) -> Tensor:
+        if kind in self.spans:
+            return _fitting(kind, self.spans[kind], ids)
+        if kind in BY_PLACE:
+            return in_prompt & (in_prompt.cumsum(dim=1) == 1)
+        if bool((ids[in_prompt] == -1).any()):
+            raise SettingsError(
+                f"prompts that are given as embeddings do not show which tokens are {kind}: mark "
+                f"them, method(model, spans={{{kind!r}: mask}})"
+            )
+        if kind in TOKENS:
+            return ids == self.token_ids[kind]
+        assert self.vocabulary is not None
+        kinds = own_kinds(ids, self.vocabulary)
+        found = torch.isin(kinds, torch.tensor(_OF_KIND[kind])).to(ids.device)
+        return found & (ids >= 0)
+
+
+def _fitting(name: str, mask: Tensor, ids: Tensor) -> Tensor:
+    """Return the mask of a span for a batch of prompts, which may be beams of it."""
+    batch, width = ids.shape
+    if mask.dim() != 2 or mask.shape[1] < width or batch % mask.shape[0]:
+        raise SettingsError(
+            f"the span {name!r} has the shape {tuple(mask.shape)}, but the batch of prompts has "
+            f"{(batch, width)}: give a mask over all its tokens, padding included"
+        )
+    mask = mask[:, :width].to(ids.device).bool()
+    return mask.repeat_interleave(batch // mask.shape[0], dim=0)
+
+
+def kinds_beside(tokens: str, named: Sequence[str]) -> tuple[str, ...]:
+    """Return the named kinds other than ``tokens``, each once, in their order."""
+    return tuple(dict.fromkeys(keys for keys in named if keys != tokens))
