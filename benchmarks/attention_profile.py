@@ -18,9 +18,9 @@ import torch
 from interleaved import measure_rounds, peak, print_costs, reset_peak, seconds
 from mata_audio import MATA
 from mata_audio.families import locate
-from mata_audio.steering.token_kinds import Vocabulary, token_kinds
 from mata_audio.profiling.prompt_reader import PromptBatch, PromptReader, generation
 from mata_audio.settings.named import NamedSetting, with_baseline
+from mata_audio.steering.token_kinds import Vocabulary, token_kinds
 from random_model import AUDIO_TOKEN, heading, model_and_prompt, options
 
 

@@ -31,6 +31,7 @@ from mata_audio.evaluation.running.plan import make_plan
 from mata_audio.evaluation.sweep import grid
 from mata_audio.evaluation.sweep.sweep import tuning_part
 from mata_audio.families import locate
+from mata_audio.methods import Method
 from mata_audio.models.loading import Loaded
 from mata_audio.models.one_prefill import prefill
 from mata_audio.notation.layers import scaled_paper_layers
@@ -97,14 +98,14 @@ def chosen_by(model: Loaded, method: str, folder: Path, items: int) -> tuple[Cho
     return choice, seconds[0] if seconds else None
 
 
-def paper_range(model: Loaded, folder: Path, items: int, depth: int) -> MATA | None:
+def paper_range(model: Loaded, folder: Path, items: int, depth: int) -> Method | None:
     """Return the paper's layers with the best alpha on the tuning items; None if none gains."""
     settings = along(MATA(layers=scaled_paper_layers(depth)), ALPHAS)
     results = evaluate(
         model, "tiny", folder / "paper-range", settings=settings, split="tune", limit=items
     )
     winner = rank(results, tuning_part(_task(model), results.items, 0.5, 0)).winner
-    return next((setting.mata for setting in settings if setting.name == winner), None)
+    return next((setting.method for setting in settings if setting.name == winner), None)
 
 
 def _task(model: Loaded):  # type: ignore[no-untyped-def]
@@ -119,13 +120,13 @@ def compare(path: str, options: argparse.Namespace) -> list[MethodResult]:
     folder = options.out / name
     depth = locate(model.model).depth
     one_prefill = prefill_seconds(model, options.tune_items)
-    chosen: dict[str, MATA | None] = {PAPER: MATA(layers=scaled_paper_layers(depth))}
+    chosen: dict[str, Method | None] = {PAPER: MATA(layers=scaled_paper_layers(depth))}
     chosen[PAPER_RANGE] = paper_range(model, folder, options.tune_items, depth)
     evidence, costs = {}, {}
     for method in METHODS:
         choice, seconds = chosen_by(model, method, folder, options.tune_items)
         print(f"{name}: {method} chose {choice.setting and choice.setting.name}", flush=True)
-        chosen[method] = None if choice.setting is None else choice.setting.mata
+        chosen[method] = None if choice.setting is None else choice.setting.method
         evidence[method] = choice.evidence
         costs[method] = None if seconds is None else seconds / one_prefill
     windows = grid(alphas=ALPHAS, layers=all_windows(depth))
@@ -146,7 +147,7 @@ def compare(path: str, options: argparse.Namespace) -> list[MethodResult]:
     best = max(windows, key=lambda setting: row.paired[setting.name].difference)
     most = row.paired[best.name].difference
     effects = [row.paired[setting.name].difference for setting in singles]
-    lines = [_line(name, "best window in hindsight", best.mata, best.name, results, most)]
+    lines = [_line(name, "best window in hindsight", best.method, best.name, results, most)]
     for key, mata in chosen.items():
         of = evidence.get(key)
         correlation = None if of is None else float(spearmanr(of.scores, effects).statistic)
@@ -156,7 +157,7 @@ def compare(path: str, options: argparse.Namespace) -> list[MethodResult]:
 
 
 def _line(
-    model: str, name: str, mata: MATA | None, setting: str, results: Results, most: float
+    model: str, name: str, mata: Method | None, setting: str, results: Results, most: float
 ) -> MethodResult:
     accuracy = results.overall.accuracy
     if mata is None:

@@ -68,8 +68,8 @@ def measure(
         def run() -> None:
             model.generate(**inputs, generation_config=config)
             for setting in settings:
-                assert setting.mata is not None
-                with setting.mata(model):
+                assert setting.method is not None
+                with setting.method(model):
                     model.generate(**inputs, generation_config=config)
 
         return run

@@ -20,7 +20,7 @@ from mata_audio.errors import (
     StillRunningError,
     UnsupportedModelError,
 )
-from mata_audio.settings.mata import MATA
+from mata_audio.methods.mata import MATA
 
 if TYPE_CHECKING:
     from mata_audio.families import register_family

@@ -124,7 +124,7 @@ def test_every_command_takes_the_file(mata: Mata, clip: Path, tmp_path: Path) ->
     run = ("--model", "tiny", "--task", "tiny", "--limit", "6", "--settings", file)
     assert mata("eval", *run, "--out", tmp_path / "run").code == 0
     identity = json.loads((tmp_path / "run" / "run.json").read_text())["identity"]
-    assert identity["settings"]["MATA"]["mata"]["gains"][11] == [1.0, 0, 0, 0]
+    assert identity["settings"]["MATA"]["method"]["gains"][11] == [1.0, 0, 0, 0]
     outcome = mata("demo", "--items", "6", "--settings", file, "--out", tmp_path / "demo")
     assert "12 x 4 gains from 0 to 1" in outcome.out
     asked = ("ask", "tiny", "Which sound is this?", "--audio", clip, "--settings", file)

@@ -15,7 +15,7 @@ from mata_audio.cli.main import main
 from mata_audio.cli.options.setting import parse_setting
 from mata_audio.errors import SettingsError
 from mata_audio.evaluation.tasks import official_output
-from mata_audio.settings.mata import MATA
+from mata_audio.methods.mata import MATA
 from paper_data import write_mmau
 
 LIMIT = ("--limit", "8")
@@ -158,13 +158,13 @@ def test_a_folder_without_a_run(mata: Mata, tmp_path: Path, command: str) -> Non
 def test_setting_specs(tmp_path: Path) -> None:
     named = parse_setting("weak one: alpha=0.05 layers=3,5-7 heads=all formula=add")
     assert named.name == "weak one"
-    assert named.mata == MATA(alpha=0.05, layers="3,5-7", formula="add")
-    assert parse_setting("paper").mata == MATA()
+    assert named.method == MATA(alpha=0.05, layers="3,5-7", formula="add")
+    assert parse_setting("paper").method == MATA()
     assert parse_setting("alpha=0.2").name == "alpha 0.2"
     MATA(alpha=0.3).save(tmp_path / "mine.json")
     assert parse_setting(str(tmp_path / "mine.json")).name == "mine"
     renamed = parse_setting(f"other: {tmp_path / 'mine.json'}")
-    assert (renamed.name, renamed.mata) == ("other", MATA(alpha=0.3))
+    assert (renamed.name, renamed.method) == ("other", MATA(alpha=0.3))
     for wrong in ("", "name:", "alpha=ten", "strength=1"):
         with pytest.raises(SettingsError):
             parse_setting(wrong)

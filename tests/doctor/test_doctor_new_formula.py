@@ -9,7 +9,6 @@ from mata_audio.cli.main import main
 from mata_audio.doctor import all_families
 from mata_audio.doctor.examine import checks, examine
 from mata_audio.doctor.patient import Patient
-from mata_audio.settings import mata as settings
 from mata_audio.steering.formulas import FORMULAS, Formula
 
 
@@ -21,7 +20,6 @@ def made_up(scores: Tensor, gain: Tensor) -> Tensor:
 def new_formula(monkeypatch: pytest.MonkeyPatch) -> str:
     """A formula added after those that the doctor knows."""
     monkeypatch.setitem(FORMULAS, "made_up", Formula(on_scores=made_up))
-    monkeypatch.setitem(settings._CHOICES, "formula", tuple(FORMULAS))
     return "made_up"
 
 

@@ -59,7 +59,7 @@ def generate(self: runner.Runner, batch: Sequence[Prepared]) -> list[Any]:
             )
         )
         generated = {
-            own.name: Generated(wrong, None) if own.mata is None else Generated(right, share)
+            own.name: Generated(wrong, None) if own.method is None else Generated(right, share)
             for own in self.plan.settings
         }
         return runner._line(item, generated=generated, tokenizer=tokenizer)

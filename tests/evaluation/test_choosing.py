@@ -208,11 +208,11 @@ def test_choose_on_the_embedded_model(tmp_path: Path, method: str) -> None:
     assert len(layers) == 5
     assert choice.sweep is not None
     assert choice.sweep.tuning.accuracy["baseline"].n == 12
-    swept = [s.mata for s in choice.sweep.results.settings if s.mata is not None]
+    swept = [s.method for s in choice.sweep.results.settings if s.method is not None]
     assert all(tuple(mata["layers"]) == layers for mata in swept)
     assert (tmp_path / "winner.json").exists() == (choice.sweep.recommended is not None)
     if choice.setting is not None and choice.sweep.recommended is not None:
-        assert load_setting(tmp_path / "winner.json").mata == choice.setting.mata
+        assert load_setting(tmp_path / "winner.json").mata == choice.setting.method
     if method == "knockout":
         assert min(choice.evidence.scores) >= 0
 

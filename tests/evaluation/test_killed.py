@@ -71,7 +71,7 @@ def test_sigkill_at_any_moment(tmp_path: Path) -> None:
 
     whole = tmp_path / "whole"
     settings = json.loads((out / "run.json").read_text())["identity"]["settings"]
-    assert settings["MATA"]["mata"]["alpha"] == 2
+    assert settings["MATA"]["method"]["alpha"] == 2
     assert subprocess.run(command(whole), capture_output=True, check=True).returncode == 0
     for name in ("items.jsonl", "results.json", "results.md", "results.tex", "results.csv"):
         assert (out / name).read_bytes() == (whole / name).read_bytes()

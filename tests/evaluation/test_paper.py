@@ -47,7 +47,7 @@ def test_ablations_are_the_papers() -> None:
         "alpha 0.05": (None, "too weak"),
         "alpha 0.15": (None, "worse than alpha 0.10"),
     }
-    described = [describe(s.mata or MATA(), layers=28, heads=28) for s in table.settings(28)]
+    described = [describe(s.method or MATA(), layers=28, heads=28) for s in table.settings(28)]
     assert described == [
         f"multiply, alpha {alpha}, layers {layers} of 0-27, all heads"
         for alpha, layers in (

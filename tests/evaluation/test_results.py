@@ -268,7 +268,7 @@ def test_a_setting_says_what_it_was_tuned_on(tmp_path: Path) -> None:
     tuned = NamedSetting("mine", MATA(alpha=0.3), {"task": "colours", "split": "test"})
     save_setting(tuned, path)
     assert load_setting(path, "mine") == tuned
-    assert MATA.load(path) == tuned.mata
+    assert MATA.load(path) == tuned.method
     data = dataset()
     assert tuned_on_these_items(tuned, data)
     for other in (

@@ -78,7 +78,7 @@ REQUIRED = [
     "identity.split",
     "identity.data",
     "identity.settings",
-    "identity.settings.MATA.mata",
+    "identity.settings.MATA.method",
     "identity.settings.MATA.tuned_on",
     "facts",
     "facts.title",
@@ -127,8 +127,8 @@ def test_a_stored_setting_that_is_none_is_named(copy: Path) -> None:
     def change(inner: dict[str, Any], key: str) -> None:
         inner[key]["alpha"] = "much"
 
-    _damaged(copy, "identity.settings.MATA.mata", change)
-    with pytest.raises(RunError, match=r"identity\.settings\.MATA\.mata is no setting"):
+    _damaged(copy, "identity.settings.MATA.method", change)
+    with pytest.raises(RunError, match=r"identity\.settings\.MATA\.method is no setting"):
         open_run(copy)
 
 

@@ -92,7 +92,7 @@ def test_run_json_says_what_ran(tiny_run: Run) -> None:
     weights = (MODEL_PATH / "model.safetensors").read_bytes()
     assert identity["weights"] == {"model.safetensors": sha256(weights).hexdigest()}
     assert {"tokenizer.json", "processor_config.json"} <= set(identity["processor"])
-    assert identity["settings"]["MATA"]["mata"]["alpha"] == 2
+    assert identity["settings"]["MATA"]["method"]["alpha"] == 2
     assert facts["model_type"] == "qwen2_audio"
     (sitting,) = run["sittings"]
     assert sitting["items"] == ITEMS

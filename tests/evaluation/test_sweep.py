@@ -25,7 +25,7 @@ def test_grid_is_every_combination() -> None:
     found = grid(alphas=(0.1, 0.2), layers=("0-3", None), formulas=("multiply", "add"))
     assert len(found) == 8
     assert len({setting.name for setting in found}) == 8
-    assert MATA(alpha=0.2, layers="0-3", formula="add") in [setting.mata for setting in found]
+    assert MATA(alpha=0.2, layers="0-3", formula="add") in [setting.method for setting in found]
 
 
 def test_the_same_setting_is_run_once() -> None:
@@ -47,16 +47,16 @@ def test_presets_fit_every_depth(name: str, depth: int) -> None:
     found = preset(name, depth)
     assert len({setting.name for setting in found}) == len(found) >= 1
     for setting in found:
-        assert setting.mata is not None
-        assert setting.mata.layers is None or max(setting.mata.layers) < depth  # type: ignore[type-var]
+        assert setting.method is not None
+        assert setting.method.layers is None or max(setting.method.layers) < depth  # type: ignore[type-var]
 
 
 def test_presets_of_the_papers_depth_are_the_papers() -> None:
-    layers = {setting.mata.layers for setting in preset("paper-layers", 28) if setting.mata}
+    layers = {setting.method.layers for setting in preset("paper-layers", 28) if setting.method}
     expected = [range(11), range(10), range(5, 16), range(5, 15), range(10, 21)]
     expected += [range(10, 20), range(15, 26), range(15, 25), range(20, 28)]
     assert layers == {tuple(window) for window in expected}
-    alphas = [setting.mata.alpha for setting in preset("paper-alpha", 28) if setting.mata]
+    alphas = [setting.method.alpha for setting in preset("paper-alpha", 28) if setting.method]
     assert alphas == [0.05, 0.10, 0.15, 0.20]
     assert len(preset("single-layers", 28)) == 28
     with pytest.raises(SettingsError, match="paper-layers, paper-alpha"):

@@ -158,11 +158,11 @@ def test_tuned_gains_are_a_setting_like_any_other(tmp_path: Path) -> None:
     # 24 tuning items, 8 of each condition, of which a third is 3.
     assert (facts["fitted_on"], facts["validated_on"]) == (15, 9)
     assert choice.sweep is not None
-    swept = [s.mata for s in choice.sweep.results.settings if s.mata is not None]
+    swept = [s.method for s in choice.sweep.results.settings if s.method is not None]
     assert [mata["alpha"] for mata in swept] == [0.5, 1.0]
     if choice.setting is not None and choice.sweep.recommended is not None:
         stored = load_setting(tmp_path / "winner.json")
-        assert stored.mata == choice.setting.mata
+        assert stored.method == choice.setting.method
         assert stored.tuned_on is not None
         assert stored.tuned_on["how"]["method"] == "tune"
         assert stored.tuned_on["how"]["fitting"] == facts
@@ -181,7 +181,7 @@ def test_mass_gains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (fitting["formula"], fitting["keep"], fitting["steps"]) == ("mass", 0.0, 10)
     assert fitting["validation_after"]["loss"] < fitting["validation_before"]["loss"]
     assert choice.sweep is not None
-    swept = [s.mata for s in choice.sweep.results.settings if s.mata is not None]
+    swept = [s.method for s in choice.sweep.results.settings if s.method is not None]
     assert {mata["formula"] for mata in swept} == {"mass"}
 
 

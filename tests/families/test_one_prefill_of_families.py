@@ -28,7 +28,7 @@ def assert_one_prefill_is_enough(
     together = generate_all(family.small.model, inputs, settings, config)
     answers = set()
     for setting in settings:
-        with setting.mata(family.small.model) if setting.mata else nullcontext():
+        with setting.method(family.small.model) if setting.method else nullcontext():
             output = family.model.generate(**inputs, generation_config=config)
         alone = output[:, inputs["input_ids"].shape[1] :].tolist()
         assert [list(item[setting.name].tokens) for item in together] == alone

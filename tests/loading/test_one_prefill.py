@@ -55,10 +55,10 @@ def separately(
     width = inputs["input_ids"].shape[1]
     model: Any = subject.model
     with torch.no_grad():
-        if setting.mata is None:
+        if setting.method is None:
             output = model.generate(**inputs, generation_config=config_of(subject))
             return output[0, width:].tolist(), None
-        with setting.mata(model) as applied:
+        with setting.method(model) as applied:
             output = model.generate(**inputs, generation_config=config_of(subject))
     return output[0, width:].tolist(), applied.receipt.negative_share
 
@@ -92,8 +92,8 @@ def test_receipts_are_those_of_separate_runs(
     generate_all(subject.model, inputs, SETTINGS, config_of(subject), receipts)
     assert receipts.keys() == {setting.name for setting in SETTINGS[1:]}
     for setting in SETTINGS[1:]:
-        assert setting.mata is not None
-        with torch.no_grad(), setting.mata(subject.model) as applied:
+        assert setting.method is not None
+        with torch.no_grad(), setting.method(subject.model) as applied:
             subject.model.generate(**inputs, generation_config=config_of(subject))
         assert str(receipts[setting.name]) == str(applied.receipt), setting.name
     once = receipts["multiply"]
@@ -153,7 +153,7 @@ def test_one_prefill_is_one_pass_over_the_prompt(subject: Subject) -> None:
     finally:
         hook.remove()
     of_their_own = sum(
-        setting.mata is not None and setting.mata.rows != "last" for setting in SETTINGS
+        setting.method is not None and setting.method.rows != "last" for setting in SETTINGS
     )
     passes = [length for length in lengths if length > 1]
     assert passes == [inputs["input_ids"].shape[1]] * (1 + of_their_own)

@@ -259,7 +259,7 @@ def test_a_setting_by_layer_and_head_is_ranked_and_in_no_grid(fields: dict[str, 
     odd = sweep.ranking[0]
 
     def unplaced(own: SettingResult) -> SettingResult:
-        return replace(own, mata={**(own.mata or {}), **fields})
+        return replace(own, method={**(own.method or {}), **fields})
 
     settings = tuple(unplaced(own) if own.name == odd else own for own in sweep.results.settings)
     changed = replace(sweep, results=replace(sweep.results, settings=settings))
@@ -269,7 +269,7 @@ def test_a_setting_by_layer_and_head_is_ranked_and_in_no_grid(fields: dict[str, 
     (first, *_) = ranking(changed).axes[0].get_yticklabels()
     assert first.get_text().replace("\n", " ") == odd
     assert has_grid(changed)
-    none = tuple(own if own.mata is None else unplaced(own) for own in settings)
+    none = tuple(own if own.method is None else unplaced(own) for own in settings)
     without = replace(sweep, results=replace(sweep.results, settings=none))
     assert not has_grid(without)
     with pytest.raises(SettingsError, match="nothing to draw"):

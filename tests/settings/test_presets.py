@@ -6,7 +6,7 @@ import pytest
 
 from mata_audio import MATA
 from mata_audio.evaluation.reproduction.paper import MODELS
-from mata_audio.settings.presets import PUBLISHED
+from mata_audio.methods.presets import PUBLISHED
 from mata_audio.steering.gain_tensor import chosen_layers
 
 

@@ -16,7 +16,7 @@ from mata_audio.doctor.check import Check
 from mata_audio.doctor.passes import write
 from mata_audio.doctor.patient import Patient
 from mata_audio.doctor.trial_setting import TrialSetting
-from mata_audio.settings.mata import MATA
+from mata_audio.methods.mata import MATA
 
 ROUNDS, TOKENS = 5, 9
 

@@ -13,8 +13,8 @@ from mata_audio.doctor.check import Check, Skipped
 from mata_audio.doctor.full_scores import KNOWN
 from mata_audio.doctor.passes import on_backend, read, read_full_scores
 from mata_audio.doctor.patient import Inputs, Patient
+from mata_audio.methods.mata import MATA
 from mata_audio.notation.layers import scaled_paper_layers
-from mata_audio.settings.mata import MATA
 from mata_audio.steering.formulas import FORMULAS
 
 SINGLE_ROUNDING = 1e-4

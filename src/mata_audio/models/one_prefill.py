@@ -22,11 +22,16 @@ from transformers.cache_utils import Cache
 
 from mata_audio.families import Located, locate, row_state, using_row_state
 from mata_audio.models.caches import can_be_repeated, forgets, repeated
-from mata_audio.notation.rows import read_rows
 from mata_audio.settings.named import NamedSetting
 from mata_audio.steering.attachment import Attachment
-from mata_audio.steering.gain_tensor import KeyGains, gains_on
+from mata_audio.steering.by_rule import (
+    NOTHING,
+    attachment_by_rule,
+    side_by_side,
+    steered_layers,
+)
 from mata_audio.steering.receipt import Receipt
+from mata_audio.steering.rule import Rule
 
 ROWS_AT_ONCE = 64
 """Rows (items x settings) in one batch; beyond it keys and values would take too much memory."""
@@ -87,6 +92,7 @@ def generate_all(
     settings: Sequence[NamedSetting],
     config: GenerationConfig,
     receipts: dict[str, Receipt] | None = None,
+    tokenizer: Any = None,
 ) -> list[dict[str, Generated]]:
     """Generate for every prompt under every setting.
 
@@ -94,10 +100,11 @@ def generate_all(
         model: a supported model, not steered.
         inputs: model inputs on the model's device: prompts of one length without padding,
             ``input_ids`` of shape ``(batch, tokens)``.
-        settings: the baseline (``mata`` None) may be among them.
+        settings: the baseline (``method`` None) may be among them.
         config: from :func:`greedy`.
         receipts: what the intervention did is added here, by setting name. Unchanged if an error is
             raised.
+        tokenizer: for settings that change text or special tokens.
 
     Returns:
         For each prompt, the result by setting name.
@@ -113,13 +120,13 @@ def generate_all(
     separate = [setting for setting in settings if not _can_share(setting)]
     if shared:
         cache = prefill(located.listener, inputs)
-        at_once = max(1, ROWS_AT_ONCE // len(results)) if can_be_repeated(cache) else 1
+        at_once = ROWS_AT_ONCE // len(results) if can_be_repeated(cache) else 1
         parts = list(_together(shared, at_once))
         for number, part in enumerate(parts):
             own = cache if number == len(parts) - 1 else copy.deepcopy(cache)
-            done |= _generate_part(located, inputs, part, config, results, own)
+            done |= _generate_part(located, inputs, part, config, results, tokenizer, own)
     for setting in separate:
-        done |= _generate_part(located, inputs, [setting], config, results)
+        done |= _generate_part(located, inputs, [setting], config, results, tokenizer)
     if receipts is not None:
         for name, receipt in done.items():
             receipts[name] = receipts[name] + receipt if name in receipts else receipt
@@ -141,24 +148,38 @@ def _cache_of(listener: Any, inputs: Inputs) -> Cache:
     return cache
 
 
-def _together(settings: Sequence[NamedSetting], at_once: int) -> Iterator[list[NamedSetting]]:
-    """Split settings into parts of one formula and kind of token; the baseline is in the first."""
-    alike: dict[tuple[str, str], list[NamedSetting]] = {}
+def _together(settings: Sequence[NamedSetting], rows: int) -> Iterator[list[NamedSetting]]:
+    """Split settings into parts that can run side by side, of at most ``rows`` rows a prompt.
+
+    The baseline goes with the first settings of one view, or by itself.
+    """
+    alike: dict[Any, list[NamedSetting]] = {}
     for setting in settings:
-        if setting.mata is not None:
-            alike.setdefault((setting.mata.formula, setting.mata.tokens), []).append(setting)
-    baseline = [setting for setting in settings if setting.mata is None]
-    groups = list(alike.values()) or [[]]
-    groups[0] = baseline + groups[0]
+        if setting.method is not None:
+            alike.setdefault(side_by_side(setting.method.rule()), []).append(setting)
+    groups = sorted(alike.values(), key=lambda group: _views(group[0]))
+    baseline = [setting for setting in settings if setting.method is None]
+    if groups and _views(groups[0][0]) == 1 and _rule(groups[0][0]).look is None:
+        groups[0] = baseline + groups[0]
+    elif baseline:
+        groups.insert(0, baseline)
     for group in groups:
+        at_once = max(1, rows // _views(group[0]))
         for start in range(0, len(group), at_once):
             yield group[start : start + at_once]
 
 
+def _rule(setting: NamedSetting) -> Rule:
+    return NOTHING if setting.method is None else setting.method.rule()
+
+
+def _views(setting: NamedSetting) -> int:
+    return len(_rule(setting).views)
+
+
 def _can_share(setting: NamedSetting) -> bool:
     """Whether a setting changes nothing before the last prompt token."""
-    mata = setting.mata
-    return mata is None or read_rows(mata.rows, mata.seed).is_last
+    return _rule(setting).rows.is_last
 
 
 def _generate_part(
@@ -167,6 +188,7 @@ def _generate_part(
     part: Sequence[NamedSetting],
     config: GenerationConfig,
     results: Sequence[dict[str, Generated]],
+    tokenizer: Any,
     cache: Cache | None = None,
 ) -> dict[str, Receipt]:
     """Generate under the settings of one formula, add to ``results`` and return their receipts.
@@ -186,7 +208,7 @@ def _generate_part(
     state = row_state(located) if cache is not None else None
     with (
         using_row_state(located, repeated(state, rows)),
-        _steered(located, part, batch=len(ids)) as attachment,
+        _steered(located, part, len(ids), tokenizer) as attachment,
     ):
         listener: Any = located.listener
         output = listener.generate(**prompt, generation_config=config)
@@ -200,21 +222,14 @@ def _generate_part(
 
 @contextmanager
 def _steered(
-    located: Located, part: Sequence[NamedSetting], batch: int
+    located: Located, part: Sequence[NamedSetting], batch: int, tokenizer: Any
 ) -> Iterator[Attachment | None]:
     """Steer with gains for each row: item 0 under every setting, item 1 under every setting, ..."""
-    steered = [setting.mata for setting in part if setting.mata is not None]
-    if not steered:
+    if all(setting.method is None for setting in part):
         yield None
         return
-    zeros = torch.zeros(located.depth, 1, located.heads)
-    gains = torch.cat([zeros if s.mata is None else gains_on(s.mata, located) for s in part], dim=1)
-    first = steered[0]  # the others have its formula, rows and tokens
-    prompt_rows = read_rows(first.rows, first.seed)
-    gains = gains.repeat(1, batch, 1)
-    how: Any = {"prompt_rows": prompt_rows, "tokens": first.tokens}
-    changes = [KeyGains(gains, first.formula, first.tokens)]
-    with Attachment(located, changes, **how) as attachment:
+    rules = [_rule(setting) for setting in part]
+    with attachment_by_rule(located, rules, batch=batch, tokenizer=tokenizer) as attachment:
         yield attachment
     attachment.check()
 
@@ -235,14 +250,14 @@ def _receipts(
     """
     rows, receipts = len(part), {}
     for place, setting in enumerate(part):
-        if setting.mata is None:
+        if setting.method is None:
             continue
-        steered = gains_on(setting.mata, located).flatten(1).any(dim=1)
+        steered = steered_layers(setting.method.rule(), located)
         below, scores = (sum(column) for column in zip(*counts[place::rows], strict=True))
         receipts[setting.name] = replace(
             whole,
-            active_rows=whole.active_rows // rows if steered.any() else 0,
-            layers=tuple(steered.nonzero().flatten().tolist()),
+            active_rows=whole.active_rows // rows if steered else 0,
+            layers=steered,
             audio_tokens=whole.audio_tokens[place::rows],
             negative_scores=below,
             audio_scores=scores,

@@ -16,6 +16,9 @@ PAPER_LAYERS = range(10, 21)
 MAX_INDEX = 9999
 """No decoder is that deep; keeps a mistyped range from filling the memory."""
 
+ALL = "all"
+"""Every layer that has attention: a setting may say so before the depth is known."""
+
 _PART = re.compile(r"(\d+)(?:\s*-\s*(\d+))?")
 _HOW = (
     'a range, an iterable of ints, a string such as "10-20" (inclusive) or "10,12,15-17", or None'

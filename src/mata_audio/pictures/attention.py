@@ -111,12 +111,15 @@ def layer_head_map(profile: Profile, setting: str | None = None) -> Figure:
 
 def steered_layers(profile: Profile, setting: str) -> tuple[int, ...]:
     """Return the layers that a setting of the profile steers: those with a gain other than 0."""
-    from mata_audio.settings.mata import MATA
+    from mata_audio.methods.method import method_from
     from mata_audio.steering.gain_tensor import gain_tensor
 
     fields = profile.attention[setting].setting or {}
-    gains = gain_tensor(MATA(**fields), layers=profile.layers, heads=profile.heads)
-    return tuple((gains != 0).flatten(1).any(dim=1).nonzero().flatten().tolist())
+    found = set()
+    for change in method_from(fields, setting).rule().views[0]:
+        gains = gain_tensor(change, layers=profile.layers, heads=profile.heads)
+        found |= set(gains.flatten(1).any(dim=1).nonzero().flatten().tolist())
+    return tuple(sorted(found))
 
 
 def _chosen(profile: Profile, setting: str | None) -> str | None:

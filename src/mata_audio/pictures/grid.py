@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from mata_audio.errors import SettingsError
 from mata_audio.evaluation.results.results import SettingResult
-from mata_audio.notation.layers import format_indices
+from mata_audio.methods.method import method_from
+from mata_audio.notation.layers import ALL, format_indices
 from mata_audio.settings.in_words import short_name
-from mata_audio.settings.mata import MATA
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.results.ranking import Sweep
 
-Layers = tuple[int, ...] | None
+Layers = tuple[int, ...] | str | None
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,11 @@ def panels(sweep: Sweep) -> list[Panel]:
     """
     found: dict[tuple[str, str], list[SettingResult]] = {}
     for setting in _placed(sweep):
-        assert setting.mata is not None
-        heads = setting.mata.get("heads")
+        assert setting.method is not None
+        heads = setting.method.get("heads")
+        of_method = setting.method.get("formula") or setting.method["method"]
         of_heads = "all heads" if heads is None else f"heads {format_indices(tuple(heads))}"
-        found.setdefault((str(setting.mata["formula"]), of_heads), []).append(setting)
+        found.setdefault((str(of_method), of_heads), []).append(setting)
     if not found:
         raise SettingsError(
             "the sweep has no setting with one alpha and an answer: there is nothing to draw"
@@ -66,7 +67,7 @@ def _placed(sweep: Sweep) -> list[SettingResult]:
     return [
         setting
         for setting in sweep.results.settings
-        for fields in [setting.mata or {}]
+        for fields in [setting.method or {}]
         if fields.get("alpha") is not None and fields.get("gains") is None
         if setting.name in sweep.tuning.paired
     ]
@@ -74,7 +75,7 @@ def _placed(sweep: Sweep) -> list[SettingResult]:
 
 def _panel(title: str, settings: Sequence[SettingResult]) -> Panel:
     # The paper's layers, whose numbers depend on the model's depth, come first.
-    rows = sorted({_layers(s) for s in settings}, key=lambda layers: layers or ())
+    rows = sorted({_layers(s) for s in settings}, key=_place)
     alphas = sorted({_alpha(s) for s in settings})
     cells: dict[tuple[int, int], str] = {}
     for setting in settings:
@@ -83,21 +84,28 @@ def _panel(title: str, settings: Sequence[SettingResult]) -> Panel:
     labels = []
     for row in rows:
         own = [setting for setting in settings if _layers(setting) == row]
-        written = "paper's" if row is None else format_indices(row)
+        written = "paper's" if row is None else row if isinstance(row, str) else format_indices(row)
         # If a row has one setting, the name that its user gave may say more than numbers.
         labels.append(own[0].name if len(own) == 1 and _named(own[0]) else written)
     return Panel(title, tuple(rows), tuple(labels), tuple(alphas), cells)
 
 
 def _layers(setting: SettingResult) -> Layers:
-    layers = (setting.mata or {}).get("layers")
-    return None if layers is None else tuple(layers)
+    layers = (setting.method or {}).get("layers")
+    return layers if layers in (None, ALL) else tuple(layers)
+
+
+def _place(layers: Layers) -> tuple[bool, tuple[int, ...]]:
+    """Return where layers stand in a grid: the paper's first, all of them last."""
+    return layers == ALL, () if layers is None or isinstance(layers, str) else layers
 
 
 def _alpha(setting: SettingResult) -> float:
-    return float((setting.mata or {})["alpha"])
+    return float((setting.method or {})["alpha"])
 
 
 def _named(setting: SettingResult) -> bool:
     """Whether a user named the setting."""
-    return setting.mata is not None and setting.name != short_name(MATA(**setting.mata))
+    return setting.method is not None and setting.name != short_name(
+        method_from(setting.method, setting.name)
+    )

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from mata_audio.errors import SettingsError
 from mata_audio.families import locate
+from mata_audio.methods.mata import MATA
 from mata_audio.profiling.gathering import Gathered, counted
 from mata_audio.profiling.moments import Moments
 from mata_audio.profiling.prompt_reader import PromptBatch, PromptReader, check_settings, generation
 from mata_audio.profiling.result import Profile
-from mata_audio.settings.mata import MATA
 from mata_audio.settings.named import NamedSetting, with_baseline
 from mata_audio.steering.token_kinds import KINDS, token_kinds, vocabulary
 

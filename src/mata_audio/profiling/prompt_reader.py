@@ -14,12 +14,11 @@ from mata_audio.errors import NoAudioError, SettingsError, SettingsTypeError
 from mata_audio.families import Located
 from mata_audio.models.caches import forgets
 from mata_audio.models.one_prefill import greedy, prefill
-from mata_audio.notation.rows import read_rows
 from mata_audio.profiling.gathering import BatchMasses, Floats, Speaking
 from mata_audio.settings.named import NamedSetting
-from mata_audio.steering.attachment import Attachment
-from mata_audio.steering.gain_tensor import KeyGains, gains_on
+from mata_audio.steering.by_rule import attachment_by_rule, key_gains
 from mata_audio.steering.observation import Observer
+from mata_audio.steering.rule import Rule
 
 Inputs = Mapping[str, Tensor]
 Generation = tuple[Any, frozenset[int]]
@@ -120,12 +119,10 @@ class PromptReader:
         """
         located = self._located
         self._speaking.samples = None
-        gains, formula = torch.zeros(located.depth, 1, located.heads), "multiply"
-        if setting.mata is not None:
-            gains, formula = gains_on(setting.mata, located), setting.mata.formula
+        rules = [Rule(((),)) if setting.method is None else setting.method.rule()]
         listener: Any = located.listener
         with (
-            Attachment(located, [KeyGains(gains, formula)], observer=observer),
+            attachment_by_rule(located, rules, observer=observer),
             torch.inference_mode(),
         ):
             listener.generate(
@@ -164,21 +161,29 @@ def check_settings(located: Located, settings: Sequence[NamedSetting]) -> None:
 
     Raises:
         SettingsError: a setting has a layer or head that the model lacks, rows other than the last,
-            or tokens other than audio.
+            tokens other than audio, or more than attention to change.
     """
     for setting in settings:
-        if setting.mata is not None:
-            if not read_rows(setting.mata.rows, setting.mata.seed).is_last:
-                raise SettingsError(
-                    f"a profile shows the last prompt token's attention; {setting.name} changes "
-                    f'other rows (rows="{setting.mata.rows}"): leave rows out'
-                )
-            if setting.mata.tokens != "audio":
-                raise SettingsError(
-                    f"a profile shows attention to audio; {setting.name} changes that to other "
-                    f'tokens (tokens="{setting.mata.tokens}"): leave tokens out'
-                )
-            gains_on(setting.mata, located)
+        if setting.method is None:
+            continue
+        rule = setting.method.rule()
+        if not rule.rows.is_last:
+            raise SettingsError(
+                f"a profile shows the last prompt token's attention; {setting.name} changes "
+                "other rows: leave rows out"
+            )
+        if rule.tokens != "audio":
+            raise SettingsError(
+                f"a profile shows attention to audio; {setting.name} changes that to other "
+                f'tokens (tokens="{rule.tokens}"): leave tokens out'
+            )
+        if rule.combine is not None or rule.look is not None:
+            raise SettingsError(
+                f"a profile shows what one view of the prompt attends to; {setting.name} "
+                f"({setting.method.name}) compares several, or looks first: profile a method that "
+                "changes attention only"
+            )
+        key_gains([rule], located)
 
 
 def _described(inputs: object) -> str:

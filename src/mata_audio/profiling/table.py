@@ -57,13 +57,13 @@ def _table(profile: Profile, names: Sequence[str]) -> str:
 
 def _named(profile: Profile, name: str) -> str:
     """Return what a column shows: "off" is the baseline, "on" is the setting."""
+    from mata_audio.methods.method import method_from
     from mata_audio.settings.in_words import describe
-    from mata_audio.settings.mata import MATA
 
     setting = profile.attention[name].setting
     if setting is None:
         return f"off: {name}" if len(profile.attention) > 1 else name
-    return f"on: {name} ({describe(MATA(**setting), profile.layers, profile.heads)})"
+    return f"on: {name} ({describe(method_from(setting, name), profile.layers, profile.heads)})"
 
 
 def _shown(profile: Profile) -> list[str]:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from mata_audio.errors import SettingsError
 from mata_audio.families import locate
+from mata_audio.methods.mata import MATA
 from mata_audio.profiling.prompt_reader import PromptBatch, PromptReader, check_settings, generation
-from mata_audio.settings.mata import MATA
 from mata_audio.settings.named import NamedSetting, with_baseline
 from mata_audio.steering.observation import Observation
 

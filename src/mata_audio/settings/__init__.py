@@ -1,5 +1,4 @@
-"""Settings: ``MATA`` itself, the published ones, and names and words for them.
+"""Settings of methods: names and words for them, and what a run compares.
 
-``mata`` is the setting and applies it to a model; ``presets`` what was published for which model;
-``named`` the settings that a run compares; ``in_words`` what a setting does, in a sentence.
+``named`` has the settings that a run compares; ``in_words`` what a setting does, in a sentence.
 """

@@ -3,41 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mata_audio.methods.method import Method, ordered_fields
 from mata_audio.notation.gains import describe_gains
-from mata_audio.notation.layers import format_indices, parse_indices
+from mata_audio.notation.layers import ALL, format_indices, parse_indices
 from mata_audio.notation.tokens import in_words
-from mata_audio.settings.mata import MATA
+from mata_audio.steering.rule import Change, Rule
 
 if TYPE_CHECKING:
     from mata_audio.families import Located
 
+_BY_ITSELF = ("formula",)
+"""Fields whose value says what it is."""
 
-def short_name(mata: MATA) -> str:
+
+def short_name(method: Method) -> str:
     """Return a name that differs between settings, such as ``alpha 0.1, layers 10-20``."""
-    layers, heads = parse_indices("layers", mata.layers), parse_indices("heads", mata.heads)
-    parts = [f"alpha {mata.alpha:g}"]
-    parts += [] if layers is None else [f"layers {format_indices(layers)}"]
-    parts += [] if heads is None else [f"heads {format_indices(heads)}"]
-    parts += [] if mata.gains is None else [describe_gains(mata.gains)]
-    parts += [] if mata.formula == "multiply" else [mata.formula]
-    parts += [] if mata.rows == "last" else [f"rows {mata.rows}"]
-    parts += [] if mata.tokens == "audio" else [f"tokens {mata.tokens}"]
-    parts += [] if not mata.seed else [f"seed {mata.seed}"]
+    parts = [] if method.name == "mata" else [method.name]
+    for field in ordered_fields(type(method)):
+        value = getattr(method, field.name)
+        if field.name == "alpha" or (value != field.default and field.name != "on_no_audio"):
+            parts.append(_named(field.name, value))
     return ", ".join(parts)
 
 
-def describe_on(mata: MATA, located: Located) -> str:
+def _named(field: str, value: Any) -> str:
+    if field == "gains":
+        return describe_gains(value)
+    if field in ("layers", "heads"):
+        indices = value if value == ALL else format_indices(parse_indices(field, value) or ())
+        return f"{field} {indices}"
+    if isinstance(value, bool):
+        return field if value else f"not {field}"
+    if field in _BY_ITSELF:
+        return str(value)
+    return f"{field} {value:g}" if isinstance(value, float) else f"{field} {value}"
+
+
+def describe_on(method: Method, located: Located) -> str:
     """Return what a setting does to a model; errors as for :func:`describe`."""
-    return describe(mata, located.depth, located.heads, located.attending)
+    return describe(method, located.depth, located.heads, located.attending)
 
 
-def describe(mata: MATA, layers: int, heads: int, attending: Sequence[int] | None = None) -> str:
+def describe(
+    method: Method, layers: int, heads: int, attending: Sequence[int] | None = None
+) -> str:
     """Return what a setting does to a decoder, in words.
 
     Args:
-        mata: the setting.
+        method: the setting.
         layers: depth of the decoder.
         heads: query heads of a layer.
         attending: layers that have attention; None for all.
@@ -45,19 +60,36 @@ def describe(mata: MATA, layers: int, heads: int, attending: Sequence[int] | Non
     Raises:
         SettingsError: the setting does not fit the decoder.
     """
-    from mata_audio.steering.gain_tensor import chosen_layers, gain_tensor
+    from mata_audio.steering.gain_tensor import gain_tensor
 
-    gain_tensor(mata, layers, heads, attending)  # raises if the setting does not fit
-    rows = "" if mata.rows == "last" else f", rows {mata.rows}"
-    if mata.rows.startswith("random"):
-        rows += f" (seed {mata.seed})"
-    rows += "" if mata.tokens == "audio" else f", {in_words(mata.tokens)} tokens"
-    if mata.gains is not None:
-        scale = "" if mata.alpha == 1 else f", alpha {mata.alpha:g} times"
-        return f"{mata.formula}{scale}, {describe_gains(mata.gains)}{rows}"
-    named_heads = parse_indices("heads", mata.heads)
-    which = "all heads" if named_heads is None else f"heads {format_indices(named_heads)}"
-    steered = format_indices(chosen_layers(mata, layers, attending))
+    rule = method.rule()
+    for change in (change for view in rule.views for change in view):
+        gain_tensor(change, layers, heads, attending)  # raises if the setting does not fit
+    said = [_change_in_words(change, layers, attending) for change in rule.views[0]]
+    if rule.combine is not None or rule.look is not None:
+        said.insert(0, short_name(method))
+    return " and ".join(said) + _rows_in_words(rule)
+
+
+def _change_in_words(change: Change, layers: int, attending: Sequence[int] | None) -> str:
+    from mata_audio.steering.gain_tensor import chosen_layers
+
+    keys = "" if change.keys == "audio" else f", {in_words(change.keys)} tokens"
+    if change.gains is not None:
+        scale = "" if change.alpha == 1 else f", alpha {change.alpha:g} times"
+        return f"{change.formula}{scale}, {describe_gains(change.gains)}{keys}"
+    named = parse_indices("heads", change.heads)
+    which = "all heads" if named is None else f"heads {format_indices(named)}"
+    steered = format_indices(chosen_layers(change, layers, attending))
     return (
-        f"{mata.formula}, alpha {mata.alpha:g}, layers {steered} of 0-{layers - 1}, {which}{rows}"
+        f"{change.formula}, alpha {change.alpha:g}, layers {steered} of 0-{layers - 1}, "
+        f"{which}{keys}"
     )
+
+
+def _rows_in_words(rule: Rule) -> str:
+    rows = rule.rows
+    if rows.is_last:
+        return ""
+    name = rows.kind if rows.kind in ("all", "after-audio") else f"{rows.kind}-{rows.count}"
+    return f", rows {name}" + (f" (seed {rows.seed})" if rows.kind == "random" else "")

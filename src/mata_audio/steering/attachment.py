@@ -32,6 +32,7 @@ from mata_audio.steering.prompt_finder import PromptFinder
 from mata_audio.steering.receipt import Receipt
 from mata_audio.steering.tracker import PassTracker
 from mata_audio.steering.turns import Turns
+from mata_audio.steering.views import Answering
 
 _ATTACHMENT = "_mata_audio_attachment"
 _lock = threading.Lock()
@@ -53,6 +54,8 @@ class Attachment:
         tokens: the kinds of tokens that must be heard, whose end "after-audio" rows follow, as
             :func:`~mata_audio.notation.tokens.read_tokens` returns them.
         kinds: finds keys of other kinds in prompts, by what the caller gave.
+        answering: how the logits of changed rows are made. With several views, gains have a row for
+            each view of each sample.
 
     Raises:
         AlreadyAttachedError: the model is steered already.
@@ -71,11 +74,13 @@ class Attachment:
         audio_mask: Tensor | None = None,
         tokens: str = "audio",
         kinds: KeyKinds = KeyKinds(),  # noqa: B008  # it is frozen
+        answering: Answering = Answering(),  # noqa: B008  # it is frozen
     ) -> None:
         self._located = located
         changes = [_on_device(change, located) for change in changes]
-        samples = changes[0].gains.shape[1]
-        self._gain_samples = samples
+        rows, self._views = changes[0].gains.shape[1], answering.views
+        samples = rows // self._views
+        self._gain_rows = rows
         fitted = any(change.gains.requires_grad for change in changes)
         steered = [
             layer
@@ -85,7 +90,7 @@ class Attachment:
         check_attending(steered, located.attending)
         self._steered = tuple(steered)
         self._layers = [
-            SteeredLayer(located.attention(i), i, changes, observer=observer)
+            SteeredLayer(located.attention(i), i, changes, self._views, observer)
             for i in (steered if observer is None else located.attending)
         ]
         self._changes = " and ".join(dict.fromkeys(change.formula for change in changes))
@@ -96,7 +101,7 @@ class Attachment:
         self._tracker = PassTracker(finder, same_gains=samples == 1)
         self._turns = Turns()
         self._calls = SteeredCalls(
-            located, self._layers, self._tracker, self._turns, samples=samples
+            located, self._layers, self._tracker, self._turns, answering, samples
         )
         with ExitStack() as undo:
             self._attach(undo)
@@ -140,11 +145,11 @@ class Attachment:
 
     @property
     def negative_counts(self) -> list[tuple[int, int]]:
-        """For each row of ``gains``, its raw audio scores below zero and all of them, so far.
+        """For each sample that has gains, its raw audio scores below zero and all of them, so far.
 
-        Counted where the gain is not 0, in passes over as many samples as ``gains`` has.
+        Counted where the gain is not 0, in passes over as many samples as have gains.
         """
-        return self._tracker.negatives.by_sample(self._gain_samples)
+        return self._tracker.negatives.by_sample(self._gain_rows)[:: self._views]
 
     def adopt(
         self, cache: Cache, ids: Tensor, mask: Tensor | None = None, steered: bool = False

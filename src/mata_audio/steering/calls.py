@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -27,6 +28,7 @@ from mata_audio.steering.layer import SteeredLayer
 from mata_audio.steering.reading import Reading
 from mata_audio.steering.tracker import PassTracker
 from mata_audio.steering.turns import Turns
+from mata_audio.steering.views import Answering, LastRows
 
 
 class SteeredCalls:
@@ -37,6 +39,7 @@ class SteeredCalls:
         layers: its steered layers.
         tracker: follows its passes.
         turns: lets calls of several threads take turns.
+        answering: how the logits of changed rows are made.
         samples: samples that the gains are for; a batch must be a multiple.
     """
 
@@ -46,6 +49,7 @@ class SteeredCalls:
         layers: Sequence[SteeredLayer],
         tracker: PassTracker,
         turns: Turns,
+        answering: Answering,
         samples: int,
     ) -> None:
         self.forward_passes = 0
@@ -57,6 +61,7 @@ class SteeredCalls:
         self._one_of_each = tuple({id(layer.config): layer for layer in layers}.values())
         self._tracker = tracker
         self._turns = turns
+        self._last_rows = None if answering.is_plain else LastRows(located, answering)
         self._samples = samples
         self._steers = any(layer.steers for layer in layers)
         self._checkpoints = can_checkpoint(located.listener)
@@ -81,18 +86,20 @@ class SteeredCalls:
             call = functools.partial(stock, *args, **kwargs)
             given = dict(zip(self._parameters, args, strict=False)) | kwargs
             return self._turns.take(
-                functools.partial(self._run, call, given),
+                functools.partial(self._run, call, stock, given),
                 functools.partial(self._after_detaching, "forward", call),
             )
 
         return steered_forward
 
     @torch.compiler.disable(recursive=False)
-    def _run(self, call: Callable[[], Any], given: dict[str, Any]) -> Any:
+    def _run(self, call: Callable[[], Any], stock: Any, given: dict[str, Any]) -> Any:
         """Run one forward pass."""
         this_pass, reading = self._begin(given)
         try:
-            if torch.is_grad_enabled():
+            if self._last_rows is not None and this_pass.rows is not None:
+                output = self._last_rows.run(stock, given, this_pass, self._under)
+            elif torch.is_grad_enabled():
                 output = self._with_backward(call, this_pass)
             else:
                 output = self._under(this_pass, call)
@@ -184,7 +191,8 @@ class SteeredCalls:
                 with self._tracker.generation(call) as reading:
                     if reading is not None:
                         put_row_state(self._located, reading.row_state)
-                    return stock(*args, **options)
+                    with nullcontext() if self._last_rows is None else self._last_rows.generation():
+                        return stock(*args, **options)
 
             plain = functools.partial(stock, *args, **kwargs)
             return self._turns.take(

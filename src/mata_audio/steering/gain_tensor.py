@@ -11,7 +11,13 @@ from torch import Tensor
 
 from mata_audio.errors import SettingsError
 from mata_audio.notation.gains import GainTable, steered
-from mata_audio.notation.layers import parse_indices, resolve, scaled_paper_layers, with_attention
+from mata_audio.notation.layers import (
+    ALL,
+    parse_indices,
+    resolve,
+    scaled_paper_layers,
+    with_attention,
+)
 
 if TYPE_CHECKING:
     from mata_audio.families import Located
@@ -26,7 +32,7 @@ class Strengths(Protocol):
 
     @property
     def layers(self) -> Any:
-        """Decoder layers; None for the paper's."""
+        """Decoder layers; ``"all"``, or None for the paper's."""
 
     @property
     def heads(self) -> Any:
@@ -108,6 +114,8 @@ def chosen_layers(
     """
     if setting.gains is not None:
         return resolve("layers", steered(setting.gains), depth, "decoder layers")
+    if setting.layers == ALL:
+        return tuple(range(depth)) if attending is None else tuple(attending)
     named = parse_indices("layers", setting.layers)
     if named is None:
         named = scaled_paper_layers(depth)

@@ -46,7 +46,7 @@ def check_fields(manifest: Mapping[str, Any], path: Path) -> None:
     for setting in manifest["identity"]["settings"]:
         at = ("identity", "settings", setting)
         _check(manifest, at, (dict,), path)
-        for key in ("mata", "tuned_on"):
+        for key in ("method", "tuned_on"):
             _check(manifest, (*at, key), (dict, type(None)), path)
         _check(manifest, ("facts", "settings", setting), (str,), path)
     if "sweep" in manifest["facts"]:

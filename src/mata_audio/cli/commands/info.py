@@ -40,10 +40,10 @@ def run(args: argparse.Namespace) -> int:
         ModelLoadError: files are missing, or the hub cannot be reached.
     """
     from mata_audio.families import locate
+    from mata_audio.methods.mata import MATA
     from mata_audio.models.finding import find_model, skeleton
     from mata_audio.models.prompter import Prompter
     from mata_audio.settings.in_words import describe_on
-    from mata_audio.settings.mata import MATA
 
     found = find_model(args.model, trust_remote_code=args.trust_remote_code)
     limits = Prompter.of(found).limits

@@ -10,8 +10,8 @@ from typing import Any
 
 from mata_audio.cli.options.model import model_folder
 from mata_audio.errors import SettingsError
+from mata_audio.methods.mata import MATA
 from mata_audio.settings.in_words import short_name
-from mata_audio.settings.mata import MATA
 from mata_audio.settings.named import NamedSetting, load_setting
 from mata_audio.steering.formulas import FORMULAS
 

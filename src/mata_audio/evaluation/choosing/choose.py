@@ -22,10 +22,10 @@ from mata_audio.evaluation.sweep.grid import distinct, grid
 from mata_audio.evaluation.sweep.sweep import check_divisible, sweep_plan, tuning_part
 from mata_audio.evaluation.task import Task
 from mata_audio.families import locate
+from mata_audio.methods.mata import MATA
 from mata_audio.models.loading import Loaded
 from mata_audio.notation.layers import format_indices, scaled_paper_layers
 from mata_audio.settings.in_words import short_name
-from mata_audio.settings.mata import MATA
 from mata_audio.settings.named import NamedSetting, with_baseline
 from mata_audio.storage.run_folder import RunFolder
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mata_audio.methods.mata import MATA
 from mata_audio.notation.layers import scaled_paper_layers
-from mata_audio.settings.mata import MATA
 
 DRAWS = 2_000
 

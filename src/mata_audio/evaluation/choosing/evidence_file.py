@@ -13,7 +13,7 @@ from typing import Any
 
 from mata_audio.errors import RunError
 from mata_audio.evaluation.choosing.evidence import Evidence
-from mata_audio.settings.mata import MATA
+from mata_audio.methods.mata import MATA
 from mata_audio.storage.atomic_file import write_atomically
 from mata_audio.storage.run_folder import EVIDENCE
 

@@ -22,7 +22,7 @@ from mata_audio.evaluation.choosing.prefilled import PrefilledPrompts, frozen, p
 from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.sweep.sweep import tuning_part
 from mata_audio.families import locate
-from mata_audio.settings.mata import MATA
+from mata_audio.methods.mata import MATA
 from mata_audio.steering.attachment import Attachment
 from mata_audio.steering.gain_tensor import KeyGains
 

@@ -200,7 +200,7 @@ def _axis(rows: Sequence[Row]) -> _Axis:
 
 def _settings_facts(settings: Sequence[SettingResult]) -> Fact:
     described = {
-        setting.name: {"description": setting.description, **(setting.mata or {})}
+        setting.name: {"description": setting.description, **(setting.method or {})}
         for setting in settings
     }
     (section,) = run_facts({"settings": described})

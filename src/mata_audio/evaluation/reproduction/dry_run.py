@@ -28,9 +28,9 @@ def _paragraph(planned: PlannedTable) -> str:
     main = plan.task.groupings[0]
     rows = ", ".join([*(table.baseline.groups or [f"by {main.heading.lower()}"]), "average"])
     settings = {
-        setting.name: describe_on(setting.mata, located)
+        setting.name: describe_on(setting.method, located)
         for setting in plan.settings
-        if setting.mata is not None
+        if setting.method is not None
     }
     lines = [
         f"{table.title}: {len(plan.items):,} items",

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from mata_audio.methods.mata import MATA
 from mata_audio.notation.layers import scaled_layers
-from mata_audio.settings.mata import MATA
 from mata_audio.settings.named import NamedSetting
 
 ARXIV: Final = "2509.18816"

@@ -126,7 +126,7 @@ def _setting_differences(first: SettingResult, second: SettingResult) -> list[st
     """Return how two settings of one name differ; nothing if their names differ."""
     if first.name != second.name:
         return []
-    before, after = (json.loads(json.dumps(setting.mata)) for setting in (first, second))
+    before, after = (json.loads(json.dumps(setting.method)) for setting in (first, second))
     return differences(before, after)
 
 

@@ -90,7 +90,7 @@ class SettingResult:
     Args:
         name: its name in tables.
         description: the setting on this model, in words.
-        mata: the fields of its :class:`~mata_audio.MATA`; None for the baseline.
+        method: its method and fields, as JSON data; None for the baseline.
         tuned_on_these_items: whether it was chosen on items of the same data.
         negative_share: share of the raw audio scores below zero at the last prompt token, over the
             steered layers and heads, averaged over items; ``multiply`` lowers attention to these.
@@ -98,7 +98,7 @@ class SettingResult:
 
     name: str
     description: str
-    mata: Mapping[str, Any] | None
+    method: Mapping[str, Any] | None
     tuned_on_these_items: bool = False
     negative_share: float | None = None
 

@@ -23,7 +23,7 @@ from mata_audio.storage.atomic_file import write_atomically
 from mata_audio.storage.items_file import ItemStore
 from mata_audio.storage.run_folder import ITEMS
 
-FORMAT = 2
+FORMAT = 3
 """Format 1 had bootstrap intervals and an approximate power."""
 NAME = "results.json"
 

@@ -18,7 +18,7 @@ from mata_audio.evaluation.results.scores import AnswerScores
 from mata_audio.evaluation.scoring.readers import check_reader
 from mata_audio.evaluation.task import Task
 from mata_audio.evaluation.tasks import task_named
-from mata_audio.settings.mata import MATA
+from mata_audio.methods.method import method_from
 from mata_audio.settings.named import NamedSetting, save_setting
 from mata_audio.storage.atomic_file import write_atomically
 from mata_audio.storage.run_folder import RunFolder
@@ -56,7 +56,7 @@ class StoredRun:
             SettingResult(
                 name=setting.name,
                 description=descriptions[setting.name],
-                mata=setting.fields,
+                method=setting.fields,
                 tuned_on_these_items=tuned_on_these_items(setting, self.dataset),
             )
             for setting in self.settings
@@ -201,12 +201,13 @@ def _machines(sittings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _setting(name: str, entry: Mapping[str, Any], path: Path) -> NamedSetting:
-    mata = entry["mata"]
+    data = entry["method"]
     try:
-        return NamedSetting(name, None if mata is None else MATA(**mata), entry["tuned_on"])
+        method = None if data is None else method_from(data, "it")
+        return NamedSetting(name, method, entry["tuned_on"])
     except (TypeError, ValueError) as error:
         raise RunError(
-            f"{path} is damaged, as its field identity.settings.{name}.mata is no setting "
+            f"{path} is damaged, as its field identity.settings.{name}.method is no setting "
             f"({error}): restore the file, or start a new run"
         ) from error
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from mata_audio.families import Located
-from mata_audio.settings.mata import MATA
+from mata_audio.methods.method import Method
 from mata_audio.settings.named import NamedSetting
-from mata_audio.steering.gain_tensor import gains_on
+from mata_audio.steering.by_rule import key_gains
 
 
 def equal_settings(settings: Iterable[NamedSetting], located: Located) -> dict[str, str]:
@@ -20,14 +20,19 @@ def equal_settings(settings: Iterable[NamedSetting], located: Located) -> dict[s
     first: dict[Any, str] = {}
     equal: dict[str, str] = {}
     for setting in settings:
-        if setting.mata is not None:
-            name = first.setdefault(_effect(setting.mata, located), setting.name)
+        if setting.method is not None:
+            name = first.setdefault(_effect(setting.method, located), setting.name)
             if name != setting.name:
                 equal[setting.name] = name
     return equal
 
 
-def _effect(mata: MATA, located: Located) -> Any:
-    gains = tuple(gains_on(mata, located).flatten().tolist())
-    seed = mata.seed if mata.rows.startswith("random") else 0
-    return gains, mata.formula, mata.rows, seed, mata.tokens
+def _effect(method: Method, located: Located) -> Any:
+    rule = method.rule()
+    gains = tuple(
+        (change.formula, change.keys, tuple(change.gains.flatten().tolist()))
+        for change in key_gains([rule], located)
+    )
+    if rule.combine is not None or rule.look is not None:
+        return method  # what these do is not known from their gains
+    return gains, rule.rows, rule.tokens

@@ -25,9 +25,9 @@ from mata_audio.evaluation.running.plan import Options, Plan, make_plan
 from mata_audio.evaluation.running.runner import Progress, Runner
 from mata_audio.evaluation.running.same_clips import check_clips
 from mata_audio.evaluation.task import Task
+from mata_audio.methods.mata import MATA
 from mata_audio.models.loading import Loaded, load_processor, load_weights
 from mata_audio.models.one_prefill import greedy
-from mata_audio.settings.mata import MATA
 from mata_audio.settings.named import NamedSetting
 from mata_audio.storage.run_folder import RunFolder
 

@@ -66,9 +66,9 @@ def facts_of(plan: Plan, loaded: Loaded) -> dict[str, Any]:
 
 
 def _described(setting: NamedSetting, located: Located) -> str:
-    if setting.mata is None:
+    if setting.method is None:
         return "the unmodified model"
-    return describe_on(setting.mata, located)
+    return describe_on(setting.method, located)
 
 
 def new_sitting(loaded: Loaded) -> dict[str, Any]:

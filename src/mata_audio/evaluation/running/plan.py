@@ -15,9 +15,9 @@ from mata_audio.evaluation.task import Task
 from mata_audio.evaluation.tasks import task_named
 from mata_audio.evaluation.templates.template import Template, default_template, load_template
 from mata_audio.families import locate
+from mata_audio.methods.mata import MATA
 from mata_audio.models.finding import Found, find_model, model_name, skeleton
 from mata_audio.models.loading import DTYPES, Loaded
-from mata_audio.settings.mata import MATA
 from mata_audio.settings.named import NamedSetting, with_baseline
 
 AUTO = "auto"

@@ -163,7 +163,12 @@ class Runner:
     def _generate(self, batch: Sequence[Prepared]) -> list[Line]:
         inputs = stacked(batch, self.loaded.model)
         found = generate_all(
-            self.loaded.model, inputs, self.plan.settings, self.config, self.progress.receipts
+            self.loaded.model,
+            inputs,
+            self.plan.settings,
+            self.config,
+            self.progress.receipts,
+            self.loaded.processor.tokenizer,
         )
         return [
             _line(item, generated=own, tokenizer=self.loaded.processor.tokenizer)

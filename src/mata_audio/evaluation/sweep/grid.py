@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 
 from mata_audio.errors import SettingsError
+from mata_audio.methods.mata import MATA
 from mata_audio.notation.layers import format_indices, scaled_layers
 from mata_audio.settings.in_words import short_name
-from mata_audio.settings.mata import MATA
 from mata_audio.settings.named import NamedSetting
 from mata_audio.steering.formulas import FORMULAS
 
@@ -50,7 +50,7 @@ def grid(
 
 def distinct(settings: Iterable[NamedSetting]) -> list[NamedSetting]:
     """Return the settings without duplicates; equal ones keep the name of the first."""
-    return list({setting.mata: setting for setting in reversed(list(settings))}.values())[::-1]
+    return list({setting.method: setting for setting in reversed(list(settings))}.values())[::-1]
 
 
 def preset(name: str, depth: int) -> list[NamedSetting]:

@@ -1,0 +1,13 @@
+"""Methods that make a model listen more, one file each, and what they have in common.
+
+``method`` applies, saves and loads any of them; ``one_change`` is the base of those that change the
+attention to one kind of tokens; ``presets`` are published settings. To add a method, write a file
+with a frozen dataclass, and import it here.
+"""
+
+from mata_audio.methods.contrast import Contrast
+from mata_audio.methods.mass import Mass
+from mata_audio.methods.mata import MATA
+from mata_audio.methods.method import METHODS, Method
+
+__all__ = ["MATA", "METHODS", "Contrast", "Mass", "Method"]
