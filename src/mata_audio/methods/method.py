@@ -68,6 +68,7 @@ class Method:
         audio_mask: Tensor | None = None,
         tokenizer: Any = None,
         spans: Mapping[str, Tensor] | None = None,
+        others: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> SteeredBlock:
         """Steer ``model`` inside a ``with`` block and leave it exactly as it was.
 
@@ -82,6 +83,8 @@ class Method:
             tokenizer: the processor's, for methods that change text or special tokens.
             spans: marked tokens by name, such as ``caption``, for methods that change them: bool,
                 shape ``(batch, tokens)``, for the one batch of prompts that the block reads.
+            others: inputs of second prompts by name, such as ``silence``, for methods that compare
+                with them: made as those of the prompts themselves, with a row for each.
 
         Returns:
             A context manager, which gives the attachment, whose ``receipt`` counts what really
@@ -96,7 +99,7 @@ class Method:
             PromptLengthError: ``prompt_length`` is impossible.
             SettingsTypeError: ``audio_mask`` is not a mask.
         """
-        attach = partial(self.attach, model, prompt_length, audio_mask, tokenizer, spans)
+        attach = partial(self.attach, model, prompt_length, audio_mask, tokenizer, spans, others)
         return SteeredBlock(attach, self.on_no_audio)
 
     def attach(
@@ -106,6 +109,7 @@ class Method:
         audio_mask: Tensor | None = None,
         tokenizer: Any = None,
         spans: Mapping[str, Tensor] | None = None,
+        others: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Attachment:
         """Steer ``model`` until ``.detach()`` of the result; arguments as in ``method(model)``.
 
@@ -114,6 +118,7 @@ class Method:
         """
         from mata_audio.families import locate
         from mata_audio.steering.by_rule import attachment_by_rule
+        from mata_audio.steering.other_prompt import OtherPrompt
 
         return attachment_by_rule(
             locate(model),
@@ -122,6 +127,7 @@ class Method:
             audio_mask=audio_mask,
             tokenizer=tokenizer,
             spans=spans,
+            others={name: OtherPrompt(inputs) for name, inputs in (others or {}).items()},
         )
 
     def as_data(self) -> dict[str, Any]:

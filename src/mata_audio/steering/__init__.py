@@ -37,10 +37,11 @@ Which prompt a pass belongs to:
 One model:
 
 21. ``receipt``: what really happened.
-22. ``views``: the last rows of a prompt, read under several views at once.
-23. ``turns``: calls from several threads take turns.
-24. ``checkpointing``: layers that run again in the backward pass.
-25. ``calls``: the model's own ``forward`` and ``generate``, with all of this around them.
-26. ``attachment``: all of this on one model, and off again without a trace.
-27. ``by_rule``: from rules to an attachment, with a rule for each row of a batch.
+22. ``other_prompt``: a second prompt, answered beside the first to compare their logits.
+23. ``views``: the last rows of a prompt, read under several views at once.
+24. ``turns``: calls from several threads take turns.
+25. ``checkpointing``: layers that run again in the backward pass.
+26. ``calls``: the model's own ``forward`` and ``generate``, with all of this around them.
+27. ``attachment``: all of this on one model, and off again without a trace.
+28. ``by_rule``: from rules to an attachment, with a rule for each row of a batch.
 """

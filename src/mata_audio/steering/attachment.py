@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, NoReturn, Self
@@ -28,6 +28,7 @@ from mata_audio.steering.gain_tensor import KeyGains
 from mata_audio.steering.key_kinds import KeyKinds
 from mata_audio.steering.layer import SteeredLayer, refuse_batching, refuse_copies
 from mata_audio.steering.observation import Observer
+from mata_audio.steering.other_prompt import OtherPrompt
 from mata_audio.steering.prompt_finder import PromptFinder
 from mata_audio.steering.receipt import Receipt
 from mata_audio.steering.tracker import PassTracker
@@ -56,6 +57,7 @@ class Attachment:
         kinds: finds keys of other kinds in prompts, by what the caller gave.
         answering: how the logits of changed rows are made. With several views, gains have a row for
             each view of each sample.
+        others: second prompts that are answered beside, by name.
 
     Raises:
         AlreadyAttachedError: the model is steered already.
@@ -75,6 +77,7 @@ class Attachment:
         tokens: str = "audio",
         kinds: KeyKinds = KeyKinds(),  # noqa: B008  # it is frozen
         answering: Answering = Answering(),  # noqa: B008  # it is frozen
+        others: Mapping[str, OtherPrompt] | None = None,
     ) -> None:
         self._located = located
         changes = [_on_device(change, located) for change in changes]
@@ -101,7 +104,7 @@ class Attachment:
         self._tracker = PassTracker(finder, same_gains=samples == 1)
         self._turns = Turns()
         self._calls = SteeredCalls(
-            located, self._layers, self._tracker, self._turns, answering, samples
+            located, self._layers, self._tracker, self._turns, answering, others or {}, samples
         )
         with ExitStack() as undo:
             self._attach(undo)

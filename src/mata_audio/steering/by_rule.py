@@ -16,6 +16,7 @@ from mata_audio.steering.attachment import Attachment
 from mata_audio.steering.gain_tensor import KeyGains, gains_on
 from mata_audio.steering.key_kinds import KeyKinds, kinds_beside
 from mata_audio.steering.observation import Observer
+from mata_audio.steering.other_prompt import OtherPrompt
 from mata_audio.steering.rule import Change, FirstLook, Rule
 from mata_audio.steering.token_kinds import vocabulary
 from mata_audio.steering.views import Answering
@@ -37,6 +38,7 @@ def attachment_by_rule(
     tokenizer: Any = None,
     spans: Mapping[str, Tensor] | None = None,
     observer: Observer | None = None,
+    others: Mapping[str, OtherPrompt] | None = None,
 ) -> Attachment:
     """Steer a model by rules that have equal prompt rows, tokens and numbers of views.
 
@@ -50,6 +52,7 @@ def attachment_by_rule(
         tokenizer: see there.
         spans: see there.
         observer: see :class:`mata_audio.steering.attachment.Attachment`.
+        others: see there.
 
     Raises:
         MataError: as there.
@@ -71,6 +74,7 @@ def attachment_by_rule(
         tokens=first.tokens,
         kinds=kinds,
         answering=_answering(rules),
+        others=others,
     )
 
 
@@ -81,6 +85,7 @@ def _answering(rules: Sequence[Rule]) -> Answering:
         return Answering()
     return Answering(
         views=len(first.views),
+        others=first.others,
         combine=None if first.combine is None else partial(_combined, rules),
         look=None
         if first.look is None
@@ -126,7 +131,7 @@ def side_by_side(rule: Rule) -> Hashable:
     """Return what rules must have in common to run side by side without waste."""
     parts = tuple(sorted({part for view in rule.views for part in _by_part(view)}))
     looks = None if rule.look is None else rule.look.each_step
-    return parts, len(rule.views), rule.combine is None, looks, rule.rows, rule.tokens
+    return parts, len(rule.views), rule.combine is None, rule.others, looks, rule.rows, rule.tokens
 
 
 def steered_layers(rule: Rule, located: Located) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -25,6 +25,7 @@ from mata_audio.steering.checkpointing import can_checkpoint, running_again
 from mata_audio.steering.forward_pass import ForwardPass
 from mata_audio.steering.generate_call import GenerateCall
 from mata_audio.steering.layer import SteeredLayer
+from mata_audio.steering.other_prompt import OtherPrompt
 from mata_audio.steering.reading import Reading
 from mata_audio.steering.tracker import PassTracker
 from mata_audio.steering.turns import Turns
@@ -40,6 +41,7 @@ class SteeredCalls:
         tracker: follows its passes.
         turns: lets calls of several threads take turns.
         answering: how the logits of changed rows are made.
+        others: second prompts that are answered beside, by name.
         samples: samples that the gains are for; a batch must be a multiple.
     """
 
@@ -50,6 +52,7 @@ class SteeredCalls:
         tracker: PassTracker,
         turns: Turns,
         answering: Answering,
+        others: Mapping[str, OtherPrompt],
         samples: int,
     ) -> None:
         self.forward_passes = 0
@@ -61,7 +64,7 @@ class SteeredCalls:
         self._one_of_each = tuple({id(layer.config): layer for layer in layers}.values())
         self._tracker = tracker
         self._turns = turns
-        self._last_rows = None if answering.is_plain else LastRows(located, answering)
+        self._last_rows = None if answering.is_plain else LastRows(located, answering, others)
         self._samples = samples
         self._steers = any(layer.steers for layer in layers)
         self._checkpoints = can_checkpoint(located.listener)

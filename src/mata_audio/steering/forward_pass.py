@@ -73,6 +73,12 @@ class ForwardPass:
             self._last_rows = known
         return known
 
+    def unchanged(self, batch: int, queries: int) -> ForwardPass:
+        """Return a pass over another prompt, in which nothing is changed."""
+        nothing = torch.zeros(batch, queries, dtype=torch.bool)
+        prompt = Prompt(nothing, nothing, (0,) * batch, (queries,) * batch, None)
+        return ForwardPass(prompt, None, 0, queries, False, None, self.negatives)
+
     def first(self, queries: int, keys: int) -> int:
         """Return the place of the pass's first row among the ``keys`` that a layer attends to."""
         dropped = max(0, self.past + queries - keys)  # a sliding cache drops the oldest keys

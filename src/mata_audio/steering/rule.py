@@ -65,6 +65,8 @@ class Rule:
         views: what is changed in each view of a prompt. The first is the model as it listens;
             others serve to be compared with. Without ``combine`` there is one.
         combine: makes the logits of the views into those that the next token is chosen from.
+        others: names of second prompts that are answered beside; ``combine`` is given their logits
+            after those of the views.
         rows: which query rows of the prompt are changed, in addition to all later ones.
         look: sets the strength.
         tokens: kinds of tokens without which a prompt is left alone, as
@@ -73,6 +75,7 @@ class Rule:
 
     views: tuple[tuple[Change, ...], ...]
     combine: Combine | None = None
+    others: tuple[str, ...] = ()
     rows: PromptRows = LAST
     look: FirstLook | None = None
     tokens: str = "audio"

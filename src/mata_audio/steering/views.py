@@ -6,9 +6,10 @@ every view, side by side in one batch, and the cache holds them so until ``gener
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NoReturn, Protocol
 
 import torch
@@ -18,6 +19,7 @@ from transformers.cache_utils import DynamicLayer
 from mata_audio.errors import CacheError, SettingsError
 from mata_audio.families import Located, row_state, using_row_state
 from mata_audio.steering.forward_pass import ForwardPass
+from mata_audio.steering.other_prompt import OtherPrompt, OtherReader, Runs, readers_of
 from mata_audio.steering.rule import Combine, FirstLook
 
 _BY_TOKEN = ("input_ids", "inputs_embeds", "position_ids", "token_type_ids", "mm_token_type_ids")
@@ -38,12 +40,15 @@ class Answering:
 
     Args:
         views: number of views.
-        combine: makes their logits one; None for one view.
+        combine: makes one of their logits and, after these, those of the other prompts; None for
+            one view.
+        others: names of other prompts that are answered beside.
         look: sets the strength of the changes; None for full strength.
     """
 
     views: int = 1
     combine: Combine | None = None
+    others: tuple[str, ...] = ()
     look: FirstLook | None = None
 
     @property
@@ -58,26 +63,37 @@ class LastRows:
     Args:
         located: the model's parts.
         answering: how logits are made.
+        others: the other prompts, by name.
+
+    Raises:
+        SettingsError: another prompt is missing.
     """
 
-    def __init__(self, located: Located, answering: Answering) -> None:
+    def __init__(
+        self,
+        located: Located,
+        answering: Answering,
+        others: Mapping[str, OtherPrompt] | None = None,
+    ) -> None:
         self._located = located
         self._answering = answering
-        self._joint: list[Any] = []
+        self._others = dict(others or {})
+        readers_of(answering.others, located, self._others)  # raises if one is missing
+        self._followed: list[_Followed] = []
         self._generating = 0
 
     @contextmanager
     def generation(self) -> Iterator[None]:
         """Keep the rows of all views in the caches that a ``generate`` call fills."""
-        outer = len(self._joint)
+        outer = len(self._followed)
         self._generating += 1
         try:
             yield
         finally:
             self._generating -= 1
-            for cache in self._joint[outer:]:
-                self._part(cache)
-            del self._joint[outer:]
+            for followed in self._followed[outer:]:
+                self._leave(followed)
+            del self._followed[outer:]
 
     def run(
         self, stock: Callable[..., Any], given: Mapping[str, Any], whole: ForwardPass, under: _Under
@@ -125,7 +141,7 @@ class LastRows:
     ) -> Any:
         """Run the rows from ``first`` on under every view."""
         views = self._answering.views
-        self._join(cache, whole)
+        followed = self._follow(cache, whole)
         past, queries = whole.past + first, whole.queries - first
         prompt = whole.prompt.expand(whole.prompt.batch * views)
         last = replace(
@@ -143,12 +159,35 @@ class LastRows:
             if self._answering.look is not None:
                 last = self._looked(stock, arguments, last, under)
             output = under(last, lambda: stock(**arguments))
-        if views > 1:
-            self._combine(output, last)
-        if views > 1 and not self._generating:
-            self._part(cache)
-            self._joint.remove(cache)
+        if self._answering.combine is not None:
+            run = partial(_run_plainly, stock, under)
+            beside = [self._answer(reader, given, last, run, whole) for reader in followed.readers]
+            self._combine(output, last, beside)
+        if not self._generating or given.get("use_cache") is False:
+            self._leave(followed)
+            self._followed.remove(followed)
         return output
+
+    def _answer(
+        self,
+        reader: OtherReader,
+        given: Mapping[str, Any],
+        last: ForwardPass,
+        run: Runs,
+        whole: ForwardPass,
+    ) -> Tensor:
+        """Return another prompt's logits for the last rows, ``(batch, rows, vocabulary)``."""
+        ids, width = given.get("input_ids"), whole.prompt.width
+        if ids is None:
+            raise SettingsError("another prompt can be answered beside token ids only")
+        new = max(0, last.past + last.queries - max(last.past, width))
+        logits = reader.logits(ids[:, ids.shape[1] - new :], max(0, last.past - width), run, whole)
+        if logits.shape[1] != last.queries:
+            raise SettingsError(
+                "the prompts end in different places: pad them on the left, so that another "
+                "prompt can be answered beside each"
+            )
+        return logits
 
     def _looked(
         self, stock: Callable[..., Any], arguments: dict[str, Any], last: ForwardPass, under: _Under
@@ -175,8 +214,8 @@ class LastRows:
         cache.crop(last.past)
         return replace(last, strength=look.strength(output.logits[:, -1].float()))
 
-    def _combine(self, output: Any, last: ForwardPass) -> None:
-        """Make the logits of an output one for each sample."""
+    def _combine(self, output: Any, last: ForwardPass, beside: Sequence[Tensor]) -> None:
+        """Make the logits of an output, and those beside it, one for each sample."""
         views, combine = self._answering.views, self._answering.combine
         assert combine is not None
         logits = output.logits
@@ -184,41 +223,66 @@ class LastRows:
         by_view = logits.unflatten(0, (-1, views)).movedim(1, 0)
         heard = by_view[0].float()
         changed = _is_changed(last, kept)[::views].to(logits.device)
-        output.logits = torch.where(changed[..., None], combine(by_view.float()), heard)
+        every = [*by_view.float(), *(other[:, -kept:].to(heard) for other in beside)]
+        output.logits = torch.where(changed[..., None], combine(torch.stack(every)), heard)
         if isinstance(getattr(output, "rope_deltas", None), Tensor):
             output.rope_deltas = output.rope_deltas[::views]
 
-    def _join(self, cache: Any, whole: ForwardPass) -> None:
-        """Give the cache a row for each view of each sample, unless it has them."""
+    def _follow(self, cache: Any, whole: ForwardPass) -> _Followed:
+        """Give a cache a row for each view of each sample, and follow what is done to it."""
+        known = next((own for own in self._followed if own.cache is cache), None)
+        if known is not None:
+            return known
         views = self._answering.views
-        if views == 1 or any(cache is known for known in self._joint):
-            return
-        if whole.past >= whole.prompt.width:
-            raise CacheError(
-                "the cache holds an answer, but not as the other views of this method would have "
-                "read it: let generate() write the whole answer"
-            )
-        if not all(hasattr(layer, "batch_repeat_interleave") for layer in cache.layers):
-            raise CacheError(
-                f"a {type(cache).__name__} with these layers cannot hold several views of a "
-                "prompt: use a dynamic cache, and a model whose layers all have attention"
-            )
-        cache.batch_repeat_interleave(views)
-        self._joint.append(cache)
+        if views > 1 or self._others:
+            if whole.past >= whole.prompt.width:
+                raise CacheError(
+                    "the cache holds an answer, but not as the other views of this method would "
+                    "have read it: let generate() write the whole answer"
+                )
+            if not all(hasattr(layer, "batch_repeat_interleave") for layer in cache.layers):
+                raise CacheError(
+                    f"a {type(cache).__name__} with these layers cannot hold several views of a "
+                    "prompt: use a dynamic cache, and a model whose layers all have attention"
+                )
+        if views > 1:
+            cache.batch_repeat_interleave(views)
+        readers = readers_of(self._answering.others, self._located, self._others)
+        followed = _Followed(cache, readers)
+        self._followed.append(followed)
         reorder = cache.reorder_cache
 
         def reordered(beams: Tensor) -> None:
             rows = beams[:, None] * views + torch.arange(views, device=beams.device)
             reorder(rows.flatten())
+            for reader in readers:
+                reader.reorder(beams)
 
         cache.reorder_cache = reordered  # generate() reorders beams, which it takes for rows
+        return followed
 
-    def _part(self, cache: Any) -> None:
+    def _leave(self, followed: _Followed) -> None:
         """Leave only the first view in a cache."""
+        cache, views = followed.cache, self._answering.views
         del cache.reorder_cache
-        views = self._answering.views
-        rows = next(layer.keys.shape[0] for layer in cache.layers if layer.get_seq_length())
-        cache.batch_select_indices(torch.arange(0, rows, views))
+        if views > 1:
+            rows = next(layer.keys.shape[0] for layer in cache.layers if layer.get_seq_length())
+            cache.batch_select_indices(torch.arange(0, rows, views))
+
+
+@dataclass(frozen=True, eq=False)
+class _Followed:
+    """A cache whose rows are those of views, and the other prompts that are answered beside it."""
+
+    cache: Any
+    readers: tuple[OtherReader, ...]
+
+
+def _run_plainly(
+    stock: Callable[..., Any], under: _Under, this_pass: ForwardPass, arguments: Mapping[str, Any]
+) -> Any:
+    """Run a pass over another prompt."""
+    return under(this_pass, lambda: stock(**arguments, use_cache=True))
 
 
 def _first_changed(whole: ForwardPass) -> int:
