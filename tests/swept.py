@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mata_audio.evaluation.results.outcome import figures_of
+from mata_audio.evaluation.results.figures import figures_of
 from mata_audio.evaluation.results.results import Answer, ItemResult, Results, SettingResult
 
 Counts = tuple[int, int]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mata_audio.cli.commands.compare import text
 from mata_audio.evaluation.results.compare import compare_runs
-from mata_audio.evaluation.results.outcome import figures_of
+from mata_audio.evaluation.results.figures import figures_of
 from mata_audio.evaluation.results.results import Answer, ItemResult, Results, SettingResult
 
 PATHS = Path("a"), Path("b")

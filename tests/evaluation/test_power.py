@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mata_audio.evaluation.results.outcome import pair
+from mata_audio.evaluation.results.figures import pair
 from mata_audio.evaluation.results.power import net_needed, power_sentence, smallest_difference
 from mata_audio.evaluation.results.significance import mcnemar_exact
 

@@ -85,11 +85,17 @@ def line(progress: Progress) -> str:
 
 
 def _shown(accuracy: dict[str, float]) -> list[str]:
-    """Return all names, or if there are many, the baseline (which comes first) and the best."""
+    """Return all names, or if there are many, the baseline (which comes first) and the best.
+
+    The no-audio arm is never the best.
+    """
+    from mata_audio.evaluation.results.results import UNHEARD
+
     names = list(accuracy)
-    return (
-        names if len(names) <= MOST_SHOWN else [names[0], max(names[1:], key=accuracy.__getitem__)]
-    )
+    if len(names) <= MOST_SHOWN:
+        return names
+    compared = [name for name in names[1:] if name != UNHEARD]
+    return [names[0], max(compared, key=accuracy.__getitem__)]
 
 
 def _speed(rate: float, seconds_left: float) -> str:

@@ -80,14 +80,10 @@ def _common(first: Results, second: Results) -> list[tuple[str, str]]:
 
 def text(comparison: Comparison, first: Path, second: Path) -> str:
     """Return the comparison as a table, with notes below it."""
+    from mata_audio.evaluation.results.cells import paired_cells
     from mata_audio.evaluation.results.number_format import percent
-    from mata_audio.evaluation.results.tables import (
-        Line,
-        Table,
-        paired_cells,
-        table_text,
-        tuned_mark,
-    )
+    from mata_audio.evaluation.results.table import Line, Table, table_text
+    from mata_audio.evaluation.results.tables import tuned_mark
 
     lines = [
         Line(

@@ -49,9 +49,21 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     _add_prompt_options(parser)
     group = add_running_options(parser)
     group.add_argument(
+        "--unheard",
+        action="store_true",
+        help="also answer every item without hearing its audio, to see what needs it; costs "
+        "another prefill",
+    )
+    group.add_argument(
         "--ids",
         metavar="IDS",
         help="only these items: ids separated by commas, or a file with one id a line",
+    )
+    group.add_argument(
+        "--where",
+        metavar="KEY=VALUES",
+        action="append",
+        help="only items of these groups, as in task=sound,music; repeatable",
     )
     add_number(
         group, "--seed", "random seed, recorded in run.json; greedy decoding does not use it", 0
@@ -117,9 +129,14 @@ def options_from(args: argparse.Namespace) -> Options:
         SettingsError: a value that is not allowed.
     """
     from mata_audio.evaluation.running.plan import Options
+    from mata_audio.evaluation.running.where import read_where
 
-    ids = None if args.ids is None else _ids(args.ids)
-    given = {**given_options(args), "ids": ids, "cut_long_audio": args.long_audio == "cut"}
+    given = {
+        **given_options(args),
+        "ids": None if args.ids is None else _ids(args.ids),
+        "where": None if args.where is None else read_where(args.where),
+        "cut_long_audio": args.long_audio == "cut",
+    }
     return Options(**given)
 
 

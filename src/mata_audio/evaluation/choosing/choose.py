@@ -150,7 +150,10 @@ def choose_plan(
     split_seed: int,
     report: Callable[[Progress], None],
 ) -> Choice:
-    """Choose on a plan that has no settings; arguments and errors as for :func:`choose`."""
+    """Choose on a plan that has no settings, but may have a no-audio arm.
+
+    Arguments and errors as for :func:`choose`.
+    """
     check_divisible(plan, tuning_share, split_seed)
     folder.check_ours()
     tried = METHODS[method].alphas if alphas is None else tuple(alphas)
@@ -163,7 +166,7 @@ def choose_plan(
         if not evidence.found:
             return Choice(evidence, None, None)
         settings = along(evidence.setting, tried)
-    swept = replace(plan, settings=with_baseline(settings))
+    swept = replace(plan, settings=with_baseline([*settings, *plan.settings[1:]]))
     how = {"method": method} if evidence is None else how_chosen(evidence)
     found = sweep_plan(swept, folder, tuning_share, split_seed, report, how, loaded)
     winner = next((setting for setting in settings if setting.name == found.winner), None)

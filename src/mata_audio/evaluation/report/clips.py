@@ -14,7 +14,7 @@ from urllib.parse import quote
 from mata_audio.errors import AudioError
 from mata_audio.evaluation.data.audio_sources import FileAudio
 from mata_audio.evaluation.item import AudioSource, Dataset, Item
-from mata_audio.evaluation.results.results import ItemResult, Results
+from mata_audio.evaluation.results.results import UNHEARD, ItemResult, Results
 from mata_audio.settings.named import BASELINE
 from mata_audio.storage.file_names import file_stems
 
@@ -95,7 +95,11 @@ def report_clips(
 
 def _changed(item: ItemResult) -> bool:
     """Whether a setting gained or lost this item."""
-    scored = {name: own.correct for name, own in item.answers.items() if own.correct is not None}
+    scored = {
+        name: own.correct
+        for name, own in item.answers.items()
+        if own.correct is not None and name != UNHEARD
+    }
     return BASELINE in scored and len(set(scored.values())) > 1
 
 

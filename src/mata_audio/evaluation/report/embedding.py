@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from markupsafe import Markup
@@ -12,9 +14,14 @@ from mata_audio.evaluation.report.clips import ClipMedia, playable
 from mata_audio.evaluation.results.number_format import seconds, typeset
 from mata_audio.evaluation.results.ranking import HELD_OUT, TUNING
 from mata_audio.evaluation.results.results import ClipHeard, ItemResult, Results
+from mata_audio.evaluation.results.without_audio import (
+    NOT_RIGHT,
+    RIGHT,
+    WITHOUT_AUDIO,
+    part_of,
+)
 
 _ESCAPED = {character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
-
 
 PART = "part of the sweep"
 """Key of the grouping of a sweep's items into held-out and tuning items."""
@@ -39,25 +46,49 @@ def groupings(results: Results) -> dict[str, tuple[str, list[str]]]:
     return {key: (heading, list(names)) for key, (heading, names) in found.items()}
 
 
-def page_data(results: Results, clips: Mapping[str, Sequence[ClipMedia]]) -> dict[str, Any]:
-    """Return the data that the page's script needs."""
-    known = groupings(results)
+@dataclass(frozen=True)
+class _Filter:
+    """A way to choose items by group: its groups' names, and the group of an item."""
+
+    key: str
+    heading: str
+    names: Sequence[str]
+    group: Callable[[ItemResult], str | None]
+
+
+def _filters(results: Results) -> Iterator[_Filter]:
     tuning = set(results.tuning_ids)
-    parts = (
-        [{"key": PART, "heading": "Part of the sweep", "names": [HELD_OUT, TUNING]}]
-        if tuning
-        else []
-    )
-    names = [setting.name for setting in results.settings]
+    if tuning:
+        names = (HELD_OUT, TUNING)
+        yield _Filter(PART, "Part of the sweep", names, partial(_part, tuning))
+    if results.unheard is not None:
+        yield _Filter(WITHOUT_AUDIO, WITHOUT_AUDIO.capitalize(), (RIGHT, NOT_RIGHT), part_of)
+    for key, (heading, members) in groupings(results).items():
+        yield _Filter(key, heading, members, partial(_group, key))
+
+
+def _part(tuning: Collection[str], item: ItemResult) -> str:
+    return TUNING if item.id in tuning else HELD_OUT
+
+
+def _group(key: str, item: ItemResult) -> str | None:
+    return item.groups.get(key)
+
+
+def page_data(results: Results, clips: Mapping[str, Sequence[ClipMedia]]) -> dict[str, Any]:
+    """Return the data that the page's script needs.
+
+    Items have an answer for each of ``answered``: ``settings``, then the no-audio arm if it was
+    run.
+    """
+    filters = list(_filters(results))
+    answered = [setting.name for setting in results.answered]
     return {
-        "settings": names,
+        "settings": [setting.name for setting in results.settings],
+        "answered": answered,
         "part": PART,
         "groupings": [
-            *parts,
-            *(
-                {"key": key, "heading": heading, "names": members}
-                for key, (heading, members) in known.items()
-            ),
+            {"key": own.key, "heading": own.heading, "names": own.names} for own in filters
         ],
         "items": [
             {
@@ -65,12 +96,9 @@ def page_data(results: Results, clips: Mapping[str, Sequence[ClipMedia]]) -> dic
                 "question": item.question,
                 "choices": item.choices,
                 "answer": item.answer,
-                "groups": [
-                    *([TUNING if item.id in tuning else HELD_OUT] if parts else []),
-                    *(item.groups.get(key) for key in known),
-                ],
+                "groups": [own.group(item) for own in filters],
                 "clips": _clips(item, clips.get(item.id, ())),
-                "answers": [_answer(item, name) for name in names],
+                "answers": [_answer(item, name) for name in answered],
                 "error": item.error,
             }
             for item in results.items

@@ -1,4 +1,7 @@
-"""The marker of each setting: a hollow circle for the baseline, then filled shapes."""
+"""The marker of each setting: a hollow circle for the baseline, then filled shapes.
+
+The no-audio arm has the baseline's circle, struck through.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,9 @@ _SHAPES = (
 )
 
 
+_STROKE = "M-5.5 5.5L5.5-5.5"
+
+
 @dataclass(frozen=True)
 class Marker:
     """A path around the origin, about 10 pixels wide, and its style."""
@@ -30,6 +36,9 @@ class Marker:
             '<svg class="marker" viewBox="-7 -7 14 14" width="14" height="14" aria-hidden="true">'
             '<path class="{}" d="{}"/></svg>'
         ).format(self.style, self.path)
+
+
+UNHEARD_MARKER = Marker(_CIRCLE + _STROKE, "baseline hollow")
 
 
 def marker(index: int) -> Marker:

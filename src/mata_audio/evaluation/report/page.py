@@ -13,13 +13,13 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from mata_audio.evaluation.report.clips import ClipMedia
 from mata_audio.evaluation.report.embedding import embedded_json, page_data
 from mata_audio.evaluation.report.facts import Fact, run_facts, title_facts
-from mata_audio.evaluation.report.markers import Marker, marker
+from mata_audio.evaluation.report.markers import UNHEARD_MARKER, Marker, marker
 from mata_audio.evaluation.report.pictures import Picture
 from mata_audio.evaluation.results.number_format import (
     counted,
@@ -32,6 +32,7 @@ from mata_audio.evaluation.results.number_format import (
 from mata_audio.evaluation.results.power import power_sentence
 from mata_audio.evaluation.results.ranking import HELD_OUT, TUNING, Sweep, sweep_of
 from mata_audio.evaluation.results.results import Accuracy, Paired, Results, Row, SettingResult
+from mata_audio.evaluation.results.unheard_table import MEANING, unheard_sentence
 from mata_audio.evaluation.results.verdict import verdict
 from mata_audio.settings.named import BASELINE
 
@@ -75,12 +76,16 @@ def render_report(
     """
     style, script = _resource("report.css"), _resource("report.js")
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(_resource),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     for function in (percent, points, p_value, equals_p, counted):
         environment.filters[function.__name__] = _typeset(function)
     environment.filters["power_sentence"] = power_sentence
-    page = environment.from_string(_resource("report.html.j2")).render(
+    page = environment.get_template("report.html.j2").render(
         policy=_policy(style, script),
         style=Markup(style),
         script=Markup(script),
@@ -155,12 +160,13 @@ def _context(results: Results) -> dict[str, Any]:
         "held_out": HELD_OUT if sweep else "",
         "tuning": TUNING,
         "sweep": None if sweep is None else _sweep(sweep, placed),
+        "unheard": _unheard(shown, len(results.settings)),
         "notes": results.notes,
         "errors": sum(item.error is not None for item in results.items),
         "items": len(results.items),
         "axis": _axis(rows),
         "sections": [(heading, [*own]) for heading, own in groupby(rows, attrgetter("heading"))],
-        "facts": (*run_facts(results.run), _settings_facts(results.settings)),
+        "facts": (*run_facts(results.run), _settings_facts(results.answered)),
     }
 
 
@@ -188,6 +194,32 @@ def _sweep(sweep: Sweep, placed: Callable[[str, Row], _Setting]) -> _Ranking:
         lines=[placed(name, sweep.tuning) for name in (*sweep.ranking, *unranked)],
         held_out=len(sweep.results.items) - len(sweep.tuning_ids),
     )
+
+
+@dataclass(frozen=True)
+class _Unheard:
+    """The no-audio arm, in words and by what needs no audio.
+
+    Args:
+        index: its place among the answers of an item.
+        marker: its marker.
+        sentence: how many items are right without the audio.
+        meaning: what the table means.
+        parts: figures of the items that need no audio, and of the others.
+    """
+
+    index: int
+    marker: Marker
+    sentence: str
+    meaning: str
+    parts: Sequence[Row]
+
+
+def _unheard(shown: Results, index: int) -> _Unheard | None:
+    sentence = unheard_sentence(shown)
+    if shown.unheard is None or sentence is None:
+        return None
+    return _Unheard(index, UNHEARD_MARKER, sentence, MEANING, shown.unheard.parts)
 
 
 def _axis(rows: Sequence[Row]) -> _Axis:

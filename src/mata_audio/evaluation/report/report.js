@@ -26,7 +26,7 @@
   const isolated = (text) => make("bdi", {}, text);
 
   // Each setting's marker stands at its name in a table.
-  const markers = data.settings.map((_, index) =>
+  const markers = data.answered.map((_, index) =>
     document.querySelector(`th[data-marker="${index}"] .marker`));
 
   // Which items are shown.
@@ -145,7 +145,8 @@
   }
 
   function answerOf(answer, setting) {
-    const name = make("h4", {}, markers[setting].cloneNode(true), isolated(data.settings[setting]));
+    const name = make("h4", {}, markers[setting]?.cloneNode(true) ?? null,
+      isolated(data.answered[setting]));
     if (!answer) return make("div", { class: "answer" }, name, make("p", {}, "No answer."));
     const [style, verdict] = answer.correct === null ? ["uncounted", "– not counted"]
       : answer.correct ? ["right", "✓ right"] : ["wrong", "✗ wrong"];

@@ -9,19 +9,18 @@ from dataclasses import dataclass
 from mata_audio.evaluation.reproduction.checks import missing_lines, with_figures
 from mata_audio.evaluation.reproduction.paper import ARXIV, MATA_NAME, PaperTable
 from mata_audio.evaluation.reproduction.reproduce import Measured, Reproduction
+from mata_audio.evaluation.results.cells import accuracy_cells, paired_cells
 from mata_audio.evaluation.results.number_format import percent, points
 from mata_audio.evaluation.results.power import power_sentence
 from mata_audio.evaluation.results.results import Accuracy, Row
-from mata_audio.evaluation.results.tables import (
+from mata_audio.evaluation.results.table import (
     Line,
     Table,
-    accuracy_cells,
     escaped_markdown,
-    paired_cells,
-    paired_table,
     table_markdown,
     table_text,
 )
+from mata_audio.evaluation.results.tables import paired_table
 from mata_audio.settings.named import BASELINE
 
 NONE = "-"

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mata_audio.errors import RunError
-from mata_audio.evaluation.results.outcome import accuracy_of, figures_of, pair
+from mata_audio.evaluation.results.figures import accuracy_of, figures_of, pair
 from mata_audio.evaluation.results.results import (
     Accuracy,
     ItemResult,

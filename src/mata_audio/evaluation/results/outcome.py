@@ -10,21 +10,18 @@ import numpy as np
 
 from mata_audio.errors import ScoringError
 from mata_audio.evaluation.item import Dataset, Item
-from mata_audio.evaluation.results.power import smallest_difference
+from mata_audio.evaluation.results.figures import figures_of, left_out_of, row_of
 from mata_audio.evaluation.results.results import (
-    Accuracy,
+    UNHEARD,
     Answer,
     ClipHeard,
     ItemResult,
-    Paired,
     Results,
-    Row,
     SettingResult,
 )
 from mata_audio.evaluation.results.scores import AnswerScores
-from mata_audio.evaluation.results.significance import holm, paired_figures, wilson_interval
+from mata_audio.evaluation.results.without_audio import unheard_of
 from mata_audio.evaluation.task import Task
-from mata_audio.settings.named import BASELINE
 
 Lines = Mapping[str, Mapping[str, Any]]
 """Stored lines by item id; see :mod:`mata_audio.storage.items_file`."""
@@ -43,7 +40,7 @@ def make_results(
     Args:
         dataset: the benchmark's items.
         lines: the stored lines; items without one are left out.
-        settings: the baseline first.
+        settings: the baseline first; the no-audio arm may be among them.
         scores: reads and scores the answers.
         run: the content of ``run.json``.
         tuning_ids: items that the settings are chosen on; no figure counts them.
@@ -58,20 +55,31 @@ def make_results(
         _item_result(item, lines[item.id], outcomes, task.unscored_reason(item) is None)
         for item in items
     )
-    names = [setting.name for setting in settings]
+    answered = [setting.name for setting in settings]
+    names = [name for name in answered if name != UNHEARD]
     tuning = set(tuning_ids)
     counted = [result for result in results if result.id not in tuning]
     overall = figures_of(counted, names)
     groups = tuple(
-        _row(grouping.key, grouping.heading, name, members, names)
+        row_of(grouping.key, grouping.heading, name, members, names)
         for grouping in task.groupings
         for name, members in _grouped(counted, grouping.key, grouping.names).items()
     )
-    notes += _notes(task, dataset, items, results, run) + _left_out_note(_left_out(results, names))
-    shares = _negative_shares([lines[item.id] for item in items], names)
-    shown = tuple(replace(s, negative_share=shares.get(s.name)) for s in settings)
-    chosen_on = tuple(result.id for result in results if result.id in tuning)
-    return Results(run, shown, overall, groups, results, tuple(notes), chosen_on)
+    notes += _notes(task, dataset, items, results, run)
+    notes += _left_out_note(left_out_of(results, answered))
+    shares = _negative_shares([lines[item.id] for item in items], answered)
+    by_name = {s.name: replace(s, negative_share=shares.get(s.name)) for s in settings}
+    arm = by_name.pop(UNHEARD, None)
+    return Results(
+        run=run,
+        settings=tuple(by_name.values()),
+        overall=overall,
+        groups=groups,
+        items=results,
+        notes=tuple(notes),
+        tuning_ids=tuple(result.id for result in results if result.id in tuning),
+        unheard=None if arm is None else unheard_of(counted, arm, names),
+    )
 
 
 def _answers(
@@ -122,82 +130,6 @@ def _grouped(
         if key in result.groups:
             groups.setdefault(result.groups[key], []).append(result)
     return {name: members for name, members in groups.items() if members}
-
-
-def figures_of(items: Sequence[ItemResult], settings: Sequence[str]) -> Row:
-    """Return the figures over some items; settings without a scored answer are left out."""
-    return _row("", "", "all", items, settings)
-
-
-def _row(
-    grouping: str, heading: str, name: str, items: Sequence[ItemResult], settings: Sequence[str]
-) -> Row:
-    """Return the figures of one group; settings without a scored answer are left out."""
-    correct = {
-        setting: {
-            item.id: item.answers[setting].correct
-            for item in items
-            if setting in item.answers and item.answers[setting].correct is not None
-        }
-        for setting in settings
-    }
-    accuracy = {s: accuracy_of(list(by_id.values())) for s, by_id in correct.items() if by_id}
-    paired: dict[str, Paired] = {}
-    for setting in settings:
-        both = [id for id in correct[BASELINE] if id in correct[setting]]
-        if setting == BASELINE or not both:
-            continue
-        paired[setting] = pair(
-            [bool(correct[BASELINE][id]) for id in both],
-            [bool(correct[setting][id]) for id in both],
-        )
-    return Row(grouping, heading, name, accuracy, adjusted(paired), _left_out(items, settings))
-
-
-def _left_out(items: Sequence[ItemResult], settings: Sequence[str]) -> dict[str, int]:
-    """Return how many answers do not count, for the settings that have such answers."""
-    counts = {
-        setting: sum(
-            item.scored and setting in item.answers and item.answers[setting].correct is None
-            for item in items
-        )
-        for setting in settings
-    }
-    return {setting: count for setting, count in counts.items() if count}
-
-
-def pair(before: Sequence[bool], after: Sequence[bool]) -> Paired:
-    """Compare two runs over the same items, one bool per item; ``p_holm`` equals p."""
-    figures = paired_figures(before, after)
-    low, high = figures.interval
-    return Paired(
-        n=figures.items,
-        before=figures.baseline,
-        after=figures.steered,
-        difference=figures.steered - figures.baseline,
-        low=low,
-        high=high,
-        gained=figures.gained,
-        lost=figures.lost,
-        p=figures.p,
-        p_holm=figures.p,
-        smallest_difference=smallest_difference(figures.items, figures.gained + figures.lost),
-    )
-
-
-def adjusted(paired: Mapping[str, Paired]) -> dict[str, Paired]:
-    """Return the comparisons with p values adjusted for their number (Holm)."""
-    values = holm([comparison.p for comparison in paired.values()])
-    return {
-        name: replace(comparison, p_holm=p)
-        for (name, comparison), p in zip(paired.items(), values, strict=True)
-    }
-
-
-def accuracy_of(correct: Sequence[bool | None]) -> Accuracy:
-    """Return the share of right answers with its interval, from one bool per item."""
-    n, right = len(correct), sum(map(bool, correct))
-    return Accuracy(n, right, right / n, *wilson_interval(right, n))
 
 
 def _negative_shares(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mata_audio.evaluation.results.outcome import figures_of
+from mata_audio.evaluation.results.figures import figures_of
 from mata_audio.evaluation.results.results import Paired, Results, Row, SettingResult
 from mata_audio.settings.named import BASELINE
 
@@ -58,12 +58,13 @@ class Sweep:
         These are the baseline's and the winner's, on the held-out items: the others' were not
         confirmed by anything.
         """
-        names = [BASELINE, self.winner]
+        names, arm = [BASELINE, self.winner], self.results.unheard
         return replace(
             self.results,
             settings=tuple(own for own in self.results.settings if own.name in names),
             overall=_only(self.results.overall, names),
-            groups=tuple(_only(row, names) for row in self.results.groups),
+            groups=_only_all(self.results.groups, names),
+            unheard=None if arm is None else replace(arm, parts=_only_all(arm.parts, names)),
         )
 
 
@@ -83,6 +84,10 @@ def rank(results: Results, tuning_ids: Sequence[str]) -> Sweep:
     ranking = tuple(sorted(compared, key=lambda name: -tuning.paired[name].difference))
     best = ranking[0] if ranking and tuning.paired[ranking[0]].difference > 0 else None
     return Sweep(results, tuple(tuning_ids), ranking, tuning, rest, best)
+
+
+def _only_all(rows: Sequence[Row], names: Sequence[str | None]) -> tuple[Row, ...]:
+    return tuple(_only(row, names) for row in rows)
 
 
 def _only(row: Row, names: Sequence[str | None]) -> Row:

@@ -8,6 +8,9 @@ from typing import Any
 
 from mata_audio.settings.named import BASELINE
 
+UNHEARD = "unheard"
+"""Name of the no-audio arm: under it no token attends to the audio. It is never a candidate."""
+
 
 @dataclass(frozen=True)
 class Accuracy:
@@ -104,6 +107,41 @@ class SettingResult:
 
 
 @dataclass(frozen=True)
+class Guessing:
+    """What guessing would give, over the items whose choices are known.
+
+    Args:
+        n: items with choices whose answer without the audio counts.
+        correct: those of them that are right without the audio.
+        expected: share that is right if one of the choices is taken at random.
+    """
+
+    n: int
+    correct: int
+    expected: float
+
+
+@dataclass(frozen=True)
+class Unheard:
+    """The no-audio arm: what is right without the audio, and what each setting gains there.
+
+    Args:
+        setting: the arm, as it was run.
+        accuracy: over its answers that count; None if there are none.
+        left_out: its answers of scored items that do not count.
+        guessing: None if no item has choices.
+        parts: figures of the items that are answered right without the audio, and of the others.
+            They have the run's settings, as groups have.
+    """
+
+    setting: SettingResult
+    accuracy: Accuracy | None
+    left_out: int
+    guessing: Guessing | None
+    parts: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
 class Answer:
     """The model's answer under one setting: raw, as read, and whether it is right.
 
@@ -161,12 +199,13 @@ class Results:
     Args:
         run: the content of ``run.json``: ``identity``, ``facts`` and, of the sittings that answered
             something, ``machines``: device, versions and commit, each combination once.
-        settings: the settings that were run, the baseline first.
+        settings: the settings that were compared, the baseline first.
         overall: all items; of a sweep, all that no setting was chosen on.
         groups: the benchmark's groups of these items, in its order.
         items: in the question file's order.
         notes: what a reader must know, one sentence each.
         tuning_ids: of a sweep, the items that its settings were ranked on; no figure counts them.
+        unheard: the no-audio arm, over the items of ``overall``; None if it was not run.
     """
 
     run: Mapping[str, Any]
@@ -176,6 +215,12 @@ class Results:
     items: tuple[ItemResult, ...]
     notes: tuple[str, ...]
     tuning_ids: tuple[str, ...] = ()
+    unheard: Unheard | None = None
+
+    @property
+    def answered(self) -> tuple[SettingResult, ...]:
+        """Every setting that has answers: those that were compared, then the no-audio arm."""
+        return self.settings + (() if self.unheard is None else (self.unheard.setting,))
 
     def to_pandas(self) -> Any:
         """Return one row for each item and setting, as a ``pandas.DataFrame``.
@@ -203,7 +248,7 @@ class Results:
                 "error": item.error,
             }
             for item in self.items
-            for setting in self.settings
+            for setting in self.answered
             for own in [item.answers.get(setting.name)]
         ]
         return pandas.DataFrame(rows)

@@ -13,11 +13,13 @@ from mata_audio.evaluation.results.results import (
     Accuracy,
     Answer,
     ClipHeard,
+    Guessing,
     ItemResult,
     Paired,
     Results,
     Row,
     SettingResult,
+    Unheard,
 )
 from mata_audio.storage.atomic_file import write_atomically
 from mata_audio.storage.items_file import ItemStore
@@ -59,6 +61,7 @@ def load_results(run: str | Path) -> Results:
             items=tuple(_item(**item) for item in data["items"]),
             notes=tuple(data["notes"]),
             tuning_ids=_ids(**data),
+            unheard=_unheard(data.get("unheard")),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         why = f"field {error} is missing" if isinstance(error, KeyError) else error
@@ -100,6 +103,20 @@ def _row(accuracy: Mapping[str, Any], paired: Mapping[str, Any], **rest: Any) ->
         accuracy={name: Accuracy(**values) for name, values in accuracy.items()},
         paired={name: Paired(**values) for name, values in paired.items()},
         **rest,
+    )
+
+
+def _unheard(data: Mapping[str, Any] | None) -> Unheard | None:
+    """Return the no-audio arm; results of a run without it have none."""
+    if data is None:
+        return None
+    accuracy, guessing = data["accuracy"], data["guessing"]
+    return Unheard(
+        setting=SettingResult(**data["setting"]),
+        accuracy=None if accuracy is None else Accuracy(**accuracy),
+        left_out=data["left_out"],
+        guessing=None if guessing is None else Guessing(**guessing),
+        parts=tuple(_row(**row) for row in data["parts"]),
     )
 
 

@@ -3,48 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby, product
-from operator import attrgetter
+from dataclasses import replace
+from itertools import product
 
+from mata_audio.evaluation.results.cells import accuracy_cells, against_baseline
 from mata_audio.evaluation.results.csv_text import csv_text
-from mata_audio.evaluation.results.number_format import p_value, percent, points
 from mata_audio.evaluation.results.ranking import HELD_OUT, TUNING, Sweep, sweep_of
-from mata_audio.evaluation.results.results import Accuracy, Paired, Results, Row, SettingResult
+from mata_audio.evaluation.results.results import UNHEARD, Results, Row, SettingResult
+from mata_audio.evaluation.results.table import (
+    Line,
+    Table,
+    escaped_markdown,
+    table_latex,
+    table_markdown,
+    table_text,
+)
+from mata_audio.evaluation.results.unheard_table import unheard_table
 from mata_audio.evaluation.results.verdict import verdict
 from mata_audio.settings.named import BASELINE
-
-
-@dataclass(frozen=True)
-class Line:
-    """One group under one setting, as a table shows it; a missing figure is an empty cell."""
-
-    heading: str
-    name: str
-    cells: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """One setting against the baseline, one setting's accuracy, or the ranking of a sweep.
-
-    Args:
-        title: what it shows.
-        columns: headings of the cells.
-        lines: the rows.
-        corner: heading of the rows: of a sweep, the part of the items that is counted.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    lines: tuple[Line, ...]
-    corner: str = ""
 
 
 def tables(results: Results) -> list[Table]:
     """Return a table for each setting, or for the baseline if the run has no other.
 
-    Of a sweep, return the winner's on the held-out items, then the ranking on the tuning items.
+    Of a sweep, return the winner's on the held-out items, then the ranking on the tuning items. A
+    run with the no-audio arm has a table by what needs no audio.
     """
     sweep = sweep_of(results)
     if sweep is None:
@@ -60,7 +43,7 @@ def _ranking(sweep: Sweep) -> Table:
     """Return the figures that the winner was chosen by."""
     columns = ("n", BASELINE, "setting", "difference", "95 % interval", "gained", "lost", "p")
     lines = [
-        Line("", name, _against_baseline(sweep.tuning.paired[name], adjusted=True))
+        Line("", name, against_baseline(sweep.tuning.paired[name], adjusted=True))
         for name in sweep.ranking
     ]
     title = "Tuning items: the ranking to choose by, which flatters the best setting"
@@ -86,7 +69,8 @@ def _tables(results: Results) -> list[Table]:
         if setting in uneven:
             shown.append(_accuracy_table(results, setting))
         shown.append(paired_table(results, setting, len(settings) > 1))
-    return shown
+    without_audio = unheard_table(results)
+    return shown if without_audio is None else [*shown, without_audio]
 
 
 def _rows(results: Results) -> list[Row]:
@@ -136,68 +120,14 @@ def paired_table(results: Results, setting: SettingResult, adjusted: bool) -> Ta
         paired = row.paired.get(name)
         cells: tuple[str, ...] = ("0", *[""] * (len(columns) - 1))
         if paired is not None:
-            cells = _against_baseline(paired, adjusted)
+            cells = against_baseline(paired, adjusted)
         lines.append(Line(row.heading, row.name, cells))
     return Table(title, tuple(columns), tuple(lines))
-
-
-def _against_baseline(paired: Paired, adjusted: bool) -> tuple[str, ...]:
-    """Return n, both accuracies and the cells of the comparison."""
-    accuracies = (percent(paired.before), percent(paired.after))
-    return (f"{paired.n:,}", *accuracies, *paired_cells(paired, adjusted))
-
-
-def accuracy_cells(accuracy: Accuracy) -> tuple[str, str]:
-    """Return an accuracy and its interval, in percent."""
-    return percent(accuracy.value), f"{percent(accuracy.low)} to {percent(accuracy.high)}"
-
-
-def paired_cells(paired: Paired, adjusted: bool = False) -> tuple[str, ...]:
-    """Return difference, its interval, gained, lost and p; and Holm's p if ``adjusted``."""
-    cells = (
-        points(paired.difference),
-        f"{points(paired.low)} to {points(paired.high)}",
-        f"{paired.gained:,}",
-        f"{paired.lost:,}",
-        p_value(paired.p),
-    )
-    return (*cells, p_value(paired.p_holm)) if adjusted else cells
 
 
 def as_text(results: Results) -> str:
     """Return the tables for a terminal, accuracies in percent."""
     return "\n\n".join([*opening(results), *map(table_text, tables(results))])
-
-
-def table_text(table: Table) -> str:
-    """Return one table for a terminal; line ends in names become spaces, so that rows stay rows."""
-    table = replace(
-        table,
-        title=_one_line(table.title),
-        columns=tuple(map(_one_line, table.columns)),
-        lines=tuple(
-            replace(line, heading=_one_line(line.heading), name=_one_line(line.name))
-            for line in table.lines
-        ),
-    )
-    cells = [table.columns, *(line.cells for line in table.lines)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    first = max(map(len, [table.corner, *(line.name for line in table.lines)]))
-
-    def written(name: str, row: Sequence[str]) -> str:
-        columns = (f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
-        return "  ".join([f"{name:<{first}}", *columns]).rstrip()
-
-    header = written(table.corner, table.columns)
-    lines = [header]
-    for heading, group in groupby(table.lines, attrgetter("heading")):
-        lines.append(f"{heading + ' ' if heading else ''}".ljust(len(header), "-"))
-        lines += [written(line.name, line.cells) for line in group]
-    return "\n".join([table.title, "", *lines])
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.splitlines())
 
 
 def as_markdown(results: Results) -> str:
@@ -206,67 +136,24 @@ def as_markdown(results: Results) -> str:
     return "\n\n".join([*parts, *(f"- {escaped_markdown(note)}" for note in results.notes)]) + "\n"
 
 
-def table_markdown(table: Table) -> str:
-    """Return one table in Markdown."""
-    rows = [
-        f"| {' | '.join(escaped_markdown(cell) for cell in [table.corner, *table.columns])} |",
-        f"| --- |{' ---: |' * len(table.columns)}",
-    ]
-    for line in table.lines:
-        bold = "**" if line.name == "all" else ""
-        cells = [f"{bold}{escaped_markdown(line.name)}{bold}", *map(escaped_markdown, line.cells)]
-        rows.append(f"| {' | '.join(cells)} |")
-    return f"{escaped_markdown(table.title)}\n\n" + "\n".join(rows)
-
-
-def escaped_markdown(text: str) -> str:
-    escaped = (
-        text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
-    )
-    return " ".join(escaped.split())
-
-
 def as_latex(results: Results) -> str:
     """Return the tables in LaTeX (booktabs), accuracies in percent."""
     parts = [f"% {' '.join(line.split())}" for line in opening(results)]
-    for table in tables(results):
-        columns = " & ".join(map(_latex, [table.corner, *table.columns]))
-        rows = [
-            f"% {_one_line(table.title)}",
-            rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
-            r"\toprule",
-            rf"{columns} \\",
-        ]
-        for _, group in groupby(table.lines, attrgetter("heading")):
-            rows.append(r"\midrule")
-            for line in group:
-                rows.append(rf"{' & '.join(map(_latex, [line.name, *line.cells]))} \\")
-        parts.append("\n".join([*rows, r"\bottomrule", r"\end{tabular}"]))
+    parts += map(table_latex, tables(results))
     return "\n\n".join(parts) + "\n"
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"$<$",
-    ">": r"$>$",
-    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
-}
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(letter, letter) for letter in _one_line(text))
 
 
 def as_csv(results: Results) -> str:
     """Return every group under every setting, one per line, with unrounded fractions.
 
-    Of a sweep, the first column says which part of the items is counted.
+    Of a sweep, the first column says which part of the items is counted. A run with the no-audio
+    arm has two more groups, by what needs no audio, and at the end the arm's own line.
     """
     sweep = sweep_of(results)
     shown = results if sweep is None else sweep.reported
-    parts: dict[str, Sequence[Row]] = {HELD_OUT: [*shown.groups, shown.overall]}
+    arm = shown.unheard
+    by_hearing = () if arm is None else arm.parts
+    parts: dict[str, Sequence[Row]] = {HELD_OUT: [*shown.groups, *by_hearing, shown.overall]}
     names = {HELD_OUT: shown.settings, TUNING: results.settings}
     if sweep is not None:
         parts[TUNING] = [sweep.tuning]
@@ -287,4 +174,7 @@ def as_csv(results: Results) -> str:
             figures = [""] * 11 if against is None else [*vars(against).values()]
             where = [*([part] if part_column else []), row.grouping, row.name, name]
             lines.append([*where, *official, row.left_out.get(name, 0), *figures])
+    if arm is not None and arm.accuracy is not None:
+        where = [*([HELD_OUT] if part_column else []), "", shown.overall.name, UNHEARD]
+        lines.append([*where, *vars(arm.accuracy).values(), arm.left_out, *[""] * 11])
     return csv_text(lines)

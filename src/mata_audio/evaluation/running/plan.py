@@ -10,6 +10,8 @@ from typing import Any
 from mata_audio.errors import DataError, SettingsError
 from mata_audio.evaluation.item import Dataset, Item
 from mata_audio.evaluation.running.equal_settings import equal_settings
+from mata_audio.evaluation.running.unheard import with_unheard
+from mata_audio.evaluation.running.where import Where, items_where
 from mata_audio.evaluation.scoring.readers import check_reader
 from mata_audio.evaluation.task import Task
 from mata_audio.evaluation.tasks import task_named
@@ -35,6 +37,8 @@ class Options:
         batch_size: prompts in one batch, or ``"auto"``.
         limit: run only this many items, the first ones.
         ids: run only these items.
+        where: run only items whose group is one of the values, by key of grouping, such as
+            ``{"task": ["sound", "music"]}``.
         cut_long_audio: cut clips that are too long for the model; otherwise these items fail.
         max_errors: stop once more items than this have failed in one session.
         retry_errors: run items that failed before again.
@@ -44,6 +48,8 @@ class Options:
         trust_remote_code: run Python code from the model's repository.
         seed: seed of PyTorch's generators; greedy decoding draws nothing from them.
         workers: threads that decode audio.
+        unheard: also answer every item without hearing its audio: the no-audio arm, which costs
+            another prefill. It is never a candidate.
     """
 
     split: str | None = None
@@ -53,6 +59,7 @@ class Options:
     batch_size: int | str = AUTO
     limit: int | None = None
     ids: Sequence[str] | None = None
+    where: Where | None = None
     cut_long_audio: bool = True
     max_errors: int = 100
     retry_errors: bool = False
@@ -62,6 +69,7 @@ class Options:
     trust_remote_code: bool = False
     seed: int = 0
     workers: int = 4
+    unheard: bool = False
 
     def __post_init__(self) -> None:
         least = {"limit": 1, "max_new_tokens": 1, "max_errors": 0, "workers": 1, "seed": 0}
@@ -88,7 +96,7 @@ class Plan:
         dataset: all items of the split.
         items: the items to run.
         model: found on disk or on the hub, or loaded already.
-        settings: the baseline first.
+        settings: the baseline first; the no-audio arm last, if it is run.
         template: prompt template.
         reader: answer reader.
         max_new_tokens: longest answer.
@@ -178,7 +186,7 @@ def make_plan(
         dataset=dataset,
         items=_selected(dataset, options),
         model=found,
-        settings=named,
+        settings=with_unheard(named, located, options.unheard),
         template=template,
         reader=reader,
         max_new_tokens=options.max_new_tokens or chosen.max_new_tokens,
@@ -197,4 +205,6 @@ def _selected(dataset: Dataset, options: Options) -> tuple[Item, ...]:
                 f"{dataset.split}, the first is {missing[0]!r}"
             )
         items = tuple(item for item in items if item.id in wanted)
+    if options.where:
+        items = items_where(dataset, items, options.where)
     return items[: options.limit]
