@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from mata_audio.evaluation.tasks.tiny import Tiny
 from mata_audio.tiny import make_items, write_benchmark
 from mata_audio.tiny.benchmark import CONDITIONS, DEFAULT_SIZES, SPLIT_CODES
 from mata_audio.tiny.tasks import TinyTask
@@ -89,13 +90,38 @@ def test_splits_share_no_audio() -> None:
         for split in SPLIT_CODES
     }
     assert all(len(found) == 180 for found in digests.values())
-    assert len(set.union(*digests.values())) == 3 * 180
+    assert len(set.union(*digests.values())) == len(SPLIT_CODES) * 180
 
 
 def test_splits_share_no_random_stream() -> None:
     seeds = [item.clip.seed for split in SPLIT_CODES for item in make_items(split, 2_000)]
     states = {np.random.SeedSequence(seed).generate_state(4).tobytes() for seed in seeds}
     assert len(states) == len(seeds)
+
+
+def test_the_second_test_split_shares_no_item_clip_or_seed() -> None:
+    """Whole splits, also of other seeds, whose ids could look alike (``tiny-test-2-...``)."""
+    second = make_items("test-2")
+    assert len(second) == DEFAULT_SIZES["test-2"] == 2_412
+    assert all(item.id.startswith("tiny-test-2-0-") for item in second)
+    others = [item for split in ("tune", "test") for item in make_items(split)]
+    others += [item for seed in range(4) for item in make_items("test", 500, seed)]
+    others += make_items("train", 5_000)
+    for what in (lambda own: own.id, lambda own: own.clip.seed, lambda own: own.clip):
+        assert len({what(own) for own in second}) == len(second)
+        assert not {what(own) for own in second} & {what(own) for own in others}
+    states = {np.random.SeedSequence(own.clip.seed).generate_state(4).tobytes() for own in second}
+    assert len(states) == len(second)
+    for own in others:
+        assert np.random.SeedSequence(own.clip.seed).generate_state(4).tobytes() not in states
+
+
+def test_nothing_runs_the_second_test_split_by_default() -> None:
+    assert Tiny.splits[0] == "test"
+    assert {item.split for item in make_items("test", 36)} == {"test"}
+    found = Tiny().load(None, "test-2")
+    assert {item.id for item in found.items} == {item.id for item in make_items("test-2")}
+    assert set(found.files.values()).isdisjoint(Tiny().load(None, "test").files.values())
 
 
 def test_files_are_in_mmau_format(tmp_path: Path) -> None:
@@ -118,7 +144,7 @@ def test_files_are_in_mmau_format(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("validation",), "train, tune, test"),
+        (("validation",), "train, tune, test, test-2"),
         (("test", 0), "at least 1"),
         (("test", 1, -1), "negative"),
     ],

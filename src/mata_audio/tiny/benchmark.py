@@ -18,8 +18,9 @@ from mata_audio.tiny.signals import SAMPLE_RATE, coloured_noise, unit_power
 from mata_audio.tiny.tasks import TASK_BY_NAME, TASKS, TinyTask
 
 CONDITIONS = ("no caption", "caption agrees", "caption contradicts")
-SPLIT_CODES = {"train": 1, "tune": 2, "test": 3}
-DEFAULT_SIZES = {"train": 36_000, "tune": 2_160, "test": 2_412}
+SPLIT_CODES = {"train": 1, "tune": 2, "test": 3, "test-2": 4}
+"""``test-2`` is for figures that nothing was chosen by: what is tried out is run on ``test``."""
+DEFAULT_SIZES = {"train": 36_000, "tune": 2_160, "test": 2_412, "test-2": 2_412}
 MAX_CHOICES = 4
 MAX_SECONDS = 2.0
 MIN_SECONDS = 1.0
@@ -140,7 +141,7 @@ def make_item(split: str, seed: int, index: int) -> TinyItem:
 
 
 def make_items(split: str, n: int | None = None, seed: int = 0) -> list[TinyItem]:
-    """The first ``n`` items of a split (``train``, ``tune`` or ``test``), without their audio.
+    """The first ``n`` items of a split (a key of ``SPLIT_CODES``), without their audio.
 
     Each prefix of 36 is balanced over conditions and tasks; audio is made by ``TinyItem.waveform``.
     """

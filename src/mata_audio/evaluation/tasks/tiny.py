@@ -48,7 +48,7 @@ class Tiny(Task):
 
     name: ClassVar[str] = "tiny"
     title: ClassVar[str] = "mata-tiny"
-    splits: ClassVar[tuple[str, ...]] = ("test", "tune")
+    splits: ClassVar[tuple[str, ...]] = ("test", "tune", "test-2")
     groupings: ClassVar[tuple[Grouping, ...]] = (
         Grouping(
             "sub-category", "Condition", ("no caption", "caption agrees", "caption contradicts")
