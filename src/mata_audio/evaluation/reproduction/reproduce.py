@@ -146,7 +146,7 @@ def common_options(options: Mapping[str, Any]) -> Options:
         SettingsError: one that is not allowed.
         TemplateError: there is no such prompt template or reader.
     """
-    for name in ("split", "ids"):
+    for name in ("split", "ids", "where"):
         if name in options:
             raise SettingsError(f"{name} cannot be chosen here: each table of the paper fixes it")
     common = Options(**options)
