@@ -9,7 +9,7 @@ from typing import ClassVar
 from mata_audio.errors import SettingsError
 from mata_audio.methods.method import MAX_ALPHA, Method, number
 from mata_audio.notation.gains import GainTable, read_gains
-from mata_audio.notation.layers import ALL, parse_indices
+from mata_audio.notation.layers import parse_indices, read_layers
 from mata_audio.notation.rows import read_rows
 from mata_audio.notation.tokens import read_tokens
 from mata_audio.steering.rule import Change, Rule
@@ -22,8 +22,8 @@ class OneChange(Method):
     Args:
         alpha: strength; 0 changes nothing. None is the method's default, or 1 with ``gains``.
         layers: decoder layers, counted from 0: a range, an iterable of ints, a string such as
-            ``"10-20"`` (inclusive) or ``"10,12,15-17"``, ``"all"``, or None for MATA's published
-            10-20 of 28, scaled to the model's depth.
+            ``"10-20"`` (inclusive) or ``"10,12,15-17"``, ``"all"``, ``"10-20 of 28"`` (scaled to
+            the model's depth), or None for that, MATA's published layers.
         heads: query heads in those layers, written the same way; None for all.
         gains: a strength for each layer and head of one model, shape ``(layers, heads)``, instead
             of ``layers`` and ``heads``; all are multiplied by alpha.
@@ -59,8 +59,7 @@ class OneChange(Method):
         if self.alpha is None:
             object.__setattr__(self, "alpha", self.default_alpha if self.gains is None else 1.0)
         object.__setattr__(self, "alpha", number("alpha", self.alpha))
-        if not (isinstance(self.layers, str) and self.layers == ALL):
-            object.__setattr__(self, "layers", parse_indices("layers", self.layers))
+        object.__setattr__(self, "layers", read_layers(self.layers))
         object.__setattr__(self, "heads", parse_indices("heads", self.heads))
         object.__setattr__(self, "tokens", read_tokens(self.tokens))
         read_rows(self.rows, self.seed)

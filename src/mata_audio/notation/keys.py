@@ -10,8 +10,11 @@ from mata_audio.notation.tokens import TOKENS
 BY_TOKENIZER = ("text", "system", "instruction", "special")
 """Kinds that only a tokenizer can tell apart: words, of system messages or others, and the rest."""
 
-BY_PLACE = ("first",)
-"""Kinds by their place: the first token of the prompt, which much attention goes to."""
+BEFORE_AUDIO = "before-audio"
+
+BY_PLACE = ("first", BEFORE_AUDIO)
+"""Kinds by their place: the first token of the prompt, which much attention goes to; and all before
+its first audio token (before the first of the method's tokens, whatever they are)."""
 
 KEYS = (*TOKENS, *BY_TOKENIZER, *BY_PLACE)
 """The kinds of keys that need no mark, in the order in which they are kept."""

@@ -19,6 +19,9 @@ MAX_INDEX = 9999
 ALL = "all"
 """Every layer that has attention: a setting may say so before the depth is known."""
 
+_OF_DEPTH = re.compile(r"(\d{1,9})\s*-\s*(\d{1,9})\s+of\s+(\d{1,9})")
+"""Layers of a decoder of another depth, such as ``"9-14 of 32"``."""
+
 _PART = re.compile(r"(\d+)(?:\s*-\s*(\d+))?")
 _HOW = (
     'a range, an iterable of ints, a string such as "10-20" (inclusive) or "10,12,15-17", or None'
@@ -58,6 +61,40 @@ def parse_indices(field: str, value: object) -> tuple[int, ...] | None:
     return tuple(sorted(set(indices)))
 
 
+def read_layers(value: object) -> tuple[int, ...] | str | None:
+    """Read decoder layers as users write them; errors of :func:`parse_indices`.
+
+    Besides what that reads, they may be ``"all"``, or a range of a decoder of another depth such as
+    ``"9-14 of 32"``: the layers at the same relative depth. Both stay strings.
+    """
+    if isinstance(value, str) and value == ALL:
+        return ALL
+    published = _OF_DEPTH.fullmatch(value.strip()) if isinstance(value, str) else None
+    if published is None:
+        return parse_indices("layers", value)
+    first, last, depth = (int(number) for number in published.groups())
+    if not first <= last < depth <= MAX_INDEX:
+        raise SettingsError(
+            f"layers={value!r}: a decoder of {depth} layers has layers 0-{depth - 1}; give a range "
+            f'of them, such as "9-14 of 32"'
+        )
+    return f"{first}-{last} of {depth}"
+
+
+def layers_at(layers: object, depth: int) -> tuple[int, ...] | None:
+    """Return the indices of what :func:`read_layers` returns in a decoder of ``depth`` layers.
+
+    None, and ``"all"``, are None: what they mean is for the caller to say.
+    """
+    read = read_layers(layers)
+    if read is None or read == ALL:
+        return None
+    if isinstance(read, tuple):
+        return read
+    first, last, of = (int(number) for number in re.findall(r"\d+", read))
+    return scaled_layers(range(first, last + 1), depth, of)
+
+
 def _parse_string(field: str, text: str) -> list[int]:
     indices: list[int] = []
     for part in text.split(","):
@@ -78,15 +115,16 @@ def scaled_paper_layers(depth: int) -> tuple[int, ...]:
     return scaled_layers(PAPER_LAYERS, depth)
 
 
-def scaled_layers(layers: range, depth: int) -> tuple[int, ...]:
-    """Return the layers at the relative depth that ``layers`` have in the paper's 28; at least one.
+def scaled_layers(layers: range, depth: int, of: int = PAPER_DEPTH) -> tuple[int, ...]:
+    """Return the layers at the relative depth that ``layers`` have in another decoder; at least one.
 
     Args:
-        layers: consecutive layers of 28, such as ``range(10, 21)``.
+        layers: consecutive layers, such as ``range(10, 21)``.
         depth: number of decoder layers.
+        of: depth of the decoder that ``layers`` are of; the paper's 28.
     """
-    start = round(layers.start * depth / PAPER_DEPTH)
-    stop = round(layers.stop * depth / PAPER_DEPTH)
+    start = round(layers.start * depth / of)
+    stop = round(layers.stop * depth / of)
     start = min(start, depth - 1)
     return tuple(range(start, max(stop, start + 1)))
 
@@ -104,6 +142,12 @@ def resolve(field: str, indices: tuple[int, ...], count: int, of_what: str) -> t
             f"this model has {count} {of_what}, numbered 0-{count - 1}"
         )
     return indices
+
+
+def format_layers(layers: object) -> str:
+    """Write layers as users do; empty for None."""
+    read = read_layers(layers)
+    return read if isinstance(read, str) else format_indices(read or ())
 
 
 def format_indices(indices: tuple[int, ...]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mata_audio.methods.method import Method, ordered_fields
 from mata_audio.notation.gains import describe_gains
-from mata_audio.notation.layers import ALL, format_indices, parse_indices
+from mata_audio.notation.layers import format_indices, format_layers, parse_indices
 from mata_audio.notation.tokens import in_words
 from mata_audio.steering.rule import Change, Rule
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _BY_ITSELF = ("formula",)
 """Fields whose value says what it is."""
+
+_OF_CHANGES = ("layers", "heads", "gains", "rows", "seed", "tokens")
+"""Fields that a change of attention says itself."""
 
 
 def short_name(method: Method) -> str:
@@ -28,12 +31,23 @@ def short_name(method: Method) -> str:
     return ", ".join(parts)
 
 
+def _in_full(method: Method) -> str:
+    """Return a method's name with its fields, except those that its changes say themselves."""
+    parts = [method.name]
+    for field in ordered_fields(type(method)):
+        value = getattr(method, field.name)
+        if field.name not in (*_OF_CHANGES, "on_no_audio") and value is not None:
+            parts.append(_named(field.name, value))
+    return ", ".join(parts)
+
+
 def _named(field: str, value: Any) -> str:
     if field == "gains":
         return describe_gains(value)
-    if field in ("layers", "heads"):
-        indices = value if value == ALL else format_indices(parse_indices(field, value) or ())
-        return f"{field} {indices}"
+    if field == "layers":
+        return f"layers {format_layers(value)}"
+    if field == "heads":
+        return f"heads {format_indices(parse_indices(field, value) or ())}"
     if isinstance(value, bool):
         return field if value else f"not {field}"
     if field in _BY_ITSELF:
@@ -65,10 +79,26 @@ def describe(
     rule = method.rule()
     for change in (change for view in rule.views for change in view):
         gain_tensor(change, layers, heads, attending)  # raises if the setting does not fit
-    said = [_change_in_words(change, layers, attending) for change in rule.views[0]]
-    if rule.combine is not None or rule.look is not None:
-        said.insert(0, short_name(method))
-    return " and ".join(said) + _rows_in_words(rule)
+    heard = rule.views[0]
+    said = " and ".join(_change_in_words(change, layers, attending) for change in heard)
+    by_itself = rule.combine is None and rule.look is None and len(heard) == 1
+    if not (by_itself and method.name in ("mata", heard[0].formula)):
+        said = f"{_in_full(method)}: {said}" if said else _in_full(method)
+    return said + _rows_in_words(rule)
+
+
+def cost(method: Method) -> str:
+    """Return what a method costs beside plain decoding, in words."""
+    rule = method.rule()
+    parts = []
+    if len(rule.views) > 1:
+        parts.append(f"{len(rule.views)} rows a token")
+    if rule.look is not None:
+        parts.append("1 more pass a token" if rule.look.each_step else "1 more pass an answer")
+    parts += [f"a second prompt ({name})" for name in rule.others]
+    if not rule.rows.is_last:
+        parts.append("a prefill of its own")
+    return ", ".join(parts) or "none"
 
 
 def _change_in_words(change: Change, layers: int, attending: Sequence[int] | None) -> str:

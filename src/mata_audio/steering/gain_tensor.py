@@ -13,6 +13,7 @@ from mata_audio.errors import SettingsError
 from mata_audio.notation.gains import GainTable, steered
 from mata_audio.notation.layers import (
     ALL,
+    layers_at,
     parse_indices,
     resolve,
     scaled_paper_layers,
@@ -32,7 +33,7 @@ class Strengths(Protocol):
 
     @property
     def layers(self) -> Any:
-        """Decoder layers; ``"all"``, or None for the paper's."""
+        """Decoder layers, as :func:`mata_audio.notation.layers.read_layers` reads them."""
 
     @property
     def heads(self) -> Any:
@@ -116,7 +117,7 @@ def chosen_layers(
         return resolve("layers", steered(setting.gains), depth, "decoder layers")
     if setting.layers == ALL:
         return tuple(range(depth)) if attending is None else tuple(attending)
-    named = parse_indices("layers", setting.layers)
+    named = layers_at(setting.layers, depth)
     if named is None:
         named = scaled_paper_layers(depth)
     else:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mata_audio.errors import SettingsError
-from mata_audio.notation.keys import BY_PLACE, BY_TOKENIZER, KEYS
+from mata_audio.notation.keys import BEFORE_AUDIO, BY_PLACE, BY_TOKENIZER, KEYS
 from mata_audio.notation.tokens import TOKENS
 from mata_audio.steering.token_kinds import INSTRUCTION, SPECIAL, SYSTEM, Vocabulary, own_kinds
 
@@ -59,27 +59,30 @@ class KeyKinds:
                     f"with a bool mask of shape (batch, tokens), or name one of {', '.join(KEYS)}"
                 )
 
-    def masks(self, ids: Tensor, in_prompt: Tensor) -> dict[str, Tensor]:
+    def masks(self, ids: Tensor, audio: Tensor, in_prompt: Tensor) -> dict[str, Tensor]:
         """Return where the keys of each named kind are, bool, shape ``(batch, width)``.
 
         Args:
             ids: token ids of the prompts, shape ``(batch, width)``; negative where unknown.
+            audio: True at audio tokens, same shape.
             in_prompt: True at the prompt's tokens, False at padding and in the answer, same shape.
 
         Raises:
             SettingsError: the tokens of a kind are not known, or a span does not fit the prompts.
         """
         return {
-            keys: torch.stack([self._one(part, ids, in_prompt) for part in keys.split(",")]).any(0)
+            keys: torch.stack(
+                [self._one(part, ids, audio, in_prompt) for part in keys.split(",")]
+            ).any(0)
             & in_prompt
             for keys in self.named
         }
 
-    def _one(self, kind: str, ids: Tensor, in_prompt: Tensor) -> Tensor:
+    def _one(self, kind: str, ids: Tensor, audio: Tensor, in_prompt: Tensor) -> Tensor:
         if kind in self.spans:
             return _fitting(kind, self.spans[kind], ids)
         if kind in BY_PLACE:
-            return in_prompt & (in_prompt.cumsum(dim=1) == 1)
+            return _by_place(kind, audio & in_prompt, in_prompt)
         if bool((ids[in_prompt] == -1).any()):
             raise SettingsError(
                 f"prompts that are given as embeddings do not show which tokens are {kind}: mark "
@@ -91,6 +94,13 @@ class KeyKinds:
         kinds = own_kinds(ids, self.vocabulary)
         found = torch.isin(kinds, torch.tensor(_OF_KIND[kind])).to(ids.device)
         return found & (ids >= 0)
+
+
+def _by_place(kind: str, audio: Tensor, in_prompt: Tensor) -> Tensor:
+    """Return the first token of each prompt, or all before its audio: none if it has no audio."""
+    if kind == BEFORE_AUDIO:
+        return in_prompt & (audio.cumsum(dim=1) == 0) & audio.any(dim=1, keepdim=True)
+    return in_prompt & (in_prompt.cumsum(dim=1) == 1)
 
 
 def _fitting(name: str, mask: Tensor, ids: Tensor) -> Tensor:

@@ -17,8 +17,11 @@ from torch import Tensor
 from mata_audio.notation.rows import LAST, PromptRows
 from mata_audio.steering.active_rows import Rows, Span, ragged
 
+HEARD = ""
+"""Kind of the keys that a prompt's rows are to listen to, whatever they are called."""
 
-def _no_kinds(_: Tensor) -> Mapping[str, Tensor]:
+
+def _no_kinds(_: Tensor, __: Tensor) -> Mapping[str, Tensor]:
     return {}
 
 
@@ -51,7 +54,7 @@ class Prompt:
         real: Tensor,
         length: Tensor | None = None,
         prompt_rows: PromptRows = LAST,
-        find_kinds: Callable[[Tensor], Mapping[str, Tensor]] = _no_kinds,
+        find_kinds: Callable[[Tensor, Tensor], Mapping[str, Tensor]] = _no_kinds,
     ) -> Prompt:
         """Make a prompt from its masks, both ``(batch, width)`` bool.
 
@@ -61,7 +64,7 @@ class Prompt:
             length: number of real prompt tokens of each sample, shape ``(batch,)``; None for all
                 real slots.
             prompt_rows: which rows of the prompt are active; samples without audio have none.
-            find_kinds: returns ``kinds``, from where the prompt's own tokens are.
+            find_kinds: returns ``kinds``, from where the audio and the prompt's own tokens are.
         """
         audio = audio & real
         place = real.cumsum(dim=1)  # 1 at each sample's first token
@@ -77,7 +80,7 @@ class Prompt:
         audio_tokens, tokens, starts, active_slots = counts.tolist()
         alike = len(set(starts)) == 1 and set(active_slots) == {audio.shape[1] - starts[0]}
         start = starts[0] if all(audio_tokens) and alike else None
-        kinds = find_kinds(real & ~answer)
+        kinds = find_kinds(audio, real & ~answer)
         return cls(audio, active, tuple(audio_tokens), tuple(tokens), start, kinds)
 
     def keys(self, kind: str) -> Tensor:

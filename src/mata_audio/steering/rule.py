@@ -24,9 +24,10 @@ class Change:
         formula: one of :data:`mata_audio.steering.formulas.FORMULAS`.
         alpha: strength; 0 changes nothing.
         keys: kind of the changed keys, as :func:`mata_audio.notation.keys.read_keys` returns it.
-        layers: decoder layers, as :func:`mata_audio.notation.layers.parse_indices` returns them;
-            ``"all"``, or None for the paper's.
-        heads: query heads, as there; None for all.
+        layers: decoder layers, as :func:`mata_audio.notation.layers.read_layers` returns them; None
+            for the paper's.
+        heads: query heads, as :func:`mata_audio.notation.layers.parse_indices` returns them; None
+            for all.
         gains: a strength for each layer and head instead; all are multiplied by alpha.
     """
 
