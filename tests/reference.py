@@ -17,6 +17,7 @@ from unittest import mock
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from mata_audio.doctor.small_models.vocabulary import AUDIO, IMAGE, VIDEO
 
@@ -148,11 +149,13 @@ def full_score_attention(
     active: Tensor,
     keys: Tensor,
     real: Tensor,
+    also: Sequence[tuple[Steering, Tensor]] = (),
     layout: Layout = PLAIN,
     softcap: float | None = None,
     mutual: Tensor | None = None,
     cached: bool = False,
     others_stock: bool = False,
+    shown: dict[int, tuple[Tensor, Tensor]] | None = None,
 ) -> Iterator[list[int]]:
     """Replace the decoder's eager attention by one with changed scores at active x keys.
 
@@ -162,6 +165,8 @@ def full_score_attention(
         active: query rows that are changed, shape (batch, length).
         keys: keys that are changed, shape (batch, length).
         real: slots that are not padding, shape (batch, length).
+        also: more changes of the same rows, each with its own keys. Scores are changed in this
+            order; what each changes of the weights is added up.
         layout: where the attention is.
         softcap: cap of the scores.
         mutual: pairs of slots that see each other in ``layout.mutual`` whatever their order, shape
@@ -169,6 +174,7 @@ def full_score_attention(
         cached: whether a pass may run only the last rows, on a cache; the masks then cover all
             slots there will be.
         others_stock: whether the other layers keep Transformers' attention, to the last bit.
+        shown: filled with each layer's weights, of its own raw scores and as used.
 
     Yields:
         The layers that attended, in the order they did.
@@ -193,25 +199,35 @@ def full_score_attention(
         rows = slice(length - q.shape[2], length)
         groups = q.shape[1] // k.shape[1]
         k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
-        scores = torch.einsum("bhid,bhjd->bhij", q, k) * kwargs["scaling"]
-        spots, alpha = torch.zeros_like(scores, dtype=torch.bool), steering.alpha
-        if layer in steering.layers:
-            heads = torch.zeros(q.shape[1], dtype=torch.bool)
-            heads[list(range(q.shape[1]) if steering.heads is None else steering.heads)] = True
-            spots = active[:, None, rows, None] & keys[:, None, None, :length]
-            spots = spots & heads[None, :, None, None]
-            if isinstance(alpha, Tensor):
-                alpha = alpha[layer].double()[None, :, None, None]
-            scores = torch.where(spots, changed(scores, alpha, steering.formula), scores)
-        if softcap is not None:
-            scores = softcap * torch.tanh(scores / softcap)
+        raw = scores = torch.einsum("bhid,bhjd->bhij", q, k) * kwargs["scaling"]
+        done = []
+        for change, own_keys in ((steering, keys), *also):
+            spots, alpha = torch.zeros_like(scores, dtype=torch.bool), change.alpha
+            if layer in change.layers:
+                heads = torch.zeros(q.shape[1], dtype=torch.bool)
+                heads[list(range(q.shape[1]) if change.heads is None else change.heads)] = True
+                spots = active[:, None, rows, None] & own_keys[:, None, None, :length]
+                spots = spots & heads[None, :, None, None]
+                if isinstance(alpha, Tensor):
+                    alpha = alpha[layer].double()[None, :, None, None]
+                scores = torch.where(spots, changed(scores, alpha, change.formula), scores)
+            done.append((spots, alpha, change.formula))
         seen = _seen(real, windows.get(layer), mutual if layer in layout.mutual else None)
-        scores = scores.masked_fill(~seen[:, :, rows, :length], torch.finfo(scores.dtype).min)
-        weights = reweighed(scores, spots, alpha, steering.formula)
+        hidden = ~seen[:, :, rows, :length]
+        scores = _capped(scores, softcap).masked_fill(hidden, torch.finfo(scores.dtype).min)
+        weights = scores.softmax(-1)
+        weights = weights + sum(reweighed(scores, *how) - weights for how in done)
+        if shown is not None:
+            plain = _capped(raw, softcap).masked_fill(hidden, torch.finfo(raw.dtype).min)
+            shown[layer] = plain.softmax(-1), weights
         return torch.einsum("bhij,bhjd->bihd", weights, v), weights
 
     with mock.patch.object(file, "eager_attention_forward", attention):
         yield attended
+
+
+def _capped(scores: Tensor, softcap: float | None) -> Tensor:
+    return scores if softcap is None else softcap * torch.tanh(scores / softcap)
 
 
 def _seen(real: Tensor, window: int | None, mutual: Tensor | None) -> Tensor:
@@ -247,6 +263,8 @@ def reference_logits(
     prompt_tokens: Sequence[int] | None = None,
     generated: Tensor | None = None,
     softcap: float | None = None,
+    also: Sequence[tuple[Steering, Tensor]] = (),
+    shown: dict[int, tuple[Tensor, Tensor]] | None = None,
 ) -> Tensor:
     """Logits of every position, shape (batch, length, vocabulary), float64.
 
@@ -262,6 +280,9 @@ def reference_logits(
         prompt_tokens: real tokens of each prompt, if the inputs hold part of the answer too.
         generated: tokens after each left-padded prompt, shape (batch, new).
         softcap: cap of the scores.
+        also: more changes of the same rows, each with its keys among the prompts', shape (batch,
+            length).
+        shown: filled with each layer's weights, of its own raw scores and as used.
     """
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
     keys = named_tokens(ids, steering.tokens, audio_token_id) & mask.bool()
@@ -287,11 +308,19 @@ def reference_logits(
         rest[name] = (ids == IMAGE).long() + 2 * (ids == VIDEO).long()
     call = {"input_ids": ids, "attention_mask": mask}
     masks = {"active": active, "keys": keys, "real": real}
+    later = [(how, functional.pad(own, (0, ids.shape[1] - own.shape[1]))) for how, own in also]
     mutual = _same_image(ids) if layout.mutual else None
     with (
         torch.no_grad(),
         full_score_attention(
-            twin, steering, **masks, layout=layout, softcap=softcap, mutual=mutual
+            twin,
+            steering,
+            **masks,
+            also=later,
+            layout=layout,
+            softcap=softcap,
+            mutual=mutual,
+            shown=shown,
         ) as attended,
     ):
         logits: Tensor = twin(**call, **layout.positions(call), **rest, use_cache=False).logits
