@@ -116,7 +116,7 @@ def scaled_paper_layers(depth: int) -> tuple[int, ...]:
 
 
 def scaled_layers(layers: range, depth: int, of: int = PAPER_DEPTH) -> tuple[int, ...]:
-    """Return the layers at the relative depth that ``layers`` have in another decoder; at least one.
+    """Return the layers at the relative depth of ``layers`` in another decoder; at least one.
 
     Args:
         layers: consecutive layers, such as ``range(10, 21)``.
