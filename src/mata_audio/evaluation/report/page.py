@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
-
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
 
 from mata_audio.evaluation.report.clips import ClipMedia
 from mata_audio.evaluation.report.embedding import embedded_json, page_data
 from mata_audio.evaluation.report.facts import Fact, run_facts, title_facts
 from mata_audio.evaluation.report.markers import UNHEARD_MARKER, Marker, marker
 from mata_audio.evaluation.report.pictures import Picture
-from mata_audio.evaluation.results.number_format import (
-    counted,
-    equals_p,
-    p_value,
-    percent,
-    points,
-    typeset,
-)
-from mata_audio.evaluation.results.power import power_sentence
+from mata_audio.evaluation.report.shell import filled
+from mata_audio.evaluation.results.number_format import typeset
 from mata_audio.evaluation.results.ranking import HELD_OUT, TUNING, Sweep, sweep_of
 from mata_audio.evaluation.results.results import Accuracy, Paired, Results, Row, SettingResult
 from mata_audio.evaluation.results.unheard_table import MEANING, unheard_sentence
@@ -74,56 +61,13 @@ def render_report(
             on the page says how many clips it has.
         pictures: from :func:`page_pictures`.
     """
-    style, script = _resource("report.css"), _resource("report.js")
-    environment = Environment(
-        loader=FunctionLoader(_resource),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for function in (percent, points, p_value, equals_p, counted):
-        environment.filters[function.__name__] = _typeset(function)
-    environment.filters["power_sentence"] = power_sentence
-    page = environment.get_template("report.html.j2").render(
-        policy=_policy(style, script),
-        style=Markup(style),
-        script=Markup(script),
+    return filled(
+        "report.html.j2",
+        "report.js",
         data=embedded_json(page_data(results, clips)),
         pictures=pictures,
         **_context(replace(results, notes=(*results.notes, *_left_out(results, clips)))),
     )
-    # Broken escapes in a question file leave lone surrogates, which UTF-8 cannot encode.
-    return page.encode("utf-8", errors="replace").decode("utf-8")
-
-
-def _typeset(function: Callable[..., str]) -> Callable[..., str]:
-    return lambda *values: typeset(function(*values))
-
-
-def _resource(name: str) -> str:
-    return files(__package__).joinpath(name).read_text("utf-8").replace("\r\n", "\n")
-
-
-def _policy(style: str, script: str) -> str:
-    """Return the content security policy: our script and style by hash, audio and pictures."""
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src '{_hash(script)}'",
-            f"style-src '{_hash(style)}'",
-            "media-src data: file: 'self'",
-            "img-src data:",  # pictures, and the empty icon
-            "base-uri 'none'",
-            "form-action 'none'",
-            "require-trusted-types-for 'script'",
-            "trusted-types 'none'",
-        )
-    )
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode()
 
 
 def _left_out(results: Results, clips: Mapping[str, Sequence[ClipMedia]]) -> list[str]:

@@ -1,0 +1,80 @@
+"""What every page has: templates with our filters, one style, and a policy that loads nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from mata_audio.evaluation.results.number_format import (
+    counted,
+    equals_p,
+    p_value,
+    percent,
+    points,
+    typeset,
+)
+from mata_audio.evaluation.results.power import power_sentence
+
+STYLE = "report.css"
+
+
+def filled(template: str, script: str = "", **values: Any) -> str:
+    """Return a page made of a template of this folder, which escapes every value.
+
+    Args:
+        template: its file name.
+        script: file name of the page's script; empty if it has none.
+        values: what the template shows.
+    """
+    style, code = resource(STYLE), resource(script) if script else ""
+    environment = Environment(
+        loader=FunctionLoader(resource),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for function in (percent, points, p_value, equals_p, counted):
+        environment.filters[function.__name__] = _typeset(function)
+    environment.filters["power_sentence"] = power_sentence
+    page = environment.get_template(template).render(
+        policy=_policy(style, code), style=Markup(style), script=Markup(code), **values
+    )
+    # Broken escapes in a question file leave lone surrogates, which UTF-8 cannot encode.
+    return page.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def resource(name: str) -> str:
+    """Return the content of a file of this folder."""
+    return files(__package__).joinpath(name).read_text("utf-8").replace("\r\n", "\n")
+
+
+def _typeset(function: Callable[..., str]) -> Callable[..., str]:
+    return lambda *values: typeset(function(*values))
+
+
+def _policy(style: str, script: str) -> str:
+    """Return the content security policy: our script and style by hash, audio and pictures."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src '{_hash(script)}'",
+            f"style-src '{_hash(style)}'",
+            "media-src data: file: 'self'",
+            "img-src data:",  # pictures, and the empty icon
+            "base-uri 'none'",
+            "form-action 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        )
+    )
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode()
