@@ -26,15 +26,12 @@ def answer(
     """
     model: Any = loaded.model
     tokenizer = loaded.processor.tokenizer
-    batch = {
-        name: torch.cat([prompt[name] for prompt in prompts]).to(model.device)
-        for name in prompts[0]
-    }
+    batch = placed(prompts, model)
     defaults = model.generation_config
     eos = tokenizer.eos_token_id if defaults.eos_token_id is None else defaults.eos_token_id
     pad = tokenizer.pad_token_id if defaults.pad_token_id is None else defaults.pad_token_id
     generated = model.generate(
-        **{name: _cast(value, model.dtype) for name, value in batch.items()},
+        **batch,
         do_sample=False,
         max_new_tokens=max_new_tokens,
         eos_token_id=eos,
@@ -44,5 +41,10 @@ def answer(
     return [text.strip() for text in tokenizer.batch_decode(new, skip_special_tokens=True)]
 
 
-def _cast(value: Tensor, dtype: torch.dtype) -> Tensor:
-    return value.to(dtype) if value.is_floating_point() else value
+def placed(prompts: Sequence[dict[str, Tensor]], model: Any) -> dict[str, Tensor]:
+    """Return prompts of one length as one batch, on the model's device and in its dtype."""
+    batch = {name: torch.cat([prompt[name] for prompt in prompts]) for name in prompts[0]}
+    return {
+        name: value.to(model.device, model.dtype if value.is_floating_point() else None)
+        for name, value in batch.items()
+    }

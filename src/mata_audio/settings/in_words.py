@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _BY_ITSELF = ("formula",)
 """Fields whose value says what it is."""
 
-_OF_CHANGES = ("layers", "heads", "gains", "rows", "seed", "tokens")
+_OF_CHANGES = ("layers", "heads", "gains", "rows", "seed", "tokens", "changes")
 """Fields that a change of attention says itself."""
 
 
@@ -44,6 +44,8 @@ def _in_full(method: Method) -> str:
 def _named(field: str, value: Any) -> str:
     if field == "gains":
         return describe_gains(value)
+    if field == "changes":
+        return " and ".join(map(_change_named, value))
     if field == "layers":
         return f"layers {format_layers(value)}"
     if field == "heads":
@@ -53,6 +55,16 @@ def _named(field: str, value: Any) -> str:
     if field in _BY_ITSELF:
         return str(value)
     return f"{field} {value:g}" if isinstance(value, float) else f"{field} {value}"
+
+
+def _change_named(change: Change) -> str:
+    """Return a short name of a change, such as ``mass 0.5 of audio``."""
+    parts = [f"{change.formula} {change.alpha:g} of {change.keys}"]
+    for field in ("layers", "heads", "gains"):
+        value = getattr(change, field)
+        if value is not None:
+            parts.append(f"({_named(field, value)})")
+    return " ".join(parts)
 
 
 def describe_on(method: Method, located: Located) -> str:
@@ -84,6 +96,8 @@ def describe(
     by_itself = rule.combine is None and rule.look is None and len(heard) == 1
     if not (by_itself and method.name in ("mata", heard[0].formula)):
         said = f"{_in_full(method)}: {said}" if said else _in_full(method)
+    if rule.look is not None:
+        said += ", scaled by a first look"
     return said + _rows_in_words(rule)
 
 

@@ -1,10 +1,15 @@
-"""``mata ask``: one question about one or more clips, without and with MATA."""
+"""``mata ask``: one question about one or more clips, without and with a method."""
 
 from __future__ import annotations
 
 import argparse
 
-from mata_audio.cli.options.model import add_loading_options, add_model, loading_options
+from mata_audio.cli.options.model import (
+    add_loading_options,
+    add_model,
+    loading_options,
+    model_folder,
+)
 from mata_audio.cli.options.setting import add_setting_options, setting_from
 from mata_audio.cli.parser import add_number
 from mata_audio.cli.progress import note
@@ -15,7 +20,8 @@ HELP = "ask a model about audio files"
 
 DESCRIPTION = """\
 Ask a question about one or more audio files (WAV, FLAC, OGG or MP3, any sampling rate and number of
-channels) and show the answers without and with MATA side by side. Decoding is greedy.
+channels) and show the answers without and with MATA, or another method, side by side. Decoding is
+greedy.
 """
 
 EXAMPLES = """\
@@ -23,6 +29,7 @@ examples:
   mata ask tiny "Which sound is this?" --audio clip.wav
   mata ask Qwen/Qwen2-Audio-7B-Instruct "What happens here?" --audio a.wav --alpha 0.1
   mata ask ./my-model "Which clip is louder?" --audio a.wav --audio b.flac --layers 10-20
+  mata ask ./my-model "What happens here?" --audio a.wav --method contrast --option power=1
 """
 
 
@@ -37,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="an audio file; repeat for several, in order",
     )
-    parser.add_argument("--no-compare", action="store_true", help="answer only with MATA")
+    parser.add_argument("--no-compare", action="store_true", help="answer only with the method")
     add_number(parser, "--max-new-tokens", "longest answer, in tokens", 256)
     add_setting_options(parser)
     add_loading_options(parser)
@@ -51,18 +58,20 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.max_new_tokens < 1:
         raise SettingsError(f"--max-new-tokens must be 1 or more; got {args.max_new_tokens}")
-    setting_from(args, None)
+    setting_from(args, model_folder(args.model))
 
     from mata_audio.families import locate
     from mata_audio.models import asking
     from mata_audio.models.finding import find_model, skeleton
     from mata_audio.models.loading import Loaded, load_weights
+    from mata_audio.models.other_audio import other_inputs
     from mata_audio.models.prompter import Prompter
     from mata_audio.settings.in_words import describe_on
 
     found = find_model(args.model, trust_remote_code=args.trust_remote_code)
     setting = setting_from(args, found.folder)
-    description = describe_on(setting.mata, locate(skeleton(found)))
+    method, title = setting.method, setting.method.title
+    description = describe_on(method, locate(skeleton(found)))
     prompter = Prompter.of(found)
     clips = [prompter.load_clip(path) for path in args.audio]
     prompt = prompter.inputs([args.question], [clips])
@@ -74,11 +83,15 @@ def run(args: argparse.Namespace) -> int:
     loaded = Loaded(model, prompter.processor, found.name, found.family)
     answers: dict[str, str] = {}
     if not args.no_compare:
-        note("answering without MATA")
+        note(f"answering without {title}")
         answers["baseline"] = asking.answer(loaded, [prompt], args.max_new_tokens)[0]
-    note("answering with MATA")
-    with setting.mata(model) as applied:
-        answers["MATA"] = asking.answer(loaded, [prompt], args.max_new_tokens)[0]
+    others = {
+        name: asking.placed([other_inputs(name, prompter, args.question, clips, seed=0)], model)
+        for name in method.rule().others
+    }
+    note(f"answering with {title}")
+    with method(model, tokenizer=loaded.processor.tokenizer, others=others) as applied:
+        answers[title] = asking.answer(loaded, [prompt], args.max_new_tokens)[0]
 
     rate = prompter.limits.sampling_rate
     show(f"model      {found.name} ({found.family.model_type})")

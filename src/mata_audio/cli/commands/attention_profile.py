@@ -1,4 +1,4 @@
-"""``mata profile``: where the last prompt token looks, by layer, without and with MATA."""
+"""``mata profile``: where the last prompt token looks, by layer, without and with a method."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ BATCH = 8
 HELP = "show where the last prompt token looks, by layer"
 
 DESCRIPTION = """\
-Read the first items of a benchmark without and with MATA, and show for each layer how the last
-prompt token divides its attention between audio, instruction, system prompt, special tokens and the
-first token (sink). Nothing is answered or scored.
+Read the first items of a benchmark without and with MATA, or another method that changes attention,
+and show for each layer how the last prompt token divides its attention between audio, instruction,
+system prompt, special tokens and the first token (sink). Nothing is answered or scored.
 """
 
 EXAMPLES = """\
@@ -76,12 +76,16 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     from mata_audio.evaluation.running.evaluate import loaded_model
     from mata_audio.evaluation.running.plan import Options, make_plan
+    from mata_audio.families import locate
+    from mata_audio.models.finding import skeleton
     from mata_audio.pictures.of_profile import profile_pictures, save_all
     from mata_audio.profiling import profile
+    from mata_audio.profiling.prompt_reader import check_settings
     from mata_audio.profiling.table import text
 
     options = Options(**given_options(args))
     plan = make_plan(args.model, args.task, args.data, settings_from(args), options)
+    check_settings(locate(skeleton(plan.model)), plan.settings)
     chosen = _item(plan, args.listen)
     note(f"loading {plan.model.name}")
     loaded = loaded_model(plan)

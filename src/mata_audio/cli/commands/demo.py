@@ -1,4 +1,4 @@
-"""``mata demo``: baseline against MATA on the embedded model's held-out benchmark."""
+"""``mata demo``: baseline against MATA, or another method, on the embedded benchmark."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 ITEMS = 2_412
 OUT = Path("runs/demo")
-NAME = "MATA"
 BATCH = 64
 PROFILED = 50
 """Items that the attention pictures are averaged over."""
@@ -38,8 +37,8 @@ HELP = "try MATA on the embedded model, without a network"
 
 DESCRIPTION = """\
 Run the small model that comes with this package over its held-out questions about sound, music and
-speech, without and with MATA, and compare. Pictures and an HTML page are written too. No network is
-used.
+speech, without and with MATA or another method, and compare. Pictures and an HTML page are written
+too. No network is used.
 """
 
 EXAMPLES = """\
@@ -47,6 +46,7 @@ examples:
   mata demo
   mata demo --items 200 --json demo.json
   mata demo --alpha 0.1 --layers paper --heads all
+  mata demo --method contrast --items 200
 """
 
 NOTES = """\
@@ -104,15 +104,16 @@ def run(args: argparse.Namespace) -> int:
     note("loading the embedded model")
     loaded = load(TINY, device="cpu")
     options = Options(limit=args.items, batch_size=BATCH)
-    plan = make_plan(loaded, TINY, None, NamedSetting(NAME, setting.mata), options)
+    compared = NamedSetting(setting.method.title, setting.method)
+    plan = make_plan(loaded, TINY, None, compared, options)
     _make(args.out)
     if args.keep is not None:
         _keep(plan.items, args.keep)
     with tempfile.TemporaryDirectory(prefix="mata-demo-") as folder, RunProgress() as shown:
         results = run_plan(plan, RunFolder(folder), shown.show)
     assert shown.latest is not None
-    receipt = shown.latest.receipts[NAME]
-    example = _example(results)
+    receipt = shown.latest.receipts[setting.method.title]
+    example = _example(results, setting.method.title)
     seconds = time.monotonic() - start
     page = args.out / "report.html"
     picture = _write(page, plan, loaded, results, example)
@@ -151,13 +152,13 @@ def _keep(items: tuple[Item, ...], folder: Path) -> None:
         (folder / item.audio[0].name).write_bytes(item.audio[0].read())
 
 
-def _example(results: Results) -> ItemResult:
-    """Return an item that MATA gained; the first one if it gained none."""
-    return next((item for item in results.items if _gained(item)), results.items[0])
+def _example(results: Results, name: str) -> ItemResult:
+    """Return an item that the setting gained; the first one if it gained none."""
+    return next((item for item in results.items if _gained(item, name)), results.items[0])
 
 
-def _gained(item: ItemResult) -> bool:
-    return bool(item.answers[NAME].correct) and not item.answers[BASELINE].correct
+def _gained(item: ItemResult, name: str) -> bool:
+    return bool(item.answers[name].correct) and not item.answers[BASELINE].correct
 
 
 def _write(page: Path, plan: Plan, loaded: Loaded, results: Results, example: ItemResult) -> str:
@@ -171,8 +172,9 @@ def _write(page: Path, plan: Plan, loaded: Loaded, results: Results, example: It
     folder, drawn = page.with_name("pictures"), []
     picture = str(folder / "mass_by_layer.png")
     try:
-        drawn = _draw(folder, plan, loaded, results, example)
-    except MissingMatplotlibError as error:
+        drawn = _draw_answers(folder, results)
+        drawn += _draw_attention(folder, plan, loaded, example)
+    except (MissingMatplotlibError, SettingsError) as error:
         picture = f"none: {error}"
     svg = {path.stem: path.read_bytes() for path in drawn if path.suffix == ".svg"}
     clips = report_clips(results, plan.dataset, page, "some")
@@ -180,23 +182,31 @@ def _write(page: Path, plan: Plan, loaded: Loaded, results: Results, example: It
     return picture
 
 
-def _draw(
-    folder: Path, plan: Plan, loaded: Loaded, results: Results, example: ItemResult
-) -> list[Path]:
-    """Draw the answers, the attention and the example; return the files."""
-    from mata_audio.evaluation.running.batches import prepared_batches, stacked
+def _draw_answers(folder: Path, results: Results) -> list[Path]:
+    """Draw the answers; return the files."""
     from mata_audio.pictures import pictures_of_run, require_matplotlib
+    from mata_audio.pictures.of_profile import save_all
+
+    require_matplotlib()
+    return save_all(pictures_of_run(results), folder)
+
+
+def _draw_attention(folder: Path, plan: Plan, loaded: Loaded, example: ItemResult) -> list[Path]:
+    """Draw the attention, on average and of the example; return the files.
+
+    Raises:
+        SettingsError: the setting cannot be profiled.
+    """
+    from mata_audio.evaluation.running.batches import prepared_batches, stacked
     from mata_audio.pictures.of_profile import profile_pictures, save_all
     from mata_audio.profiling import profile
 
-    require_matplotlib()
     items, model = plan.items[:PROFILED], loaded.model
     prepared = prepared_batches(plan, loaded, items, lambda: BATCH, lambda failed: None)
     inputs = (stacked(batch, model) for batch in prepared)
     found = profile(model, inputs, loaded.processor.tokenizer, plan.settings[1:])
     shown = next(item for item in plan.items if item.id == example.id)
-    answers = pictures_of_run(results)
-    return save_all(answers | profile_pictures(plan, loaded, found, shown), folder)
+    return save_all(profile_pictures(plan, loaded, found, shown), folder)
 
 
 def _as_data(
@@ -210,7 +220,7 @@ def _as_data(
         "versions": versions(),
         "model": TINY,
         "split": "test",
-        "setting": asdict(setting.mata),
+        "setting": setting.method.as_data(),
         "setting_origin": setting.origin,
         "overall": asdict(results.overall),
         "groups": [asdict(row) for row in results.groups],
@@ -233,15 +243,15 @@ def _as_text(
     """Return everything for people, at most :data:`WIDTH` columns wide except for paths."""
     from mata_audio.evaluation.results.tables import as_text
 
-    origin = setting.origin
+    origin, name = setting.origin, setting.method.title
     if origin == "from its mata.json":
         origin = "chosen on the tuning split (no item shared); the paper's alpha is 0.1"
     asked = textwrap.fill(
         example.question, WIDTH - 17, subsequent_indent=" " * 17, break_on_hyphens=False
     )
-    kind = "an answer gained" if _gained(example) else "first"
+    kind = "an answer gained" if _gained(example, name) else "first"
     blocks = [
-        f"MATA on the embedded model: {len(results.items):,} held-out questions in "
+        f"{name} on the embedded model: {len(results.items):,} held-out questions in "
         f"{seconds:.0f} s\n  its setting    {origin}",
         as_text(results),
         NOTES,
@@ -250,7 +260,7 @@ def _as_text(
         f"  question       {asked}\n"
         f"  right answer   {example.answer}\n"
         f"  baseline       {example.answers[BASELINE].read or '(empty answer)'}\n"
-        f"  MATA           {example.answers[NAME].read or '(empty answer)'}",
+        f"  {name:<15}{example.answers[name].read or '(empty answer)'}",
         "To look at\n"
         f"  attention      {picture}\n"
         f"  everything     {page}, a page with pictures, every answer and the clips",

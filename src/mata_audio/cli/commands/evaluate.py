@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from mata_audio.evaluation.results.results import Results
     from mata_audio.evaluation.running.plan import Plan
 
-HELP = "evaluate a model on a benchmark, without and with MATA"
+HELP = "evaluate a model on a benchmark, without and with MATA or other methods"
 
 DESCRIPTION = """\
-Answer every question of a benchmark without and with MATA, both from one prefill, score the answers
-as the benchmark's official script does, and compare. Every finished batch is saved.
+Answer every question of a benchmark without and with MATA, or other methods, from one prefill where
+they allow it, score the answers as the benchmark's official script does, and compare. Every
+finished batch is saved.
 """
 
 EXAMPLES = """\
@@ -28,6 +29,8 @@ examples:
   mata eval --model Qwen/Qwen2.5-Omni-7B --task mmau --data path/to/MMAU --out runs/omni-mmau
   mata eval --model Qwen/Qwen2-Audio-7B-Instruct --task mmar --data path/to/MMAR --out runs/q2 \\
             --setting "weak: alpha=0.05" --setting "early: alpha=0.1 layers=0-10"
+  mata eval --model tiny --task tiny --out runs/two --setting paper \\
+            --setting "mass: method=mass alpha=1" --setting "sure: method=contrast power=1"
   mata eval --model MODEL --task jsonl --data my-questions.jsonl --out runs/mine --dry-run
 
 To resume a stopped run, run the command again.

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mata_audio.cli.options.model import model_folder
 from mata_audio.errors import SettingsError
-from mata_audio.methods.mata import MATA
+from mata_audio.methods import MATA, METHODS, Method
+from mata_audio.methods.method import method_named
+from mata_audio.settings.from_words import check_fields, fields_from
 from mata_audio.settings.in_words import short_name
 from mata_audio.settings.named import NamedSetting, load_setting
 from mata_audio.steering.formulas import FORMULAS
 
 OPTIONS = ("alpha", "layers", "heads", "formula", "rows", "tokens")
-"""The fields of a setting that have an option each."""
-
-DEFAULT_WORDS = {"layers": "paper", "heads": "all"}
-"""What to write for a field's default, None."""
+"""The fields of methods that have an option each."""
 
 _NAMED = re.compile(r"\s*([^:=]+?)\s*:\s*(.*)", re.DOTALL)
 _FORM = (
-    'write --setting as "alpha=0.1 layers=10-20", with a name as "NAME: alpha=0.1", as "paper", '
-    "or as a JSON file that MATA.save wrote"
+    'write --setting as "alpha=0.1 layers=10-20" or "method=contrast power=1", with a name as '
+    '"NAME: alpha=0.1", as "paper", or as a JSON file that a method\'s save wrote'
 )
 
 
@@ -32,18 +32,23 @@ _FORM = (
 class ChosenSetting:
     """A setting, and in words where it comes from."""
 
-    mata: MATA
+    method: Method
     origin: str
 
 
 def add_setting_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--settings``, ``--alpha`` and the other fields of a setting."""
+    """Add ``--method``, ``--settings``, ``--alpha`` and the other fields of a setting."""
     group = parser.add_argument_group("setting")
+    group.add_argument(
+        "--method",
+        metavar="NAME",
+        help=f"one of {', '.join(METHODS)} (default: mata); mata methods says more",
+    )
     group.add_argument(
         "--settings",
         type=Path,
         metavar="FILE",
-        help="JSON file with a setting, from MATA.save, mata sweep or mata choose",
+        help="JSON file with a setting of any method, from its save, mata sweep or mata choose",
     )
     group.add_argument(
         "--alpha",
@@ -60,7 +65,7 @@ def add_setting_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--heads", metavar="RANGE", help='query heads, written as for --layers; or "all"'
     )
-    group.add_argument("--formula", metavar="NAME", help=f"one of {', '.join(FORMULAS)}")
+    group.add_argument("--formula", metavar="NAME", help=f"for mata: one of {', '.join(FORMULAS)}")
     group.add_argument(
         "--rows",
         metavar="NAME",
@@ -72,6 +77,13 @@ def add_setting_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="tokens whose attention changes: audio (the paper's), image, video, or several, such "
         "as audio,image",
+    )
+    group.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="any other field of the method, such as power=1; repeat for several",
     )
 
 
@@ -94,46 +106,42 @@ def add_settings_options(parser: argparse.ArgumentParser) -> None:
 def setting_from(args: argparse.Namespace, model_folder: Path | None) -> ChosenSetting:
     """Return the one setting of a command.
 
-    Options override ``--settings``, else the model folder's ``mata.json``, else the paper's.
+    Options override ``--settings``, else the model folder's ``mata.json`` if it is of the wanted
+    method, else the method's defaults. The method is the paper's unless something names another.
 
     Raises:
         FileNotFoundError: there is no file ``--settings``.
-        SettingsError: a value that is not allowed.
+        SettingsError: a field or value that is not allowed.
         SettingsTypeError: a type that is not allowed.
     """
-    own = setting_of(model_folder)
-    if args.settings is not None:
-        default, origin = MATA.load(args.settings), f"from {args.settings}"
-    elif own is not None:
-        default, origin = own, "from its mata.json"
-    else:
-        default, origin = MATA(), "the paper's"
+    default, origin = _start(args, model_folder)
     given = _given(args)
     if not given:
         return ChosenSetting(default, origin)
-    origin = f"{', '.join(f'--{name}' for name in given)}; the rest {origin}"
-    changes = _without_default_words(given)
-    if default.gains is not None and changes.keys() & {"layers", "heads"}:
+    origin = f"{', '.join(f'--{name}' for name in _written(args))}; the rest {origin}"
+    changes = _values(type(default), given)
+    if getattr(default, "gains", None) is not None and changes.keys() & {"layers", "heads"}:
         changes = {"gains": None, "alpha": None, **changes}
     return ChosenSetting(replace(default, **changes), origin)
 
 
-def setting_of(model_folder: Path | None) -> MATA | None:
+def setting_of(model_folder: Path | None) -> Method | None:
     """Return the setting in a model folder's ``mata.json``, if there is one."""
     path = _own_file(model_folder)
-    return None if path is None else MATA.load(path)
+    return None if path is None else Method.load(path)
 
 
 def settings_from(args: argparse.Namespace) -> list[NamedSetting]:
     """Return the settings of a command that takes several.
 
-    These are each ``--setting``, and the one of ``--settings``, ``--alpha`` and so on. Without any
-    of these options it is the one in the model folder's ``mata.json``, else the paper's.
+    These are each ``--setting``, and the one of ``--method``, ``--settings``, ``--alpha`` and so
+    on. Without any of these options it is the one in the model folder's ``mata.json``, else the
+    paper's.
 
     Raises:
         SettingsError: a setting that cannot be read, or one together with ``--baseline-only``.
     """
-    given = bool(_given(args)) or args.settings is not None
+    given = bool(_given(args)) or args.settings is not None or args.method is not None
     if args.baseline_only:
         if given or args.setting:
             raise SettingsError("--baseline-only leaves no room for a setting; drop one of them")
@@ -156,16 +164,39 @@ def parse_setting(spec: str) -> NamedSetting:
     name, body = (found[1], found[2]) if found else (None, spec)
     if Path(body).is_file():
         return replace(load_setting(body), name=name or Path(body).stem)
-    mata = MATA() if body.strip() == "paper" else MATA(**_fields(spec, body))
-    return NamedSetting(name or ("paper" if body.strip() == "paper" else short_name(mata)), mata)
+    if body.strip() == "paper":
+        return NamedSetting(name or "paper", MATA())
+    method = _method_from(spec, body)
+    return NamedSetting(name or short_name(method), method)
 
 
 def _from_options(args: argparse.Namespace) -> NamedSetting:
     folder = model_folder(args.model)
+    chosen = setting_from(args, folder).method
     file = args.settings or _own_file(folder)
-    if file is not None and not _given(args):
-        return load_setting(file)
-    return NamedSetting("MATA", setting_from(args, folder).mata)
+    if file is not None and not _given(args) and Method.load(file) == chosen:
+        return load_setting(file)  # with what it was tuned on
+    return NamedSetting(chosen.title, chosen)
+
+
+def _start(args: argparse.Namespace, model_folder: Path | None) -> tuple[Method, str]:
+    """Return the setting that options go over, and where it comes from."""
+    wanted = None if args.method is None else method_named(args.method, "--method")
+    if args.settings is not None:
+        default = Method.load(args.settings)
+        if wanted not in (None, type(default)):
+            raise SettingsError(
+                f"--settings {args.settings} is for {default.name}, not for {args.method}: leave "
+                "out --method, or give another file"
+            )
+        return default, f"from {args.settings}"
+    own = setting_of(model_folder)
+    if own is not None and wanted in (None, type(own)):
+        return own, "from its mata.json"
+    if wanted in (None, MATA):
+        return MATA(), "the paper's"
+    assert wanted is not None
+    return wanted(), f"the defaults of {wanted.name}"
 
 
 def _own_file(model_folder: Path | None) -> Path | None:
@@ -174,29 +205,51 @@ def _own_file(model_folder: Path | None) -> Path | None:
 
 
 def _given(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the fields of a setting that have been given as options."""
+    """Return the fields of a setting that have been given as options, as they were written.
+
+    Raises:
+        SettingsError: ``--option`` cannot be read, or a field is given twice.
+    """
     values = {name: getattr(args, name) for name in OPTIONS}
-    return {name: value for name, value in values.items() if value is not None}
+    found = {name: value for name, value in values.items() if value is not None}
+    for text in args.option:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise SettingsError(f"cannot read --option {text!r}: write --option FIELD=VALUE")
+        if name in found:
+            raise SettingsError(f"{name} is given twice; leave out --option {text}")
+        found[name] = value
+    return found
 
 
-def _fields(spec: str, body: str) -> dict[str, Any]:
+def _written(args: argparse.Namespace) -> list[str]:
+    """Return the given options by name, without dashes: ``["alpha", "option power=1"]``."""
+    named = [name for name in OPTIONS if getattr(args, name) is not None]
+    return named + [f"option {text}" for text in args.option]
+
+
+def _values(cls: type[Method], given: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of given fields, those that are still words read by their types."""
+    check_fields(cls, given)
+    words = {name: value for name, value in given.items() if isinstance(value, str)}
+    return {**given, **fields_from(cls, words)}
+
+
+def _method_from(spec: str, body: str) -> Method:
     fields: dict[str, Any] = {}
-    for part in body.split():
+    try:
+        parts = shlex.split(body)
+    except ValueError as error:
+        raise SettingsError(f"cannot read --setting {spec!r} ({error}): {_FORM}") from error
+    for part in parts:
         name, equals, value = part.partition("=")
-        if not equals or name not in OPTIONS or name in fields:
+        if not (name and equals) or name in fields:
             raise SettingsError(f"cannot read {part!r} in --setting {spec!r}: {_FORM}")
         fields[name] = value
     if not fields:
         raise SettingsError(f"--setting {spec!r} is empty: {_FORM}")
-    if "alpha" in fields:
-        try:
-            fields["alpha"] = float(fields["alpha"])
-        except ValueError:
-            raise SettingsError(
-                f"alpha must be a number; got {fields['alpha']!r} in --setting {spec!r}"
-            ) from None
-    return _without_default_words(fields)
-
-
-def _without_default_words(fields: dict[str, Any]) -> dict[str, Any]:
-    return {n: None if DEFAULT_WORDS.get(n) == value else value for n, value in fields.items()}
+    cls = method_named(fields.pop("method", MATA.name), f"--setting {spec!r}")
+    try:
+        return cls(**_values(cls, fields))
+    except SettingsError as error:
+        raise SettingsError(f"--setting {spec!r}: {error}") from error

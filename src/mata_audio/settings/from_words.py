@@ -1,0 +1,75 @@
+"""A setting from words: the fields of any method, each value read by its field's type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import Field
+from typing import Any
+
+from mata_audio.errors import SettingsError
+from mata_audio.methods.method import Method, ordered_fields
+
+DEFAULT_WORDS = {"layers": "paper", "heads": "all"}
+"""What to write for a field's default, None."""
+
+
+def fields_from(cls: type[Method], words: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of fields from what a user wrote for them.
+
+    Raises:
+        SettingsError: the method has no such field, or its value cannot be read.
+    """
+    return {name: value_from(cls, name, text) for name, text in words.items()}
+
+
+def value_from(cls: type[Method], name: str, text: str) -> Any:
+    """Return the value of one field from what a user wrote for it.
+
+    Raises:
+        SettingsError: the method has no such field, or its value cannot be read.
+    """
+    check_fields(cls, [name])
+    own = next(own for own in ordered_fields(cls) if own.name == name)
+    kinds = kinds_of(own)
+    if text == DEFAULT_WORDS.get(name) and "None" in kinds:
+        return None
+    if "str" in kinds:
+        return text
+    if text == "none" and "None" in kinds:
+        return None
+    for kind in kinds:
+        if kind in _READERS:
+            what, read = _READERS[kind]
+            try:
+                return read(text)
+            except (ValueError, KeyError):
+                raise SettingsError(f"{name} must be {what}; got {text!r}") from None
+    raise SettingsError(
+        f"{name} of {cls.name} cannot be written in words: write a JSON file with "
+        f"{cls.__name__}.save, and give it with --settings"
+    )
+
+
+def check_fields(cls: type[Method], names: Iterable[str]) -> None:
+    """Check that a method has these fields.
+
+    Raises:
+        SettingsError: it lacks one.
+    """
+    known = [own.name for own in ordered_fields(cls)]
+    for name in names:
+        if name not in known:
+            raise SettingsError(f"{cls.name} has no field {name!r}; it has {', '.join(known)}")
+
+
+def kinds_of(own: Field[Any]) -> list[str]:
+    """Return the types that a field allows, as they stand in its annotation."""
+    return [kind.strip() for kind in str(own.type).split("|")]
+
+
+_READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "float": ("a number", float),
+    "int": ("a whole number", int),
+    "bool": ("true or false", {"true": True, "false": False}.__getitem__),
+}
+"""By type: what a value must be, and the function that reads it."""
