@@ -31,6 +31,7 @@ from mata_audio.evaluation.running.prepare import Prepared, preparer_of
 from mata_audio.evaluation.tasks.tiny import Tiny, TinyAudio
 from mata_audio.models.loading import Loaded, load
 from mata_audio.models.one_prefill import Generated
+from mata_audio.steering.listening import Listening
 from mata_audio.storage.run_folder import RunFolder
 
 ITEMS, BATCH = 21, 4
@@ -47,7 +48,7 @@ def measured(measuring: Measuring) -> Evidence:
 def generate(self: runner.Runner, batch: Sequence[Prepared]) -> list[Any]:
     """Wrong answers under the baseline, right ones under the settings."""
     ids = "".join(item.item.id for item in batch)
-    share = hashlib.sha256(ids.encode()).digest()[0] / 256
+    byte = hashlib.sha256(ids.encode()).digest()[0]
     tokenizer = self.loaded.processor.tokenizer
 
     def line(item: Prepared) -> Any:
@@ -59,7 +60,9 @@ def generate(self: runner.Runner, batch: Sequence[Prepared]) -> list[Any]:
             )
         )
         generated = {
-            own.name: Generated(wrong, None) if own.method is None else Generated(right, share)
+            own.name: Generated(wrong, Listening())
+            if own.method is None
+            else Generated(right, Listening(byte, 256, 1, byte / 256, byte / 300))
             for own in self.plan.settings
         }
         return runner._line(item, generated=generated, tokenizer=tokenizer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from mata_audio.families import locate
 from mata_audio.models import one_prefill
 from mata_audio.models.one_prefill import generate_all, greedy, prefill
 from mata_audio.settings.named import NamedSetting, with_baseline
+from mata_audio.steering.listening import Listening
 from mata_audio.steering.receipt import Receipt
 from subject import Subject
 
@@ -50,17 +52,17 @@ def one_of(inputs: dict[str, Tensor], place: int) -> dict[str, Tensor]:
 
 def separately(
     subject: Subject, inputs: dict[str, Tensor], setting: NamedSetting
-) -> tuple[list[int], float | None]:
+) -> tuple[list[int], Listening]:
     """An ordinary run of one prompt: its own prefill, no shared cache, nothing of ours around."""
     width = inputs["input_ids"].shape[1]
     model: Any = subject.model
     with torch.no_grad():
         if setting.method is None:
             output = model.generate(**inputs, generation_config=config_of(subject))
-            return output[0, width:].tolist(), None
+            return output[0, width:].tolist(), Listening()
         with setting.method(model) as applied:
             output = model.generate(**inputs, generation_config=config_of(subject))
-    return output[0, width:].tolist(), applied.receipt.negative_share
+    return output[0, width:].tolist(), applied.receipt.listening
 
 
 @pytest.mark.parametrize("rows", [1, 6, 64])
@@ -73,10 +75,9 @@ def test_the_same_as_separate_runs(
     for place, own in enumerate(found):
         assert [*own] == [setting.name for setting in SETTINGS]
         for setting in SETTINGS:
-            tokens, share = separately(subject, one_of(inputs, place), setting)
+            tokens, heard = separately(subject, one_of(inputs, place), setting)
             assert list(own[setting.name].tokens) == tokens, setting.name
-            if share is not None:
-                assert own[setting.name].negative_share == pytest.approx(share, abs=1e-9)
+            assert astuple(own[setting.name].listening) == pytest.approx(astuple(heard), rel=1e-5)
         assert own["nothing"] == own["baseline"]
     answers = {tuple(own[setting.name].tokens) for own in found for setting in SETTINGS}
     assert len(answers) > len(QUESTIONS)  # else nothing was shown

@@ -165,6 +165,8 @@ def test_receipt(subject: Subject) -> None:
         f"  active rows    {receipt.active_rows}",
         "  layers         1-2 (2 of 4)",
         "  audio tokens   25, 29, 0, 25",
+        f"  audio mass     {receipt.mass_before:.1%} of attention before, "
+        f"{receipt.mass_after:.1%} after",
         f"  below zero     {receipt.negative_share:.1%} of audio scores",
     ]
 

@@ -30,6 +30,7 @@ from mata_audio.steering.by_rule import (
     side_by_side,
     steered_layers,
 )
+from mata_audio.steering.listening import Listening
 from mata_audio.steering.receipt import Receipt
 from mata_audio.steering.rule import Rule
 
@@ -45,12 +46,11 @@ class Generated:
 
     Args:
         tokens: the new token ids, up to the end of the answer.
-        negative_share: share of the raw audio scores below zero in the changed prompt rows, over
-            the steered layers and heads; None for the baseline.
+        listening: how the changed prompt rows listened; nothing for the baseline.
     """
 
     tokens: tuple[int, ...]
-    negative_share: float | None
+    listening: Listening
 
 
 # Model arguments with one entry for each token of the prompt.
@@ -212,12 +212,11 @@ def _generate_part(
     ):
         listener: Any = located.listener
         output = listener.generate(**prompt, generation_config=config)
-    counts = [(0, 0)] * len(output) if attachment is None else attachment.negative_counts
+    heard = [Listening()] * len(output) if attachment is None else attachment.listening
     answers = [_until_end(new, config) for new in output[:, ids.shape[1] :].tolist()]
-    for row, (answer, (below, scores)) in enumerate(zip(answers, counts, strict=True)):
-        share = below / scores if scores else None
-        results[row // rows][part[row % rows].name] = Generated(answer, share)
-    return {} if attachment is None else _receipts(located, part, attachment.receipt, counts)
+    for row, (answer, own) in enumerate(zip(answers, heard, strict=True)):
+        results[row // rows][part[row % rows].name] = Generated(answer, own)
+    return {} if attachment is None else _receipts(located, part, attachment.receipt, heard)
 
 
 @contextmanager
@@ -238,7 +237,7 @@ def _receipts(
     located: Located,
     part: Sequence[NamedSetting],
     whole: Receipt,
-    counts: Sequence[tuple[int, int]],
+    heard: Sequence[Listening],
 ) -> dict[str, Receipt]:
     """Divide a receipt among its settings, whose rows ran in the same passes.
 
@@ -246,21 +245,19 @@ def _receipts(
         located: the model's parts.
         part: the settings, one row of each prompt after the other.
         whole: the receipt of all rows.
-        counts: for each row, its raw audio scores below zero and all of them.
+        heard: for each row, how it listened.
     """
     rows, receipts = len(part), {}
     for place, setting in enumerate(part):
         if setting.method is None:
             continue
         steered = steered_layers(setting.method.rule(), located)
-        below, scores = (sum(column) for column in zip(*counts[place::rows], strict=True))
         receipts[setting.name] = replace(
             whole,
             active_rows=whole.active_rows // rows if steered else 0,
             layers=steered,
             audio_tokens=whole.audio_tokens[place::rows],
-            negative_scores=below,
-            audio_scores=scores,
+            listening=sum(heard[place::rows], Listening()),
         )
     return receipts
 

@@ -22,7 +22,7 @@ One layer in one forward pass:
 
 11. ``backends``: which attention functions are known, and how a layer is rerouted around its own.
 12. ``scaled_keys``: decoding at no cost, by scaling the cached audio keys once.
-13. ``negative_scores``: counting the raw audio scores below zero, which ``multiply`` lowers.
+13. ``listening``: counting how rows listen: audio mass, and raw scores that ``multiply`` lowers.
 14. ``forward_pass``: one forward pass, as the layers see it.
 15. ``observation``: what an observer is shown of it.
 16. ``layer``: one steered layer. The stock function computes every row, ours the active ones.
@@ -37,11 +37,12 @@ Which prompt a pass belongs to:
 One model:
 
 21. ``receipt``: what really happened.
-22. ``other_prompt``: a second prompt, answered beside the first to compare their logits.
-23. ``views``: the last rows of a prompt, read under several views at once.
-24. ``turns``: calls from several threads take turns.
-25. ``checkpointing``: layers that run again in the backward pass.
-26. ``calls``: the model's own ``forward`` and ``generate``, with all of this around them.
-27. ``attachment``: all of this on one model, and off again without a trace.
-28. ``by_rule``: from rules to an attachment, with a rule for each row of a batch.
+22. ``split_pass``: a forward pass's first rows, run once, and its last ones, for every view.
+23. ``other_prompt``: a second prompt, answered beside the first to compare their logits.
+24. ``views``: the last rows of a prompt, read under several views at once.
+25. ``turns``: calls from several threads take turns.
+26. ``checkpointing``: layers that run again in the backward pass.
+27. ``calls``: the model's own ``forward`` and ``generate``, with all of this around them.
+28. ``attachment``: all of this on one model, and off again without a trace.
+29. ``by_rule``: from rules to an attachment, with a rule for each row of a batch.
 """

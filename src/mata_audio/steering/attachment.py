@@ -27,6 +27,7 @@ from mata_audio.steering.calls import SteeredCalls
 from mata_audio.steering.gain_tensor import KeyGains
 from mata_audio.steering.key_kinds import KeyKinds
 from mata_audio.steering.layer import SteeredLayer, refuse_batching, refuse_copies
+from mata_audio.steering.listening import Listening
 from mata_audio.steering.observation import Observer
 from mata_audio.steering.other_prompt import OtherPrompt
 from mata_audio.steering.prompt_finder import PromptFinder
@@ -134,25 +135,23 @@ class Attachment:
     @property
     def receipt(self) -> Receipt:
         """What has happened so far."""
-        negative_scores, audio_scores = self._tracker.negatives.counts
         return Receipt(
             forward_passes=self._calls.forward_passes,
             active_rows=self._calls.active_rows,
             layers=self._steered,
             depth=self._located.depth,
             audio_tokens=tuple(n for prompt in self._tracker.readings.audio_tokens for n in prompt),
-            negative_scores=negative_scores,
-            audio_scores=audio_scores,
+            listening=self._tracker.listening.whole,
             tokens=self._tokens,
         )
 
     @property
-    def negative_counts(self) -> list[tuple[int, int]]:
-        """For each sample that has gains, its raw audio scores below zero and all of them, so far.
+    def listening(self) -> list[Listening]:
+        """For each sample that has gains, how its rows listened so far.
 
-        Counted where the gain is not 0, in passes over as many samples as have gains.
+        Counted in passes over as many samples as have gains.
         """
-        return self._tracker.negatives.by_sample(self._gain_rows)[:: self._views]
+        return self._tracker.listening.by_sample(self._gain_rows)[:: self._views]
 
     def adopt(
         self, cache: Cache, ids: Tensor, mask: Tensor | None = None, steered: bool = False

@@ -38,11 +38,14 @@ class RowAttention(NamedTuple):
         output: shape ``(batch, heads, rows, value_dim)``.
         weights: attention after the softmax, shape ``(batch, heads, rows, keys)``.
         raw: scores before the intervention, same shape.
+        unchanged: the weights without the changes, if no score was changed; else None, as
+            :func:`unchanged_weights` then has to compute them.
     """
 
     output: Tensor
     weights: Tensor
     raw: Tensor
+    unchanged: Tensor | None = None
 
 
 def attend_rows(
@@ -84,23 +87,37 @@ def attend_rows(
     for formula, gain, _ in changes:
         if formula.on_scores is not None:
             scores = formula.on_scores(scores, gain)
+    scores = _masked(scores, softcap, mask)
+    plain = scores.softmax(dim=-1)
+    weights = _reweighed(plain, scores, changes, mask).to(query.dtype)
+    if dropout:
+        weights = functional.dropout(weights, dropout)
+    mixed = torch.matmul(weights.view(batch, key_heads, -1, keys), value)
+    changes_scores = any(change.formula.on_scores is not None for change in changes)
+    unchanged = None if changes_scores else plain
+    return RowAttention(mixed.view(batch, heads, rows, -1), weights, raw, unchanged)
+
+
+def unchanged_weights(raw: Tensor, softcap: float | None, mask: Tensor | None) -> Tensor:
+    """Return the weights of raw scores without any change; arguments as in :func:`attend_rows`."""
+    wide = raw.to(torch.promote_types(raw.dtype, torch.float32))
+    return _masked(wide, softcap, mask).softmax(dim=-1)
+
+
+def _masked(scores: Tensor, softcap: float | None, mask: Tensor | None) -> Tensor:
+    """Return capped scores, tiny where a key is not visible."""
     if softcap is not None:
         capped = softcap * torch.tanh(scores / softcap)
         scores = capped.masked_fill(scores == float("-inf"), float("-inf"))  # tanh made it finite
     if mask is not None and mask.dtype == torch.bool:
-        scores = torch.where(mask, scores, torch.finfo(scores.dtype).min)
-    elif mask is not None:
-        scores = scores + mask
-    weights = _reweighed(scores, changes, mask).to(query.dtype)
-    if dropout:
-        weights = functional.dropout(weights, dropout)
-    mixed = torch.matmul(weights.view(batch, key_heads, -1, keys), value)
-    return RowAttention(mixed.view(batch, heads, rows, -1), weights, raw)
+        return torch.where(mask, scores, torch.finfo(scores.dtype).min)
+    return scores if mask is None else scores + mask
 
 
-def _reweighed(scores: Tensor, changes: Sequence[RowChange], mask: Tensor | None) -> Tensor:
-    """Return the softmax of masked scores, changed by the formulas of weights."""
-    weights = scores.softmax(dim=-1)
+def _reweighed(
+    weights: Tensor, scores: Tensor, changes: Sequence[RowChange], mask: Tensor | None
+) -> Tensor:
+    """Return ``weights``, the softmax of masked scores, changed by the formulas of weights."""
     found = [
         formula.on_weights(weights, gain, partial(_without, scores, keys, mask))
         for formula, gain, keys in changes

@@ -107,7 +107,7 @@ class SteeredCalls:
             else:
                 output = self._under(this_pass, call)
         finally:
-            self._tracker.negatives.settle()
+            self._tracker.listening.settle()
         self._end(this_pass, reading, output)
         return output
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from mata_audio.errors import UnsupportedModelError
 from mata_audio.steering.active_rows import Rows
-from mata_audio.steering.negative_scores import NegativeScores
+from mata_audio.steering.listening import ListeningCounts
 from mata_audio.steering.prompt import Prompt
 from mata_audio.steering.scaled_keys import ScaledKeys
 
@@ -26,7 +26,7 @@ class ForwardPass:
         queries: number of rows that the pass reads.
         ends_prompt: whether this pass reads the last slot of the prompt.
         scaled: the cache whose keys may be scaled; None outside ``generate`` or without a cache.
-        negatives: counts the raw audio scores below zero.
+        listening: counts how the active rows listen.
         repeated: whether it runs again for the backward pass (gradient checkpointing).
         strength: all gains are multiplied by it, shape ``(batch,)``; None for 1.
     """
@@ -37,7 +37,7 @@ class ForwardPass:
     queries: int
     ends_prompt: bool
     scaled: ScaledKeys | None
-    negatives: NegativeScores
+    listening: ListeningCounts
     repeated: bool = False
     strength: Tensor | None = None
     _keys: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
@@ -77,7 +77,7 @@ class ForwardPass:
         """Return a pass over another prompt, in which nothing is changed."""
         nothing = torch.zeros(batch, queries, dtype=torch.bool)
         prompt = Prompt(nothing, nothing, (0,) * batch, (queries,) * batch, None)
-        return ForwardPass(prompt, None, 0, queries, False, None, self.negatives)
+        return ForwardPass(prompt, None, 0, queries, False, None, self.listening)
 
     def first(self, queries: int, keys: int) -> int:
         """Return the place of the pass's first row among the ``keys`` that a layer attends to."""

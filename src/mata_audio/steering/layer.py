@@ -14,8 +14,10 @@ from mata_audio.steering.attention import RowAttention, RowChange, attend_rows
 from mata_audio.steering.backends import AttentionOutput, call_original
 from mata_audio.steering.formulas import change_named
 from mata_audio.steering.gain_tensor import KeyGains
+from mata_audio.steering.listening import Noted
 from mata_audio.steering.masks import rows_mask
 from mata_audio.steering.observation import Observation, Observer
+from mata_audio.steering.prompt import HEARD
 from mata_audio.steering.scaled_keys import key_heads, shared_by_groups, shares_keys
 
 if TYPE_CHECKING:
@@ -172,7 +174,7 @@ class SteeredLayer:
         changes: tuple[RowChange, ...],
         kwargs: dict[str, Any],
     ) -> RowAttention:
-        """Attend from ``rows`` with the intervention, and count and show their scores."""
+        """Attend from ``rows`` with the intervention; note how they listen, and show it."""
         visible = rows_mask(
             mask,
             rows,
@@ -194,8 +196,16 @@ class SteeredLayer:
             dropout=kwargs.get("dropout", 0.0),
         )
         if this_pass.reads_prompt and self.steers and not this_pass.repeated:
-            gain = self._of_first_view(changes[0].gain, query.shape[0])
-            this_pass.negatives.add(attended.raw, _where_visible(gain, visible), rows)
+            this_pass.listening.add(
+                Noted(
+                    attended,
+                    tuple(self._of_first_view(c.gain.detach(), query.shape[0]) for c in changes),
+                    this_pass.keys(HEARD, query.shape[2], key.shape[2], query.device),
+                    visible,
+                    kwargs.get("softcap"),
+                    rows,
+                )
+            )
         if self._observer is not None and not this_pass.repeated:
             self._show(attended, rows, this_pass, query.shape[2])
         return attended
@@ -241,16 +251,6 @@ def refuse_copies() -> NoReturn:
         "a steered model cannot be copied, pickled or saved whole: first leave its `with` block, "
         "or call mata_audio.attachment_of(model).detach()"
     )
-
-
-def _where_visible(gain: Tensor, visible: Tensor | None) -> Tensor:
-    """Return ``gain`` with 0 where a row does not see the key, ``(batch, heads, rows, keys)``.
-
-    A row within the prompt, or in a layer with a sliding window, may not see all of the audio.
-    """
-    if visible is None:
-        return gain
-    return torch.where(visible if visible.dtype == torch.bool else visible >= 0, gain, 0.0)
 
 
 def _given_or(value: Any, default: Any) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from mata_audio.notation.layers import format_indices
 from mata_audio.notation.tokens import in_words
+from mata_audio.steering.listening import Listening
 
 
 @dataclass(frozen=True)
@@ -18,9 +19,7 @@ class Receipt:
         layers: the decoder layers that were steered.
         depth: number of decoder layers of the model.
         audio_tokens: for each sample seen, in order, its number of audio tokens.
-        negative_scores: raw audio scores below zero, over steered layers and heads, in the active
-            rows of the passes that read a prompt. ``multiply`` lowers attention to these.
-        audio_scores: all raw audio scores there.
+        listening: how the active rows listened in the passes that read a prompt.
         tokens: kind of the tokens that are counted here as audio: ``"audio"``, or what the setting
             named.
     """
@@ -30,14 +29,23 @@ class Receipt:
     layers: tuple[int, ...]
     depth: int
     audio_tokens: tuple[int, ...]
-    negative_scores: int
-    audio_scores: int
+    listening: Listening
     tokens: str = "audio"
 
     @property
     def negative_share(self) -> float | None:
         """Share of the raw audio scores below zero; None when there were none."""
-        return self.negative_scores / self.audio_scores if self.audio_scores else None
+        return self.listening.negative_share
+
+    @property
+    def mass_before(self) -> float | None:
+        """Mean share of attention on audio without any change; None when no row was changed."""
+        return self.listening.mass_before
+
+    @property
+    def mass_after(self) -> float | None:
+        """The same as it was used. ``mass`` and ``value`` may bring it above 1."""
+        return self.listening.mass_after
 
     def __add__(self, later: Receipt) -> Receipt:
         """Return one account of two stretches of work under the same setting on the same model."""
@@ -46,20 +54,22 @@ class Receipt:
             forward_passes=self.forward_passes + later.forward_passes,
             active_rows=self.active_rows + later.active_rows,
             audio_tokens=self.audio_tokens + later.audio_tokens,
-            negative_scores=self.negative_scores + later.negative_scores,
-            audio_scores=self.audio_scores + later.audio_scores,
+            listening=self.listening + later.listening,
         )
 
     def __str__(self) -> str:
         kind = in_words(self.tokens)
         below = self.negative_share
         share = "-" if below is None else f"{below:.1%} of {kind} scores"
+        before, after = self.mass_before, self.mass_after
+        mass = "-" if before is None else f"{before:.1%} of attention before, {after:.1%} after"
         layers = f"{format_indices(self.layers) or 'none'} ({len(self.layers)} of {self.depth})"
         rows = {
             "forward passes": f"{self.forward_passes:,}",
             "active rows": f"{self.active_rows:,}",
             "layers": layers,
             f"{kind} tokens": _audio_tokens(self.audio_tokens),
+            f"{kind} mass": mass,
             "below zero": share,
         }
         width = max(len(name) for name in rows) + 1

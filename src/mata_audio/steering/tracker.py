@@ -20,7 +20,7 @@ from mata_audio.errors import CacheError, NoAudioError, PromptLengthError, Setti
 from mata_audio.steering.cache_record import CacheRecord, check_prefix
 from mata_audio.steering.forward_pass import ForwardPass
 from mata_audio.steering.generate_call import GenerateCall
-from mata_audio.steering.negative_scores import NegativeScores
+from mata_audio.steering.listening import ListeningCounts
 from mata_audio.steering.prompt_finder import PromptFinder
 from mata_audio.steering.reading import Reading, Readings, token_ids
 from mata_audio.steering.scaled_keys import ScaledKeys
@@ -53,7 +53,7 @@ class PassTracker:
 
     def __init__(self, finder: PromptFinder, same_gains: bool = True) -> None:
         self.readings = Readings(finder)
-        self.negatives = NegativeScores()
+        self.listening = ListeningCounts()
         self._same_gains = same_gains
         self._records: WeakKeyDictionary[Any, CacheRecord] = WeakKeyDictionary()
         self._generations: list[_Generation] = []
@@ -107,7 +107,7 @@ class PassTracker:
             queries,
             ends_prompt=past < prompt.width <= past + queries,
             scaled=None if generation is None else _scaled_keys(generation, cache),
-            negatives=self.negatives,
+            listening=self.listening,
         )
         return this_pass, reading
 

@@ -113,9 +113,14 @@ def notes(measured: Measured) -> list[str]:
     paired = results.overall.paired.get(MATA_NAME)
     if paired is not None:
         lines.append(power_sentence(paired))
-    negative = {s.name: s.negative_share for s in results.settings}.get(MATA_NAME)
-    if negative is not None:
-        lines.append(f"share of the audio scores below zero: {percent(negative)} %")
+    mata = {s.name: s for s in results.settings}.get(MATA_NAME)
+    if mata is not None and mata.negative_share is not None:
+        lines.append(f"share of the audio scores below zero: {percent(mata.negative_share)} %")
+    if mata is not None and mata.mass_before is not None and mata.mass_after is not None:
+        lines.append(
+            f"share of attention on audio: {percent(mata.mass_before)} % before, "
+            f"{percent(mata.mass_after)} % after"
+        )
     if table.reference:
         lines.append(f"the paper compares it with {table.reference}")
     if measured.submissions:

@@ -67,8 +67,8 @@ def make_results(
     )
     notes += _notes(task, dataset, items, results, run)
     notes += _left_out_note(left_out_of(results, answered))
-    shares = _negative_shares([lines[item.id] for item in items], answered)
-    by_name = {s.name: replace(s, negative_share=shares.get(s.name)) for s in settings}
+    found = [lines[item.id] for item in items]
+    by_name = {s.name: replace(s, **_listening(found, s.name)) for s in settings}
     arm = by_name.pop(UNHEARD, None)
     return Results(
         run=run,
@@ -132,15 +132,13 @@ def _grouped(
     return {name: members for name, members in groups.items() if members}
 
 
-def _negative_shares(
-    lines: Sequence[Mapping[str, Any]], settings: Sequence[str]
-) -> dict[str, float | None]:
-    """Return the share of audio scores below zero, averaged over items, by setting."""
-    means: dict[str, float | None] = {}
-    for name in settings:
-        found = [line.get("negative_share", {}).get(name) for line in lines]
-        known = [share for share in found if share is not None]
-        means[name] = float(np.mean(known)) if known else None
+def _listening(lines: Sequence[Mapping[str, Any]], setting: str) -> dict[str, Any]:
+    """Return how a setting's rows listened, averaged over items."""
+    means: dict[str, Any] = {}
+    for share in ("negative_share", "mass_before", "mass_after"):
+        found = [line.get(share, {}).get(setting) for line in lines]
+        known = [value for value in found if value is not None]
+        means[share] = float(np.mean(known)) if known else None
     return means
 
 

@@ -97,6 +97,8 @@ class SettingResult:
         tuned_on_these_items: whether it was chosen on items of the same data.
         negative_share: share of the raw audio scores below zero at the last prompt token, over the
             steered layers and heads, averaged over items; ``multiply`` lowers attention to these.
+        mass_before: share of attention on audio there, without the setting.
+        mass_after: the same with it.
     """
 
     name: str
@@ -104,6 +106,8 @@ class SettingResult:
     method: Mapping[str, Any] | None
     tuned_on_these_items: bool = False
     negative_share: float | None = None
+    mass_before: float | None = None
+    mass_after: float | None = None
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,7 @@ def _line(
     }
     if generated is None:
         return {**line, "error": error}
-    shares = {name: own.negative_share for name, own in generated.items()}
+    heard = {name: own.listening for name, own in generated.items() if own.listening.rows}
     return {
         **line,
         "answers": {
@@ -198,7 +198,9 @@ def _line(
             for name, own in generated.items()
         },
         "new_tokens": {name: len(own.tokens) for name, own in generated.items()},
-        "negative_share": {name: share for name, share in shares.items() if share is not None},
+        "negative_share": {name: own.negative_share for name, own in heard.items()},
+        "mass_before": {name: own.mass_before for name, own in heard.items()},
+        "mass_after": {name: own.mass_after for name, own in heard.items()},
     }
 
 
