@@ -83,12 +83,24 @@ LOUD, QUIET = Change("multiply", 0.15), Change("multiply", -0.05, keys="first")
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
-        (Rule(((LOUD,),)), "none"),
-        (Rule(((), UNHEARD), combine=lambda logits: logits[0]), "2 rows a token"),
-        (Rule(((LOUD,),), look=FirstLook(lambda logits: logits)), "1 more pass an answer"),
-        (Rule(((LOUD,),), look=FirstLook(lambda logits: logits, True)), "1 more pass a token"),
-        (Rule(((),), others=("silence",)), "a second prompt (silence)"),
-        (Mass(rows="all").rule(), "a prefill of its own"),
+        (Rule(((LOUD,),)), "1 row a token, shares the prefill"),
+        (
+            Rule(((), UNHEARD), combine=lambda logits: logits[0]),
+            "2 rows a token, shares the prefill",
+        ),
+        (
+            Rule(((LOUD,),), look=FirstLook(lambda logits: logits)),
+            "1 row a token, 1 more pass an answer, shares the prefill",
+        ),
+        (
+            Rule(((LOUD,),), look=FirstLook(lambda logits: logits, True)),
+            "1 row a token, 1 more pass a token, shares the prefill",
+        ),
+        (
+            Rule(((),), others=("silence",)),
+            "1 row a token, a second prompt (silence), shares the prefill",
+        ),
+        (Mass(rows="all").rule(), "1 row a token, a prefill of its own"),
     ],
 )
 def test_costs(rule: Rule, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,12 +25,14 @@ COMMANDS = (
     "attention_profile",
     "sweep",
     "choose",
+    "study",
     "report",
     "pictures",
     "compare",
     "score",
     "rescore",
     "reproduce",
+    "methods",
     "info",
     "doctor",
 )
@@ -45,6 +47,7 @@ examples:
   mata ask tiny "Which sound is this?" --audio clip.wav
   mata eval --model tiny --task tiny --out runs/tiny
   mata report runs/tiny
+  mata methods
   mata info Qwen/Qwen2-Audio-7B-Instruct
 
 mata COMMAND --help shows a command's options and examples.

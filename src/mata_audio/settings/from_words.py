@@ -8,6 +8,7 @@ from typing import Any
 
 from mata_audio.errors import SettingsError
 from mata_audio.methods.method import Method, ordered_fields
+from mata_audio.notation.layers import format_indices, format_layers
 
 DEFAULT_WORDS = {"layers": "paper", "heads": "all"}
 """What to write for a field's default, None."""
@@ -65,6 +66,24 @@ def check_fields(cls: type[Method], names: Iterable[str]) -> None:
 def kinds_of(own: Field[Any]) -> list[str]:
     """Return the types that a field allows, as they stand in its annotation."""
     return [kind.strip() for kind in str(own.type).split("|")]
+
+
+def can_be_written(own: Field[Any]) -> bool:
+    """Return whether a field can be given in words, and not only in a file."""
+    return bool({"str", *_READERS} & set(kinds_of(own)))
+
+
+def to_words(name: str, value: Any) -> str:
+    """Return the words that :func:`value_from` reads as ``value``."""
+    if value is None:
+        return DEFAULT_WORDS.get(name, "none")
+    if name == "layers":
+        return format_layers(value)
+    if name == "heads":
+        return format_indices(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {

@@ -102,17 +102,15 @@ def describe(
 
 
 def cost(method: Method) -> str:
-    """Return what a method costs beside plain decoding, in words."""
+    """Return what a method costs, in words."""
     rule = method.rule()
-    parts = []
-    if len(rule.views) > 1:
-        parts.append(f"{len(rule.views)} rows a token")
+    views = len(rule.views)
+    parts = [f"{views} row{'s' if views > 1 else ''} a token"]
     if rule.look is not None:
         parts.append("1 more pass a token" if rule.look.each_step else "1 more pass an answer")
     parts += [f"a second prompt ({name})" for name in rule.others]
-    if not rule.rows.is_last:
-        parts.append("a prefill of its own")
-    return ", ".join(parts) or "none"
+    parts.append("shares the prefill" if rule.rows.is_last else "a prefill of its own")
+    return ", ".join(parts)
 
 
 def _change_in_words(change: Change, layers: int, attending: Sequence[int] | None) -> str:

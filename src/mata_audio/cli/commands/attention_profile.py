@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     from mata_audio.evaluation.running.evaluate import loaded_model
     from mata_audio.evaluation.running.plan import Options, make_plan
     from mata_audio.families import locate
-    from mata_audio.models.finding import skeleton
+    from mata_audio.models.finding import Found, skeleton
     from mata_audio.pictures.of_profile import profile_pictures, save_all
     from mata_audio.profiling import profile
     from mata_audio.profiling.prompt_reader import check_settings
@@ -85,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
     options = Options(**given_options(args))
     plan = make_plan(args.model, args.task, args.data, settings_from(args), options)
+    assert isinstance(plan.model, Found)  # as --model is text
     check_settings(locate(skeleton(plan.model)), plan.settings)
     chosen = _item(plan, args.listen)
     note(f"loading {plan.model.name}")
