@@ -101,7 +101,9 @@ class SteeredCalls:
         this_pass, reading = self._begin(given)
         try:
             if self._last_rows is not None and this_pass.rows is not None:
-                output = self._last_rows.run(stock, given, this_pass, self._under)
+                output = self._last_rows.run(
+                    stock, given, this_pass, self._under, reading.by_generate
+                )
             elif torch.is_grad_enabled():
                 output = self._with_backward(call, this_pass)
             else:

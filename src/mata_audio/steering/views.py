@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from transformers import cache_utils
 from transformers.cache_utils import DynamicLayer
 
 from mata_audio.errors import CacheError, SettingsError
@@ -21,12 +22,14 @@ from mata_audio.families import Located, row_state, using_row_state
 from mata_audio.steering.forward_pass import ForwardPass
 from mata_audio.steering.other_prompt import OtherPrompt, OtherReader, Runs, readers_of
 from mata_audio.steering.rule import Combine, FirstLook
+from mata_audio.steering.split_pass import check_defined, first_rows, keeps_all, last_rows
 
-_BY_TOKEN = ("input_ids", "inputs_embeds", "position_ids", "token_type_ids", "mm_token_type_ids")
-"""Model arguments with one entry for each new token."""
-
-_UNDEFINED = ("labels", "output_attentions", "output_hidden_states")
-"""Model arguments that ask for what several views do not have one of."""
+_REPEATABLE = tuple(
+    getattr(cache_utils, name)
+    for name in ("DynamicLayer", "DynamicSlidingWindowLayer", "DummyLayer")
+    if hasattr(cache_utils, name)
+)
+"""Kinds of cache layers that hold all they know in one row for each sample, or nothing."""
 
 
 class _Under(Protocol):
@@ -96,7 +99,12 @@ class LastRows:
             del self._followed[outer:]
 
     def run(
-        self, stock: Callable[..., Any], given: Mapping[str, Any], whole: ForwardPass, under: _Under
+        self,
+        stock: Callable[..., Any],
+        given: Mapping[str, Any],
+        whole: ForwardPass,
+        under: _Under,
+        by_generate: bool,
     ) -> Any:
         """Run a pass that has changed rows, and return its output with the logits made one.
 
@@ -105,28 +113,39 @@ class LastRows:
             given: its arguments by name.
             whole: the pass.
             under: lets the layers know which pass they belong to.
+            by_generate: whether ``generate`` makes the pass. If not, the cache that comes back
+                holds only the first view.
 
         Raises:
             SettingsError: the views are not defined for what is asked.
             CacheError: the cache cannot hold several views, or lacks them.
         """
-        _refuse_undefined(given)
         first = _first_changed(whole)
         cache, before = given.get("past_key_values"), None
+        self._check_cache(cache)
+        check_defined(given, whole, first)
         if first:
             early = replace(whole, rows=None, queries=first, ends_prompt=False, scaled=None)
-            arguments = _first_rows(given, first, whole)
+            arguments = first_rows(given, first, whole)
             before = under(early, lambda: stock(**arguments))
             cache = before.past_key_values
-        elif cache is None or whole.past == 0:
-            raise SettingsError(
-                "every row of the prompt is changed, so no part of it is shared by the views: "
-                "this method needs audio before the last token of the prompt"
-            )
-        output = self._last(stock, given, whole, under, first, cache)
+            self._check_cache(cache)
+            if cache is None:
+                raise CacheError(
+                    "the model made no cache, which this method needs: switch gradient "
+                    "checkpointing off, or call model.eval()"
+                )
+        followed = self._follow(cache, whole)
+        try:
+            output = self._last(stock, given, whole, under, first, followed)
+        finally:
+            goes_on = by_generate and self._generating and given.get("use_cache") is not False
+            if not goes_on:
+                self._leave(followed)
+                self._followed.remove(followed)
         if given.get("use_cache") is False:
             output.past_key_values = None
-        if before is not None and _keeps_all(given, whole.queries - first):
+        if before is not None and keeps_all(given, whole.queries - first):
             output.logits = torch.cat([before.logits.to(output.logits), output.logits], dim=1)
         return output
 
@@ -137,11 +156,10 @@ class LastRows:
         whole: ForwardPass,
         under: _Under,
         first: int,
-        cache: Any,
+        followed: _Followed,
     ) -> Any:
         """Run the rows from ``first`` on under every view."""
         views = self._answering.views
-        followed = self._follow(cache, whole)
         past, queries = whole.past + first, whole.queries - first
         prompt = whole.prompt.expand(whole.prompt.batch * views)
         last = replace(
@@ -152,8 +170,9 @@ class LastRows:
             queries=queries,
             scaled=None,
         )
-        arguments = {**_last_rows(given, first, views), "past_key_values": cache}
         state = row_state(self._located)
+        arguments = last_rows(given, first, views, whole, state)
+        arguments["past_key_values"] = followed.cache
         repeated = None if state is None else state.repeat_interleave(views, dim=0)
         with using_row_state(self._located, repeated):
             if self._answering.look is not None:
@@ -163,9 +182,6 @@ class LastRows:
             run = partial(_run_plainly, stock, under)
             beside = [self._answer(reader, given, last, run, whole) for reader in followed.readers]
             self._combine(output, last, beside)
-        if not self._generating or given.get("use_cache") is False:
-            self._leave(followed)
-            self._followed.remove(followed)
         return output
 
     def _answer(
@@ -197,22 +213,17 @@ class LastRows:
         assert look is not None
         if last.queries != 1:
             raise SettingsError(
-                f"a pass reads {last.queries} rows of the answer at once, but this method looks "
-                "at each row before it changes it: no speculative decoding, and no answers given "
-                "with their prompt"
+                f"a pass changes {last.queries} rows at once, but this method looks at each row "
+                "before it changes it: no speculative decoding, no use_cache=False, no answers "
+                "given with their prompt, and pad prompts on the left"
             )
         if not (look.each_step or last.reads_prompt):
             return replace(last, rows=None)
         cache = arguments["past_key_values"]
-        if any(type(layer) is not DynamicLayer for layer in cache.layers):
-            raise CacheError(
-                f"a {type(cache).__name__} with these layers cannot forget a row that was only "
-                "looked at: this method needs a cache that can be cropped"
-            )
         unchanged = replace(last, rows=None)
         output = under(unchanged, lambda: stock(**arguments))
-        cache.crop(last.past)
-        return replace(last, strength=look.strength(output.logits[:, -1].float()))
+        cache.crop(-last.queries)
+        return replace(last, strength=look.strength(_wide(output.logits[:, -1])))
 
     def _combine(self, output: Any, last: ForwardPass, beside: Sequence[Tensor]) -> None:
         """Make the logits of an output, and those beside it, one for each sample."""
@@ -220,10 +231,10 @@ class LastRows:
         assert combine is not None
         logits = output.logits
         kept = logits.shape[1]
-        by_view = logits.unflatten(0, (-1, views)).movedim(1, 0)
-        heard = by_view[0].float()
+        by_view = _wide(logits).unflatten(0, (-1, views)).movedim(1, 0)
+        heard = by_view[0]
         changed = _is_changed(last, kept)[::views].to(logits.device)
-        every = [*by_view.float(), *(other[:, -kept:].to(heard) for other in beside)]
+        every = [*by_view, *(other[:, -kept:].to(heard) for other in beside)]
         output.logits = torch.where(changed[..., None], combine(torch.stack(every)), heard)
         if isinstance(getattr(output, "rope_deltas", None), Tensor):
             output.rope_deltas = output.rope_deltas[::views]
@@ -234,17 +245,12 @@ class LastRows:
         if known is not None:
             return known
         views = self._answering.views
-        if views > 1 or self._others:
-            if whole.past >= whole.prompt.width:
-                raise CacheError(
-                    "the cache holds an answer, but not as the other views of this method would "
-                    "have read it: let generate() write the whole answer"
-                )
-            if not all(hasattr(layer, "batch_repeat_interleave") for layer in cache.layers):
-                raise CacheError(
-                    f"a {type(cache).__name__} with these layers cannot hold several views of a "
-                    "prompt: use a dynamic cache, and a model whose layers all have attention"
-                )
+        unread = whole.past >= whole.prompt.width or whole.prompt.active[:, : whole.past].any()
+        if unread and (views > 1 or self._others):
+            raise CacheError(
+                "the cache holds an answer, or changed rows of a prompt, but not as the other "
+                "views of this method would have read them: let generate() write the whole answer"
+            )
         if views > 1:
             cache.batch_repeat_interleave(views)
         readers = readers_of(self._answering.others, self._located, self._others)
@@ -261,12 +267,27 @@ class LastRows:
         cache.reorder_cache = reordered  # generate() reorders beams, which it takes for rows
         return followed
 
+    def _check_cache(self, cache: Any) -> None:
+        """Check that a cache can do what the method needs."""
+        kinds = {type(layer) for layer in getattr(cache, "layers", ())}
+        if self._answering.views > 1 and not kinds <= set(_REPEATABLE):
+            raise CacheError(
+                f"a {type(cache).__name__} with these layers cannot hold several views of a "
+                "prompt: use a dynamic cache, and a model whose layers all have attention"
+            )
+        if self._answering.look is not None and not kinds <= {DynamicLayer}:
+            raise CacheError(
+                f"a {type(cache).__name__} with these layers cannot forget a row that was only "
+                "looked at: use a dynamic cache, and a model without sliding windows"
+            )
+
     def _leave(self, followed: _Followed) -> None:
         """Leave only the first view in a cache."""
         cache, views = followed.cache, self._answering.views
         del cache.reorder_cache
         if views > 1:
-            rows = next(layer.keys.shape[0] for layer in cache.layers if layer.get_seq_length())
+            found = (getattr(layer, "keys", None) for layer in cache.layers)
+            rows = next(keys.shape[0] for keys in found if isinstance(keys, Tensor))
             cache.batch_select_indices(torch.arange(0, rows, views))
 
 
@@ -302,67 +323,6 @@ def _is_changed(last: ForwardPass, kept: int) -> Tensor:
     return changed[:, -kept:]
 
 
-def _first_rows(given: Mapping[str, Any], first: int, whole: ForwardPass) -> dict[str, Any]:
-    """Return the arguments of a pass that reads only the first rows, into a cache."""
-    arguments = {
-        name: value[..., :first] if name in _BY_TOKEN and isinstance(value, Tensor) else value
-        for name, value in given.items()
-    }
-    _cut_embeddings(arguments, given, slice(None, first))
-    mask = given.get("attention_mask")
-    if isinstance(mask, Tensor):
-        arguments["attention_mask"] = mask[:, : whole.past + first]
-    keep = given.get("logits_to_keep")
-    if isinstance(keep, int) and keep:
-        arguments["logits_to_keep"] = max(1, keep - (whole.queries - first))
-    return {**arguments, "use_cache": True}
-
-
-def _last_rows(given: Mapping[str, Any], first: int, views: int) -> dict[str, Any]:
-    """Return the arguments of a pass that reads the rows from ``first`` on, for every view.
-
-    The audio itself belongs to the rows before.
-    """
-    arguments = {
-        name: value[..., first:].repeat_interleave(views, dim=-2)
-        if name in _BY_TOKEN
-        else value.repeat_interleave(views, dim=0)
-        for name, value in given.items()
-        if isinstance(value, Tensor) and name in (*_BY_TOKEN, "attention_mask")
-    }
-    _cut_embeddings(arguments, given, slice(first, None))
-    if "inputs_embeds" in arguments:
-        arguments["inputs_embeds"] = arguments["inputs_embeds"].repeat_interleave(views, dim=0)
-    rest = {name: value for name, value in given.items() if not isinstance(value, Tensor)}
-    return {**rest, **arguments, "use_cache": True}
-
-
-def _cut_embeddings(arguments: dict[str, Any], given: Mapping[str, Any], rows: slice) -> None:
-    """Cut embeddings, whose tokens are not their last dimension."""
-    if isinstance(given.get("inputs_embeds"), Tensor):
-        arguments["inputs_embeds"] = given["inputs_embeds"][:, rows]
-
-
-def _keeps_all(given: Mapping[str, Any], last: int) -> bool:
-    """Whether logits of rows before the ``last`` ones are asked for."""
-    keep = given.get("logits_to_keep")
-    return not keep or keep > last
-
-
-def _refuse_undefined(given: Mapping[str, Any]) -> None:
-    for name in _UNDEFINED:
-        if given.get(name) is not None and given[name] is not False:
-            _refuse(name)
-    if given.get("return_dict") is False:
-        _refuse("return_dict=False")
-    mask, keep = given.get("attention_mask"), given.get("logits_to_keep")
-    if mask is not None and not (isinstance(mask, Tensor) and mask.dim() == 2):
-        _refuse("an attention_mask other than (batch, tokens)")
-    if isinstance(keep, Tensor):
-        _refuse("logits_to_keep other than a number")
-
-
-def _refuse(what: str) -> NoReturn:
-    raise SettingsError(
-        f"{what} is not defined for a method that reads the last rows more than once: leave it out"
-    )
+def _wide(logits: Tensor) -> Tensor:
+    """Return logits in float32, or as they are if that is less."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
