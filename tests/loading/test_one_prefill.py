@@ -12,7 +12,8 @@ from torch import Tensor
 from mata_audio import MATA, NoAudioError
 from mata_audio.families import locate
 from mata_audio.models import one_prefill
-from mata_audio.models.one_prefill import generate_all, greedy, prefill
+from mata_audio.models.one_prefill import generate_all, greedy
+from mata_audio.models.prefill import prefill
 from mata_audio.settings.named import NamedSetting, with_baseline
 from mata_audio.steering.listening import Listening
 from mata_audio.steering.receipt import Receipt

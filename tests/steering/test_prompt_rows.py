@@ -22,7 +22,7 @@ from checks import (
 )
 from mata_audio import MATA, SettingsError, SettingsTypeError
 from mata_audio.families import locate
-from mata_audio.models.one_prefill import prefill
+from mata_audio.models.prefill import prefill
 from mata_audio.notation.rows import LAST, PromptRows, read_rows
 from mata_audio.steering.attachment import Attachment
 from mata_audio.steering.gain_tensor import KeyGains

@@ -18,10 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import GenerationConfig
-from transformers.cache_utils import Cache
 
-from mata_audio.families import Located, locate, row_state, using_row_state
-from mata_audio.models.caches import can_be_repeated, forgets, repeated
+from mata_audio.families import Located, locate, using_row_state
+from mata_audio.models.caches import can_be_repeated
+from mata_audio.models.prefill import Inputs, Prefilled
 from mata_audio.settings.named import NamedSetting
 from mata_audio.steering.attachment import Attachment
 from mata_audio.steering.by_rule import (
@@ -31,13 +31,12 @@ from mata_audio.steering.by_rule import (
     steered_layers,
 )
 from mata_audio.steering.listening import Listening
+from mata_audio.steering.other_prompt import OtherPrompt
 from mata_audio.steering.receipt import Receipt
 from mata_audio.steering.rule import Rule
 
 ROWS_AT_ONCE = 64
 """Rows (items x settings) in one batch; beyond it keys and values would take too much memory."""
-
-Inputs = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -51,10 +50,6 @@ class Generated:
 
     tokens: tuple[int, ...]
     listening: Listening
-
-
-# Model arguments with one entry for each token of the prompt.
-_BY_TOKEN = ("input_ids", "attention_mask", "position_ids", "token_type_ids", "mm_token_type_ids")
 
 
 # Entries of a generation config that only sampling uses.
@@ -93,6 +88,7 @@ def generate_all(
     config: GenerationConfig,
     receipts: dict[str, Receipt] | None = None,
     tokenizer: Any = None,
+    others: Mapping[str, Inputs] | None = None,
 ) -> list[dict[str, Generated]]:
     """Generate for every prompt under every setting.
 
@@ -105,6 +101,7 @@ def generate_all(
         receipts: what the intervention did is added here, by setting name. Unchanged if an error is
             raised.
         tokenizer: for settings that change text or special tokens.
+        others: inputs of the second prompts that settings compare with, by name.
 
     Returns:
         For each prompt, the result by setting name.
@@ -119,33 +116,27 @@ def generate_all(
     shared = [setting for setting in settings if _can_share(setting)]
     separate = [setting for setting in settings if not _can_share(setting)]
     if shared:
-        cache = prefill(located.listener, inputs)
-        at_once = ROWS_AT_ONCE // len(results) if can_be_repeated(cache) else 1
+        prompts = Prefilled.read(located, inputs)
+        named = {name for setting in shared for name in _rule(setting).others}
+        beside = {
+            name: Prefilled.read(located, own)
+            for name, own in (others or {}).items()
+            if name in named
+        }
+        at_once = ROWS_AT_ONCE // len(results) if can_be_repeated(prompts.cache) else 1
         parts = list(_together(shared, at_once))
         for number, part in enumerate(parts):
-            own = cache if number == len(parts) - 1 else copy.deepcopy(cache)
-            done |= _generate_part(located, inputs, part, config, results, tokenizer, own)
+            last = number == len(parts) - 1
+            start = _Start(prompts.rows(len(part), used_up=last), beside, tokenizer)
+            done |= _generate_part(located, inputs, part, config, results, start)
     for setting in separate:
-        done |= _generate_part(located, inputs, [setting], config, results, tokenizer)
+        done |= _generate_part(
+            located, inputs, [setting], config, results, _Start((dict(inputs), None), {}, tokenizer)
+        )
     if receipts is not None:
         for name, receipt in done.items():
             receipts[name] = receipts[name] + receipt if name in receipts else receipt
     return [{s.name: found[s.name] for s in settings} for found in results]
-
-
-def prefill(listener: Any, inputs: Inputs) -> Cache:
-    """Return the cache of every prompt position except the last; no logits are computed."""
-    if forgets(listener):  # this cache cannot be cropped, so the last token is not read at all
-        first = {k: v[:, :-1] if k in _BY_TOKEN else v for k, v in inputs.items()}
-        return _cache_of(listener, first)
-    cache = _cache_of(listener, inputs)
-    cache.crop(-1)
-    return cache
-
-
-def _cache_of(listener: Any, inputs: Inputs) -> Cache:
-    cache: Cache = listener.base_model(**inputs, use_cache=True).past_key_values
-    return cache
 
 
 def _together(settings: Sequence[NamedSetting], rows: int) -> Iterator[list[NamedSetting]]:
@@ -182,33 +173,29 @@ def _can_share(setting: NamedSetting) -> bool:
     return _rule(setting).rows.is_last
 
 
+@dataclass(frozen=True)
+class _Start:
+    """What settings go on from: ``generate``'s arguments with their row state, and the rest."""
+
+    prompt: tuple[dict[str, Any], Tensor | None]
+    beside: Mapping[str, Prefilled]
+    tokenizer: Any
+
+
 def _generate_part(
     located: Located,
     inputs: Inputs,
     part: Sequence[NamedSetting],
     config: GenerationConfig,
     results: Sequence[dict[str, Generated]],
-    tokenizer: Any,
-    cache: Cache | None = None,
+    start: _Start,
 ) -> dict[str, Receipt]:
-    """Generate under the settings of one formula, add to ``results`` and return their receipts.
-
-    They continue from ``cache``, which is used up; without one, a single setting reads the prompt.
-    """
+    """Generate under settings side by side, add to ``results`` and return their receipts."""
     ids, rows = inputs["input_ids"], len(part)
-    prompt: dict[str, Any] = dict(inputs)
-    if cache is not None:
-        if rows > 1:
-            cache.batch_repeat_interleave(rows)
-        prompt = {
-            "input_ids": ids.repeat_interleave(rows, dim=0),
-            "attention_mask": inputs["attention_mask"].repeat_interleave(rows, dim=0),
-            "past_key_values": cache,
-        }
-    state = row_state(located) if cache is not None else None
+    prompt, state = start.prompt
     with (
-        using_row_state(located, repeated(state, rows)),
-        _steered(located, part, len(ids), tokenizer) as attachment,
+        using_row_state(located, state),
+        _steered(located, part, len(ids), start) as attachment,
     ):
         listener: Any = located.listener
         output = listener.generate(**prompt, generation_config=config)
@@ -221,14 +208,21 @@ def _generate_part(
 
 @contextmanager
 def _steered(
-    located: Located, part: Sequence[NamedSetting], batch: int, tokenizer: Any
+    located: Located, part: Sequence[NamedSetting], batch: int, start: _Start
 ) -> Iterator[Attachment | None]:
     """Steer with gains for each row: item 0 under every setting, item 1 under every setting, ..."""
     if all(setting.method is None for setting in part):
         yield None
         return
     rules = [_rule(setting) for setting in part]
-    with attachment_by_rule(located, rules, batch=batch, tokenizer=tokenizer) as attachment:
+    others = {
+        name: OtherPrompt(*start.beside[name].rows(len(part)))
+        for name in rules[0].others
+        if name in start.beside
+    }
+    with attachment_by_rule(
+        located, rules, batch=batch, tokenizer=start.tokenizer, others=others
+    ) as attachment:
         yield attachment
     attachment.check()
 

@@ -13,7 +13,8 @@ from transformers import StoppingCriteriaList
 from mata_audio.errors import NoAudioError, SettingsError, SettingsTypeError
 from mata_audio.families import Located
 from mata_audio.models.caches import forgets
-from mata_audio.models.one_prefill import greedy, prefill
+from mata_audio.models.one_prefill import greedy
+from mata_audio.models.prefill import prefill
 from mata_audio.profiling.gathering import BatchMasses, Floats, Speaking
 from mata_audio.settings.named import NamedSetting
 from mata_audio.steering.by_rule import attachment_by_rule, key_gains
@@ -179,9 +180,9 @@ def check_settings(located: Located, settings: Sequence[NamedSetting]) -> None:
             )
         if rule.combine is not None or rule.look is not None:
             raise SettingsError(
-                f"a profile shows what one view of the prompt attends to; {setting.name} "
-                f"({setting.method.name}) compares several, or looks first: profile a method that "
-                "changes attention only"
+                f"a profile shows where one view of the prompt looks; {setting.name} compares "
+                f"several, or looks first: profile a method that only changes attention, not "
+                f"{setting.method.name}"
             )
         key_gains([rule], located)
 

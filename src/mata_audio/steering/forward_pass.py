@@ -77,7 +77,9 @@ class ForwardPass:
         """Return a pass over another prompt, in which nothing is changed."""
         nothing = torch.zeros(batch, queries, dtype=torch.bool)
         prompt = Prompt(nothing, nothing, (0,) * batch, (queries,) * batch, None)
-        return ForwardPass(prompt, None, 0, queries, False, None, self.listening)
+        return replace(
+            self, prompt=prompt, rows=None, past=0, queries=queries, ends_prompt=False, scaled=None
+        )
 
     def first(self, queries: int, keys: int) -> int:
         """Return the place of the pass's first row among the ``keys`` that a layer attends to."""

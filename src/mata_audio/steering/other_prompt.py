@@ -115,7 +115,7 @@ class OtherReader:
                 "generate() write all of it"
             )
         if extra:  # tokens that were tried, and taken back
-            answer.cache.crop(answer.length - extra)
+            answer.cache.crop(-extra)
             answer.mask = answer.mask[:, : answer.length - extra]
         if ids.shape[1]:
             parts.append(self._go_on(answer, ids, run, whole))
@@ -135,8 +135,10 @@ class OtherReader:
         if not mask[:, -1].all():
             raise SettingsError(f"the {self._name} prompts must be padded on the left")
         with using_row_state(self._located, self._other.state):
-            inputs |= self._positions(mask, ids.shape[1])
-            output = run(_pass_of(whole, ids), {**inputs, "attention_mask": mask})
+            cache = inputs.get("past_key_values")
+            ids = ids[:, 0 if cache is None else cache.get_seq_length() :]
+            inputs |= {"input_ids": ids, "attention_mask": mask}
+            output = run(_pass_of(whole, ids), inputs | self._positions(mask, ids.shape[1]))
             state = row_state(self._located)
         cache, beams = output.past_key_values, batch // ids.shape[0]
         self._width = mask.shape[1]

@@ -19,7 +19,7 @@ from mata_audio.evaluation.choosing.measuring import Measuring
 from mata_audio.evaluation.choosing.prefilled import frozen, prefill_prompts
 from mata_audio.families import locate
 from mata_audio.methods.mata import MATA
-from mata_audio.models.one_prefill import Inputs
+from mata_audio.models.prefill import Inputs
 from mata_audio.steering.attachment import Attachment
 from mata_audio.steering.gain_tensor import KeyGains
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mata_audio.evaluation.choosing.evidence import Evidence, window_evidence
 from mata_audio.evaluation.choosing.measuring import Measuring
 from mata_audio.families import locate
-from mata_audio.models.one_prefill import Inputs
+from mata_audio.models.prefill import Inputs
 from mata_audio.profiling.gathering import counted, per_token
 from mata_audio.profiling.prompt_reader import PromptBatch, PromptReader, generation
 from mata_audio.settings.named import BASELINE, NamedSetting

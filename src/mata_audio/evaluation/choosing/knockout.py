@@ -18,7 +18,8 @@ from mata_audio.evaluation.choosing.evidence import Evidence, window_evidence
 from mata_audio.evaluation.choosing.measuring import Measuring
 from mata_audio.families import locate, row_state, using_row_state
 from mata_audio.models.caches import can_be_repeated, repeated
-from mata_audio.models.one_prefill import ROWS_AT_ONCE, Inputs, prefill
+from mata_audio.models.one_prefill import ROWS_AT_ONCE
+from mata_audio.models.prefill import Inputs, prefill
 from mata_audio.steering.attachment import Attachment
 from mata_audio.steering.gain_tensor import KeyGains
 

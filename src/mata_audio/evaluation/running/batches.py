@@ -61,11 +61,22 @@ def prepared_batches(
 
 def stacked(batch: Sequence[Prepared], model: Any) -> dict[str, Tensor]:
     """Return the inputs of a batch on the model's device, real numbers in its dtype."""
+    return _stacked([item.inputs for item in batch], model)
+
+
+def stacked_others(batch: Sequence[Prepared], model: Any) -> dict[str, dict[str, Tensor]]:
+    """Return the inputs of a batch's second prompts by name, as :func:`stacked` does."""
+    return {
+        name: _stacked([item.others[name] for item in batch], model) for name in batch[0].others
+    }
+
+
+def _stacked(inputs: Sequence[dict[str, Tensor]], model: Any) -> dict[str, Tensor]:
     weight = next(model.parameters())
     return {
         name: value.to(weight.device, weight.dtype if value.is_floating_point() else None)
-        for name in batch[0].inputs
-        for value in [torch.cat([item.inputs[name] for item in batch])]
+        for name in inputs[0]
+        for value in [torch.cat([own[name] for own in inputs])]
     }
 
 

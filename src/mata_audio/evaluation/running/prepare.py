@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -13,6 +15,7 @@ from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.results.results import ClipHeard
 from mata_audio.evaluation.templates.template import Template
 from mata_audio.models.audio import Decoded, decode_audio
+from mata_audio.models.other_audio import other_inputs
 from mata_audio.models.prompter import Prompter
 
 if TYPE_CHECKING:
@@ -22,21 +25,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """An item ready for the model: its inputs as a batch of one, and what is heard of its clips."""
+    """An item ready for the model.
+
+    Args:
+        item: the item.
+        inputs: its model inputs, as a batch of one.
+        clips: what is heard of its clips.
+        others: inputs of the second prompts that settings compare with, by name.
+    """
 
     item: Item
     inputs: dict[str, Tensor]
     clips: tuple[ClipHeard, ...]
+    others: Mapping[str, dict[str, Tensor]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         """Bytes of the inputs."""
-        return sum(value.nbytes for value in self.inputs.values())
+        return sum(value.nbytes for own in self._all for value in own.values())
 
     @property
     def shape(self) -> tuple[object, ...]:
         """Items of one batch must share this: no prompt is padded to the length of another."""
-        return tuple((name, tuple(value.shape[1:])) for name, value in sorted(self.inputs.items()))
+        return tuple(
+            (name, tuple(value.shape[1:]))
+            for own in self._all
+            for name, value in sorted(own.items())
+        )
+
+    @property
+    def _all(self) -> list[dict[str, Tensor]]:
+        return [self.inputs, *(self.others[name] for name in sorted(self.others))]
 
 
 @dataclass(frozen=True)
@@ -55,13 +74,25 @@ class Preparer:
         template: wording of the questions.
         cut_long_audio: whether to cut clips that are too long for the model; otherwise such an item
             fails.
+        others: names of second prompts to make, out of
+            :data:`mata_audio.models.other_audio.OTHERS`.
+        seed: of what is random in them.
     """
 
-    def __init__(self, prompter: Prompter, template: Template, cut_long_audio: bool) -> None:
+    def __init__(
+        self,
+        prompter: Prompter,
+        template: Template,
+        cut_long_audio: bool,
+        others: Sequence[str] = (),
+        seed: int = 0,
+    ) -> None:
         self._prompter = styled(prompter, template)
         self._template = template
         self._limits = prompter.limits
         self._cut = cut_long_audio
+        self._others = tuple(others)
+        self._seed = seed
         self._processing = threading.Lock()  # fast tokenizers refuse two threads at once
 
     def __call__(self, item: Item) -> Prepared | FailedItem:
@@ -70,14 +101,20 @@ class Preparer:
             clips = self.decoded(item)
             question = self._template.render(item.question, item.choices)
             with self._processing:
-                inputs = self._prompter.inputs([question], [[clip.samples for clip in clips]])
+                heard_clips = [clip.samples for clip in clips]
+                inputs = self._prompter.inputs([question], [heard_clips])
+                seed = self._seed + zlib.crc32(item.id.encode())
+                others = {
+                    name: other_inputs(name, self._prompter, question, heard_clips, seed)
+                    for name in self._others
+                }
         except Exception as error:
             return FailedItem(item, one_line(error))
         heard = tuple(
             ClipHeard(source.name, clip.seconds, clip.heard, source.place, clip.sha256)
             for source, clip in zip(item.audio, clips, strict=True)
         )
-        return Prepared(item, inputs, heard)
+        return Prepared(item, inputs, heard, others)
 
     def decoded(self, item: Item) -> list[Decoded]:
         """Decode and resample the clips of one item.
@@ -100,7 +137,12 @@ class Preparer:
 
 def preparer_of(plan: Plan, loaded: Loaded) -> Preparer:
     """Return the preparer of a plan's items."""
-    return Preparer(Prompter.of(loaded), plan.template, plan.options.cut_long_audio)
+    methods = [setting.method for setting in plan.settings if setting.method is not None]
+    others = dict.fromkeys(name for method in methods for name in method.rule().others)
+    options = plan.options
+    return Preparer(
+        Prompter.of(loaded), plan.template, options.cut_long_audio, tuple(others), options.seed
+    )
 
 
 def styled(prompter: Prompter, template: Template) -> Prompter:

@@ -12,7 +12,12 @@ import torch
 from mata_audio.errors import RunError, one_line
 from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.results.scores import AnswerScores
-from mata_audio.evaluation.running.batches import auto_batch, prepared_batches, stacked
+from mata_audio.evaluation.running.batches import (
+    auto_batch,
+    prepared_batches,
+    stacked,
+    stacked_others,
+)
 from mata_audio.evaluation.running.plan import AUTO, Plan
 from mata_audio.evaluation.running.prepare import FailedItem, Prepared
 from mata_audio.models.loading import Loaded
@@ -169,6 +174,7 @@ class Runner:
             self.config,
             self.progress.receipts,
             self.loaded.processor.tokenizer,
+            stacked_others(batch, self.loaded.model),
         )
         return [
             _line(item, generated=own, tokenizer=self.loaded.processor.tokenizer)
