@@ -78,6 +78,17 @@ class Steering:
 
 
 @dataclass(frozen=True)
+class ByRow(Steering):
+    """A change with a strength of its own at each row: alpha times ``strength``.
+
+    Args:
+        strength: shape (batch, length), the answer included.
+    """
+
+    strength: Tensor | float = 1.0
+
+
+@dataclass(frozen=True)
 class Layout:
     """Where the reference looks in a model, found by hand.
 
@@ -210,6 +221,9 @@ def full_score_attention(
                 spots = spots & heads[None, :, None, None]
                 if isinstance(alpha, Tensor):
                     alpha = alpha[layer].double()[None, :, None, None]
+                if isinstance(change, ByRow):
+                    assert isinstance(change.strength, Tensor)
+                    alpha = alpha * change.strength.double()[:, None, rows, None]
                 scores = torch.where(spots, changed(scores, alpha, change.formula), scores)
             done.append((spots, alpha, change.formula))
         seen = _seen(real, windows.get(layer), mutual if layer in layout.mutual else None)

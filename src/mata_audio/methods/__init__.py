@@ -5,9 +5,29 @@ attention to one kind of tokens; ``presets`` are published settings. To add a me
 with a frozen dataclass, and import it here.
 """
 
+from mata_audio.methods.aad import AAD
+from mata_audio.methods.adapt_vis import AdaptVis
+from mata_audio.methods.caac import CAAC
+from mata_audio.methods.changes import Changes
 from mata_audio.methods.contrast import Contrast
 from mata_audio.methods.mass import Mass
 from mata_audio.methods.mata import MATA
 from mata_audio.methods.method import METHODS, Method
+from mata_audio.methods.pai import PAI
+from mata_audio.methods.vaf import VAF
+from mata_audio.methods.value import Value
 
-__all__ = ["MATA", "METHODS", "Contrast", "Mass", "Method"]
+__all__ = [
+    "AAD",
+    "CAAC",
+    "MATA",
+    "METHODS",
+    "PAI",
+    "VAF",
+    "AdaptVis",
+    "Changes",
+    "Contrast",
+    "Mass",
+    "Method",
+    "Value",
+]

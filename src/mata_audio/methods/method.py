@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields
 from functools import partial
 from numbers import Real
 from pathlib import Path
@@ -133,7 +133,9 @@ class Method:
     def as_data(self) -> dict[str, Any]:
         """Return the method and its settings as JSON data."""
         values = {own.name: getattr(self, own.name) for own in ordered_fields(type(self))}
-        data: dict[str, Any] = json.loads(json.dumps({"method": self.name, **values}))
+        data: dict[str, Any] = json.loads(
+            json.dumps({"method": self.name, **values}, default=asdict)
+        )
         return data
 
     def save(self, path: str | Path) -> None:
@@ -210,12 +212,20 @@ def method_named(name: object, origin: str = "method") -> type[Method]:
 
 def settings_json(data: dict[str, Any]) -> str:
     """Return the fields of a setting as readable JSON: each layer's gains on one line."""
-    gains = data.get("gains")
-    text = json.dumps({**data, "gains": None}, indent=2) if gains else json.dumps(data, indent=2)
-    if gains:
-        rows = ",\n".join(f"    {json.dumps(row)}" for row in gains)
-        text = text.replace('"gains": null', f'"gains": [\n{rows}\n  ]', 1)
-    return text + "\n"
+    return _readable(json.loads(json.dumps(data)), "\n") + "\n"
+
+
+def _readable(value: Any, line: str) -> str:
+    """Return JSON text with lists of numbers on one line; ``line`` starts a line, indented."""
+    flat = isinstance(value, list) and all(isinstance(item, (int, float)) for item in value)
+    if flat or not value or not isinstance(value, (dict, list)):
+        return json.dumps(value)
+    inner = line + "  "
+    if isinstance(value, list):
+        parts = [_readable(item, inner) for item in value]
+        return "[" + inner + f",{inner}".join(parts) + line + "]"
+    parts = [f"{json.dumps(key)}: {_readable(item, inner)}" for key, item in value.items()]
+    return "{" + inner + f",{inner}".join(parts) + line + "}"
 
 
 def number(field: str, value: object, least: float = -MAX_ALPHA, most: float = MAX_ALPHA) -> float:

@@ -39,7 +39,12 @@ class Change:
     gains: GainTable | None = None
 
 
-UNHEARD = (Change("mass", -1.0, layers="all"),)
+def unheard(tokens: str) -> tuple[Change, ...]:
+    """Return the view in which these tokens are not attended to: their mass goes to other keys."""
+    return (Change("mass", -1.0, tokens, layers="all"),)
+
+
+UNHEARD = unheard("audio")
 """Nothing of the audio is attended to: all of its mass goes to the other keys."""
 
 
