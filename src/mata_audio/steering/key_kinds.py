@@ -62,6 +62,8 @@ class KeyKinds:
     def masks(self, ids: Tensor, audio: Tensor, in_prompt: Tensor) -> dict[str, Tensor]:
         """Return where the keys of each named kind are, bool, shape ``(batch, width)``.
 
+        A prompt without audio has none: it is left alone.
+
         Args:
             ids: token ids of the prompts, shape ``(batch, width)``; negative where unknown.
             audio: True at audio tokens, same shape.
@@ -70,11 +72,13 @@ class KeyKinds:
         Raises:
             SettingsError: the tokens of a kind are not known, or a span does not fit the prompts.
         """
+        audio = audio & in_prompt
+        changed = in_prompt & audio.any(dim=1, keepdim=True)
         return {
             keys: torch.stack(
                 [self._one(part, ids, audio, in_prompt) for part in keys.split(",")]
             ).any(0)
-            & in_prompt
+            & changed
             for keys in self.named
         }
 
@@ -82,7 +86,7 @@ class KeyKinds:
         if kind in self.spans:
             return _fitting(kind, self.spans[kind], ids)
         if kind in BY_PLACE:
-            return _by_place(kind, audio & in_prompt, in_prompt)
+            return _by_place(kind, audio, in_prompt)
         if bool((ids[in_prompt] == -1).any()):
             raise SettingsError(
                 f"prompts that are given as embeddings do not show which tokens are {kind}: mark "
@@ -97,9 +101,9 @@ class KeyKinds:
 
 
 def _by_place(kind: str, audio: Tensor, in_prompt: Tensor) -> Tensor:
-    """Return the first token of each prompt, or all before its audio: none if it has no audio."""
+    """Return the first token of each prompt, or all before its audio."""
     if kind == BEFORE_AUDIO:
-        return in_prompt & (audio.cumsum(dim=1) == 0) & audio.any(dim=1, keepdim=True)
+        return in_prompt & (audio.cumsum(dim=1) == 0)
     return in_prompt & (in_prompt.cumsum(dim=1) == 1)
 
 
