@@ -82,10 +82,17 @@ def _positions(
     return {"position_ids": places.expand(3, -1, -1)}
 
 
-def keeps_all(given: Mapping[str, Any], last: int) -> bool:
-    """Whether logits of rows before the ``last`` ones are asked for."""
+def keeps_more(given: Mapping[str, Any], last: int, before: int) -> bool:
+    """Whether logits of rows before the ``last`` ones are asked for.
+
+    Args:
+        given: the arguments of the whole pass.
+        last: number of last rows.
+        before: how many logits came of the rows before: one if none was asked for, but all from
+            models that do not know the argument.
+    """
     keep = given.get("logits_to_keep")
-    return not keep or keep > last
+    return not keep or keep > last or before > 1
 
 
 def check_defined(given: Mapping[str, Any], whole: ForwardPass, first: int) -> None:

@@ -22,7 +22,7 @@ from mata_audio.families import Located, row_state, using_row_state
 from mata_audio.steering.forward_pass import ForwardPass
 from mata_audio.steering.other_prompt import OtherPrompt, OtherReader, Runs, readers_of
 from mata_audio.steering.rule import Combine, FirstLook
-from mata_audio.steering.split_pass import check_defined, first_rows, keeps_all, last_rows
+from mata_audio.steering.split_pass import check_defined, first_rows, keeps_more, last_rows
 
 _REPEATABLE = tuple(
     getattr(cache_utils, name)
@@ -145,8 +145,10 @@ class LastRows:
                 self._followed.remove(followed)
         if given.get("use_cache") is False:
             output.past_key_values = None
-        if before is not None and keeps_all(given, whole.queries - first):
-            output.logits = torch.cat([before.logits.to(output.logits), output.logits], dim=1)
+        if before is not None:
+            early_logits = before.logits.to(output.logits)
+            if keeps_more(given, whole.queries - first, early_logits.shape[1]):
+                output.logits = torch.cat([early_logits, output.logits], dim=1)
         return output
 
     def _last(
