@@ -44,16 +44,17 @@ def add_task_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Add everything else that :func:`options_from` reads."""
+def add_run_options(parser: argparse.ArgumentParser, unheard: bool = True) -> None:
+    """Add everything else that :func:`options_from` reads; ``--unheard`` only if it is wanted."""
     _add_prompt_options(parser)
     group = add_running_options(parser)
-    group.add_argument(
-        "--unheard",
-        action="store_true",
-        help="also answer every item without hearing its audio, to see what needs it; costs "
-        "another prefill",
-    )
+    if unheard:
+        group.add_argument(
+            "--unheard",
+            action="store_true",
+            help="also answer every item without hearing its audio, to see what needs it; costs "
+            "another prefill",
+        )
     group.add_argument(
         "--ids",
         metavar="IDS",
