@@ -45,6 +45,28 @@ def test_a_preset(mata: Mata, tmp_path: Path) -> None:
     assert f"{len(FORMULAS)} settings" in outcome.err
 
 
+def test_several_methods(mata: Mata, tmp_path: Path) -> None:
+    axes = ("--alphas", "1,2", "--layers", "3-7", "--grid", "power=0,2", "--grid", "cut=0")
+    command = (*SWEEP, "--out", tmp_path / "s", "--limit", "20", "--method", "mass,contrast")
+    outcome = mata(*command, *axes)
+    assert outcome.code == 0
+    assert "20 items, 6 settings" in outcome.err
+    ranking = outcome.out.partition("Tuning items: the ranking")[2]
+    for name in ("mass, alpha 2, layers 3-7 ", "contrast, alpha 1, power 0, cut 0 "):
+        assert f"\n{name}" in ranking
+    assert mata("pictures", tmp_path / "s").code == 0
+    assert mata("report", tmp_path / "s", "--audio", "none").code == 0
+
+
+def test_every_method_in_one_sweep(mata: Mata, tmp_path: Path) -> None:
+    outcome = mata(*SWEEP, "--out", tmp_path / "s", "--limit", "20", "--preset", "methods")
+    assert outcome.code == 0
+    assert {"MATA", "Mass", "Contrast"} < {
+        line.partition(" ")[0] for line in outcome.out.split("\n")
+    }
+    assert mata("pictures", tmp_path / "s").code == 0
+
+
 @pytest.mark.parametrize(("right", "handed"), [(True, True), (None, False), (False, False)])
 def test_a_winner_is_handed_over_only_if_it_is_better_held_out(
     right: bool | None, handed: bool, tmp_path: Path

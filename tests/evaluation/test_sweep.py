@@ -15,6 +15,8 @@ from mata_audio.evaluation.results.stored_run import tuned_on_these_items
 from mata_audio.evaluation.sweep import PRESETS, grid, preset, sweep
 from mata_audio.evaluation.sweep.sweep import divided
 from mata_audio.evaluation.tasks import task_named
+from mata_audio.methods import METHODS, AdaptVis, Changes, Contrast, Mass
+from mata_audio.settings.in_words import describe
 from paper_data import write_mmau
 from swept import item
 
@@ -48,7 +50,41 @@ def test_presets_fit_every_depth(name: str, depth: int) -> None:
     assert len({setting.name for setting in found}) == len(found) >= 1
     for setting in found:
         assert setting.method is not None
-        assert setting.method.layers is None or max(setting.method.layers) < depth  # type: ignore[type-var]
+        describe(setting.method, depth, heads=4)  # raises if the model lacks a layer
+
+
+def test_a_grid_gives_each_method_the_fields_it_has() -> None:
+    axes: dict[str, Any] = {"power": ("0", 2.0), "clipped": ("true",)}
+    found = grid((0.5, 1), ("3-7", "paper"), methods=("mass", "contrast"), **axes)
+    assert [setting.method for setting in found] == [
+        Mass(alpha=0.5, layers="3-7", clipped=True),
+        Mass(alpha=1, layers="3-7", clipped=True),
+        Mass(alpha=0.5, clipped=True),
+        Mass(alpha=1, clipped=True),
+        Contrast(alpha=0.5, power=0),
+        Contrast(alpha=1, power=0),
+        Contrast(alpha=0.5, power=2),
+        Contrast(alpha=1, power=2),
+    ]
+    assert len({setting.name for setting in found}) == 8
+    assert [setting.method for setting in grid(methods=("adaptvis",))] == [AdaptVis()]
+
+
+def test_a_field_that_no_method_of_a_grid_has_is_refused() -> None:
+    said = "no method of it does: contrast has alpha, power, cut, on_no_audio"
+    with pytest.raises(SettingsError, match=said):
+        grid(layers=("3-7",), methods=("contrast",))
+    with pytest.raises(SettingsError, match="at least one of methods"):
+        grid(methods=())
+    with pytest.raises(SettingsError, match="no method 'magic'"):
+        grid(methods=("magic",))
+
+
+def test_the_methods_at_their_defaults() -> None:
+    found = {setting.name: setting.method for setting in preset("methods", 12)}
+    # Changes are nothing until some are given.
+    expected = {cls.__name__: cls() for cls in METHODS.values() if cls is not Changes}
+    assert found == expected
 
 
 def test_presets_of_the_papers_depth_are_the_papers() -> None:

@@ -8,22 +8,26 @@ from typing import TYPE_CHECKING
 
 from mata_audio.errors import SettingsError
 from mata_audio.evaluation.results.results import SettingResult
-from mata_audio.methods.method import method_from
-from mata_audio.notation.layers import ALL, format_indices
+from mata_audio.methods.method import method_from, ordered_fields
+from mata_audio.notation.layers import format_indices
+from mata_audio.settings.from_words import to_words
 from mata_audio.settings.in_words import short_name
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.results.ranking import Sweep
+
+_OF_PANEL = ("alpha", "layers", "heads", "gains", "formula", "on_no_audio")
+"""Fields that are an axis of a panel, or stand in its title in another way."""
 
 Layers = tuple[int, ...] | str | None
 
 
 @dataclass(frozen=True)
 class Panel:
-    """The settings of one formula and one choice of heads, as a grid.
+    """The settings that differ only in layers and alpha, as a grid.
 
     Args:
-        title: the formula and the heads.
+        title: the formula or method, its other fields and the heads.
         rows: each row's layers.
         labels: the rows' labels.
         alphas: the columns' alphas.
@@ -43,18 +47,14 @@ def panels(sweep: Sweep) -> list[Panel]:
     Raises:
         SettingsError: the sweep has no setting with results.
     """
-    found: dict[tuple[str, str], list[SettingResult]] = {}
+    found: dict[str, list[SettingResult]] = {}
     for setting in _placed(sweep):
-        assert setting.method is not None
-        heads = setting.method.get("heads")
-        of_method = setting.method.get("formula") or setting.method["method"]
-        of_heads = "all heads" if heads is None else f"heads {format_indices(tuple(heads))}"
-        found.setdefault((str(of_method), of_heads), []).append(setting)
+        found.setdefault(_title(setting), []).append(setting)
     if not found:
         raise SettingsError(
             "the sweep has no setting with one alpha and an answer: there is nothing to draw"
         )
-    return [_panel(f"{formula}, {heads}", own) for (formula, heads), own in found.items()]
+    return [_panel(title, own) for title, own in found.items()]
 
 
 def has_grid(sweep: Sweep) -> bool:
@@ -63,14 +63,29 @@ def has_grid(sweep: Sweep) -> bool:
 
 
 def _placed(sweep: Sweep) -> list[SettingResult]:
-    """Return the settings with one alpha; one with gains by layer and head is in no grid."""
+    """Return the settings with one alpha and layers; a table of gains is in no grid."""
     return [
         setting
         for setting in sweep.results.settings
         for fields in [setting.method or {}]
-        if fields.get("alpha") is not None and fields.get("gains") is None
+        if fields.get("alpha") is not None and "layers" in fields and fields.get("gains") is None
         if setting.name in sweep.tuning.paired
     ]
+
+
+def _title(setting: SettingResult) -> str:
+    """Return in what a setting may differ from those of other panels."""
+    assert setting.method is not None
+    method = method_from(setting.method, setting.name)
+    parts = [str(setting.method.get("formula") or method.name)]
+    for own in ordered_fields(type(method)):
+        value = getattr(method, own.name)
+        if own.name not in _OF_PANEL and value != own.default:
+            parts.append(f"{own.name} {to_words(own.name, value)}")
+    if "heads" in setting.method:
+        heads = to_words("heads", setting.method["heads"])
+        parts.append("all heads" if heads == "all" else f"heads {heads}")
+    return ", ".join(parts)
 
 
 def _panel(title: str, settings: Sequence[SettingResult]) -> Panel:
@@ -92,12 +107,12 @@ def _panel(title: str, settings: Sequence[SettingResult]) -> Panel:
 
 def _layers(setting: SettingResult) -> Layers:
     layers = (setting.method or {}).get("layers")
-    return layers if layers in (None, ALL) else tuple(layers)
+    return layers if layers is None or isinstance(layers, str) else tuple(layers)
 
 
 def _place(layers: Layers) -> tuple[bool, tuple[int, ...]]:
-    """Return where layers stand in a grid: the paper's first, all of them last."""
-    return layers == ALL, () if layers is None or isinstance(layers, str) else layers
+    """Return where layers stand in a grid: the paper's first, those in words last."""
+    return isinstance(layers, str), () if layers is None or isinstance(layers, str) else layers
 
 
 def _alpha(setting: SettingResult) -> float:

@@ -57,10 +57,15 @@ def check_fields(cls: type[Method], names: Iterable[str]) -> None:
     Raises:
         SettingsError: it lacks one.
     """
-    known = [own.name for own in ordered_fields(cls)]
+    known = field_names(cls)
     for name in names:
         if name not in known:
             raise SettingsError(f"{cls.name} has no field {name!r}; it has {', '.join(known)}")
+
+
+def field_names(cls: type[Method]) -> list[str]:
+    """Return the names of a method's fields."""
+    return [own.name for own in ordered_fields(cls)]
 
 
 def kinds_of(own: Field[Any]) -> list[str]:

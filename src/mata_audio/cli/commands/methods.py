@@ -28,7 +28,8 @@ HELP = "list the methods, or show one with its fields"
 
 DESCRIPTION = """\
 List every method that --method takes: what it does, its fields with their defaults, its source, and
-what it costs. Plain decoding costs 1 row a token. With a NAME, show how it is defined and what its fields mean.
+what it costs; plain decoding costs 1 row a token. With a NAME, show how it is defined and what its
+fields mean.
 """
 
 EXAMPLES = """\

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,21 @@ from mata_audio.cli.options.run import (
 from mata_audio.cli.progress import RunProgress, note
 from mata_audio.cli.terminal import show
 from mata_audio.errors import SettingsError
+from mata_audio.methods import METHODS
 from mata_audio.steering.formulas import FORMULAS
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.sweep import Sweep
     from mata_audio.settings.named import NamedSetting
+
+OWN_OPTIONS = {
+    "alpha": "--alphas",
+    "layers": "--layers",
+    "formula": "--formulas",
+    "heads": "--heads",
+    "rows": "--rows",
+}
+"""Fields whose values have an option of their own."""
 
 HELP = "try many settings on a benchmark, each item from one prefill"
 
@@ -36,6 +47,8 @@ examples:
              --layers 0-3 3-7 8-11
   mata sweep --model Qwen/Qwen2.5-Omni-7B --task mmau --data MMAU --out runs/layers \\
              --preset paper-layers
+  mata sweep --model tiny --task tiny --split tune --out runs/two --method mass,contrast \\
+             --alphas 0.5,1,2 --grid power=0,2
 
 Settings are ranked on half of the items, and the winner's result is for the other half. If it is
 better than the baseline there too, the winner is saved as FOLDER/winner.json, for --settings. To
@@ -47,6 +60,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_benchmark_options(parser)
     group = parser.add_argument_group("grid")
+    group.add_argument(
+        "--method",
+        metavar="LIST",
+        help=f"methods to try, each with the fields it has, out of {','.join(METHODS)} (default: "
+        "mata)",
+    )
     group.add_argument("--alphas", metavar="LIST", help="strengths to try, such as 0.05,0.1")
     group.add_argument(
         "--layers",
@@ -70,10 +89,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "other than last costs a prefill",
     )
     group.add_argument(
+        "--grid",
+        action="append",
+        default=[],
+        metavar="FIELD=LIST",
+        help="values to try of any other field, such as power=0,1,2; repeat for several fields",
+    )
+    group.add_argument(
         "--preset",
         metavar="NAME",
-        help="instead of a grid: paper-layers, paper-alpha, targets, formulas, single-layers or "
-        "collapse",
+        help="instead of a grid: paper-layers, paper-alpha, targets, formulas, single-layers, "
+        "collapse or methods",
     )
     add_choosing_options(parser.add_argument_group("choosing"))
     add_run_options(parser)
@@ -123,20 +149,42 @@ def ending(result: Sweep, out: Path) -> str:
 def _settings(args: argparse.Namespace, depth: int) -> list[NamedSetting]:
     from mata_audio.evaluation.sweep.grid import grid, preset
 
-    axes = (args.alphas, args.layers, args.formulas, args.heads, args.rows)
+    axes = {
+        "alphas": None if args.alphas is None else alphas_from(args.alphas),
+        "layers": args.layers,
+        "formulas": None if args.formulas is None else parts(args.formulas),
+        "heads": args.heads,
+        "rows": None if args.rows is None else parts(args.rows),
+        **_other_axes(args.grid),
+    }
+    methods = None if args.method is None else parts(args.method)
+    asked = methods is not None or any(axis is not None for axis in axes.values())
     if args.preset is not None:
-        if any(axis is not None for axis in axes):
+        if asked:
             raise SettingsError(
-                "--preset replaces the grid: leave out --alphas, --layers, --formulas, --heads "
-                "and --rows"
+                "--preset replaces the grid: leave out --alphas, --layers, --formulas, --heads, "
+                "--rows, --grid and --method"
             )
         return preset(args.preset, depth)
-    if all(axis is None for axis in axes):
-        raise SettingsError("the grid is empty: give --alphas, --layers, ... or --preset")
-    return grid(
-        alphas=(0.1,) if args.alphas is None else alphas_from(args.alphas),
-        layers=[None if part == "paper" else part for part in args.layers or ["paper"]],
-        formulas=parts(args.formulas or "multiply"),
-        heads=[None if part == "all" else part for part in args.heads or ["all"]],
-        rows=parts(args.rows or "last"),
-    )
+    if not asked:
+        raise SettingsError("the grid is empty: give --method, --alphas, --layers, ... or --preset")
+    return grid(**axes, methods=("mata",) if methods is None else methods)
+
+
+def _other_axes(given: Sequence[str]) -> dict[str, list[str]]:
+    """Read each ``--grid FIELD=LIST``.
+
+    Raises:
+        SettingsError: another form, a field twice, or one that has an option of its own.
+    """
+    found: dict[str, list[str]] = {}
+    for text in given:
+        name, equals, values = text.partition("=")
+        if not (name and equals and parts(values)):
+            raise SettingsError(f"cannot read --grid {text!r}: write --grid FIELD=VALUE,VALUE")
+        if name in OWN_OPTIONS:
+            raise SettingsError(f"--grid {text}: give {OWN_OPTIONS[name]} instead")
+        if name in found:
+            raise SettingsError(f"--grid {name}= is given twice; leave one out")
+        found[name] = parts(values)
+    return found

@@ -1,28 +1,40 @@
-"""The settings of a sweep: a grid of alphas, layers, formulas and heads, or a preset."""
+"""The settings of a sweep: a grid of any fields of any methods, or a preset."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
+from typing import Any
 
 from mata_audio.errors import SettingsError
-from mata_audio.methods.mata import MATA
+from mata_audio.methods import MATA, METHODS, Method
+from mata_audio.methods.method import method_named
 from mata_audio.notation.layers import format_indices, scaled_layers
+from mata_audio.settings.from_words import field_names, value_from
 from mata_audio.settings.in_words import short_name
 from mata_audio.settings.named import NamedSetting
 from mata_audio.steering.formulas import FORMULAS
 
 Indices = str | None
 
+NAMES = {"alpha": "alphas", "formula": "formulas"}
+"""Fields whose axis is called otherwise."""
+
 
 def grid(
-    alphas: Sequence[float] = (0.1,),
-    layers: Sequence[Indices] = (None,),
-    formulas: Sequence[str] = ("multiply",),
-    heads: Sequence[Indices] = (None,),
-    rows: Sequence[str] = ("last",),
+    alphas: Sequence[float] | None = None,
+    layers: Sequence[Indices] | None = None,
+    formulas: Sequence[str] | None = None,
+    heads: Sequence[Indices] | None = None,
+    rows: Sequence[str] | None = None,
+    *,
+    methods: Sequence[str] = ("mata",),
+    **others: Sequence[Any],
 ) -> list[NamedSetting]:
     """Return every combination as a setting, each with a name that describes it.
+
+    Each method gets the axes of the fields that it has. Axes that are left out, or None, are at the
+    method's default. Values may be words, as on the command line.
 
     Args:
         alphas: strengths.
@@ -31,21 +43,43 @@ def grid(
         heads: such as ``"0-3"``; None for all.
         rows: query rows to change, as in :class:`mata_audio.MATA`. Each value other than ``"last"``
             costs a prefill.
+        methods: names of methods.
+        others: values of any other field, by its name.
 
     Raises:
-        SettingsError: an axis is empty, or a value is not allowed.
+        SettingsError: an axis is empty, no method has its field, or a value is not allowed.
     """
-    axes = {"alphas": alphas, "layers": layers, "formulas": formulas, "heads": heads, "rows": rows}
+    given = {"rows": rows, "formula": formulas, "heads": heads, "layers": layers, "alpha": alphas}
+    axes = {name: values for name, values in (others | given).items() if values is not None}
     for name, values in axes.items():
         if not values:
-            raise SettingsError(f"the grid is empty: give at least one of {name}")
-    settings = [
-        MATA(alpha=alpha, layers=of_layers, formula=formula, heads=of_heads, rows=of_rows)
-        for of_rows, formula, of_heads, of_layers, alpha in product(
-            rows, formulas, heads, layers, alphas
+            raise SettingsError(f"the grid is empty: give at least one of {NAMES.get(name, name)}")
+    if not methods:
+        raise SettingsError("the grid is empty: give at least one of methods")
+    classes = [method_named(name, "the grid") for name in methods]
+    for name in axes:
+        _check_some_has(classes, name)
+    settings = [setting for cls in classes for setting in _of_method(cls, axes)]
+    return distinct([NamedSetting(short_name(setting), setting) for setting in settings])
+
+
+def _of_method(cls: type[Method], axes: Mapping[str, Sequence[Any]]) -> Iterator[Method]:
+    """Yield a method's settings along the axes of its own fields."""
+    names = [name for name in axes if name in field_names(cls)]
+    for values in product(*(axes[name] for name in names)):
+        chosen = zip(names, values, strict=True)
+        yield cls(
+            **{
+                name: value_from(cls, name, value) if isinstance(value, str) else value
+                for name, value in chosen
+            }
         )
-    ]
-    return distinct([NamedSetting(short_name(mata), mata) for mata in settings])
+
+
+def _check_some_has(classes: Sequence[type[Method]], name: str) -> None:
+    if not any(name in field_names(cls) for cls in classes):
+        own = "; ".join(f"{cls.name} has {', '.join(field_names(cls))}" for cls in classes)
+        raise SettingsError(f"the grid has the field {name!r}, but no method of it does: {own}")
 
 
 def distinct(settings: Iterable[NamedSetting]) -> list[NamedSetting]:
@@ -109,6 +143,11 @@ def _collapse(depth: int) -> list[NamedSetting]:
     ]
 
 
+def _methods(depth: int) -> list[NamedSetting]:
+    defaults = [cls() for cls in METHODS.values()]
+    return [NamedSetting(own.title, own) for own in defaults if any(own.rule().views)]
+
+
 PRESETS: dict[str, Callable[[int], list[NamedSetting]]] = {
     "paper-layers": _paper_layers,
     "paper-alpha": _paper_alpha,
@@ -116,7 +155,9 @@ PRESETS: dict[str, Callable[[int], list[NamedSetting]]] = {
     "formulas": _formulas,
     "single-layers": _single_layers,
     "collapse": _collapse,
+    "methods": _methods,
 }
 """By name, functions from the decoder's depth to settings. ``paper-layers`` and ``paper-alpha`` are
 the paper's ablations (arXiv 2509.18816, section 3), ``collapse`` its failure case, early layers.
-``targets`` changes other query rows than the last."""
+``targets`` changes other query rows than the last. ``methods`` is each method at its default, which
+is the published setting of those that were published."""
