@@ -138,7 +138,9 @@ class OtherReader:
             cache = inputs.get("past_key_values")
             ids = ids[:, 0 if cache is None else cache.get_seq_length() :]
             inputs |= {"input_ids": ids, "attention_mask": mask}
-            output = run(_pass_of(whole, ids), inputs | self._positions(mask, ids.shape[1]))
+            state = None if cache is None else self._other.state
+            positions = _positions(mask, ids.shape[1], state)
+            output = run(_pass_of(whole, ids), inputs | positions)
             state = row_state(self._located)
         cache, beams = output.past_key_values, batch // ids.shape[0]
         self._width = mask.shape[1]
@@ -155,18 +157,23 @@ class OtherReader:
             "input_ids": ids,
             "attention_mask": answer.mask,
             "past_key_values": answer.cache,
-            **self._positions(answer.mask, ids.shape[1]),
+            **_positions(answer.mask, ids.shape[1], answer.state),
         }
         with using_row_state(self._located, answer.state):
             output = run(_pass_of(whole, ids), arguments)
         logits: Tensor = output.logits[:, -ids.shape[1] :]
         return logits
 
-    def _positions(self, mask: Tensor, queries: int) -> dict[str, Tensor]:
-        """Return positions that leave out padding; models with a row state find their own."""
-        if self._located.family.row_state or bool(mask.all()):
-            return {}
-        return {"position_ids": (mask.long().cumsum(dim=1) - 1).clamp(min=0)[:, -queries:]}
+
+def _positions(mask: Tensor, queries: int, state: Tensor | None) -> dict[str, Tensor]:
+    """Return the positions of new tokens, which leave out padding, as ``generate`` counts them.
+
+    From a whole prompt, models with a row state find their own.
+    """
+    places = (mask.long().cumsum(dim=1) - 1).clamp(min=0)[:, -queries:]
+    if state is not None:
+        return {"position_ids": (places + state.to(places.device)).expand(3, -1, -1)}
+    return {} if bool(mask.all()) else {"position_ids": places}
 
 
 def _pass_of(whole: ForwardPass, ids: Tensor) -> ForwardPass:
