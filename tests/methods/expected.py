@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from entries import LAYERS, Entry
@@ -15,11 +15,19 @@ from subject import Subject
 
 @dataclass(frozen=True)
 class Reads:
-    """Left-padded prompts and their answers, read whole by the reference, in float64."""
+    """Left-padded prompts and their answers, read whole by the reference, in float64.
+
+    Args:
+        subject: the model.
+        inputs: the prompts.
+        new: the tokens of their answers.
+        others: second prompts by name, of which these are the answers too.
+    """
 
     subject: Subject
     inputs: dict[str, Tensor]
     new: Tensor
+    others: Mapping[str, dict[str, Tensor]] = field(default_factory=dict)
 
     @property
     def real(self) -> Tensor:
@@ -84,6 +92,15 @@ class Reads:
         strength = None if entry.factor is None else self.strengths(entry)
         logits = self.under(entry.changes, entry.rows, strength)
         if entry.mixed is not None:
-            out_of_reach = [(Steering(LAYERS, -1.0, "mass"), "audio")]
-            logits = entry.mixed(entry.method, logits, self.under(out_of_reach, entry.rows))
+            logits = entry.mixed(entry.method, logits, *self.compared_with(entry))
         return torch.where(self.heard[:, None, None], logits, self.under())
+
+    def compared_with(self, entry: Entry) -> list[Tensor]:
+        """Logits of the second prompts, or of the view in which audio is out of reach."""
+        if not entry.others:
+            return [self.under([(Steering(LAYERS, -1.0, "mass"), "audio")], entry.rows)]
+        unchanged = Steering([])
+        return [
+            self.subject.expected(self.others[name], unchanged, generated=self.new)
+            for name in entry.others
+        ]

@@ -24,19 +24,29 @@ PROMPTS: list[tuple[str, list[float]]] = [
 ]
 
 
-def answered(subject: Subject, inputs: dict[str, Tensor], method: Any = None) -> Any:
+def answered(subject: Subject, inputs: dict[str, Tensor], method: Any = None, **more: Any) -> Any:
     """A greedy answer with every step's logits; None for the unmodified model."""
     if method is None:
         return subject.model.generate(**inputs, **greedy(subject))
-    with method(subject.model):
+    with method(subject.model, **more):
         return subject.model.generate(**inputs, **greedy(subject))
+
+
+def second_prompts(subject: Subject, entry: Entry) -> dict[str, dict[str, Tensor]]:
+    """Other questions about other clips: exactness does not depend on what they are."""
+    return {
+        name: subject.inputs([(f"{name}: {text}", clips) for text, clips in PROMPTS], seed=9)
+        for name in entry.others
+    }
 
 
 @pytest.mark.parametrize(**each())
 def test_generation_is_exact(surer: Subject, entry: Entry) -> None:
     inputs = surer.inputs(PROMPTS)
-    output = answered(surer, inputs, entry.method)
-    reads = Reads(surer, inputs, new_tokens(inputs, output))
+    others = second_prompts(surer, entry)
+    given = {"others": others} if others else {}
+    output = answered(surer, inputs, entry.method, **given)
+    reads = Reads(surer, inputs, new_tokens(inputs, output), others)
     got, expected = torch.stack(output.logits, 1), reads.expected(entry)
 
     assert torch.equal(got.isinf(), expected.isinf())
@@ -75,7 +85,8 @@ def test_an_evaluation_answers_as_generate_does(surer: Subject) -> None:
     inputs = surer.inputs(PROMPTS[:1])
     tokenizer = surer.processor.tokenizer
     config = greedy_config(surer.model, tokenizer, 8)
-    settings = [NamedSetting(str(place), own.method) for place, own in enumerate(ENTRIES)]
+    entries = [entry for entry in ENTRIES if not entry.others]
+    settings = [NamedSetting(str(place), entry.method) for place, entry in enumerate(entries)]
     settings.insert(3, NamedSetting("baseline", None))
     (found,) = generate_all(surer.model, inputs, settings, config)
 
