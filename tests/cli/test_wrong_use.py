@@ -109,7 +109,7 @@ REPRODUCE = "reproduce paper --out run"
         (
             f"{CHOOSE} --method guess",
             2,
-            "knockout, profile, gradient, gradient-heads, tune, tune-mass, search",
+            "knockout, profile, gradient, gradient-heads, tune, search",
         ),
         (f"{CHOOSE} --alphas x", 2, "numbers separated by commas"),
         (f"{CHOOSE} --limit 5", 2, "at least 20"),

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 import torch
 from torch import Tensor
 
 from mata_audio import MATA, SettingsError
-from mata_audio.errors import RunError
-from mata_audio.evaluation.choosing import choose, tune
-from mata_audio.evaluation.choosing.choose import METHODS
+from mata_audio.evaluation.choosing import descent
+from mata_audio.evaluation.choosing.cost import Sample, cost
+from mata_audio.evaluation.choosing.descent import Point, Prompts, fit
+from mata_audio.evaluation.choosing.fitting import Fitting, read_kinds
 from mata_audio.evaluation.choosing.prefilled import PrefilledPrompts, prefill_prompts
-from mata_audio.evaluation.choosing.tune import Fitting, Point, fit
 from mata_audio.families import locate
-from mata_audio.settings.named import load_setting
 from mata_audio.steering.attachment import Attachment
 from mata_audio.steering.gain_tensor import KeyGains
 from subject import Subject
@@ -83,8 +79,17 @@ def likelier(subject: Subject, sign: int) -> list[list[int]]:
     return (sign * (after - before)).argmax(-1, keepdim=True).tolist()
 
 
+SCORES = read_kinds("multiply")
+
+
+def batch(prompts: PrefilledPrompts, *guarded: list[bool]) -> Prompts:
+    groups = torch.tensor(guarded, dtype=torch.bool).view(len(guarded), len(prompts.ids))
+    return Prompts(prompts, groups)
+
+
 def losses(subject: Subject, prompts: PrefilledPrompts, gains: Tensor) -> float:
-    with torch.no_grad(), Attachment(locate(subject.model), [KeyGains(gains[:, None])]) as attached:
+    changes = [KeyGains(gains[:, None].float())]
+    with torch.no_grad(), Attachment(locate(subject.model), changes) as attached:
         return -float(prompts.of_answer(prompts.log_p(attached)).mean())
 
 
@@ -92,11 +97,13 @@ def test_fitting_finds_what_helps_and_touches_no_weight(subject: Subject) -> Non
     before = {name: value.clone() for name, value in subject.model.state_dict().items()}
     trainable = [weight.requires_grad for weight in subject.model.parameters()]
     prompts = read(subject, SHORT, likelier(subject, 1))
-    fitted = fit(subject.model, [prompts], [prompts], Fitting(steps=12, penalty=0))
-    none = torch.zeros_like(fitted.gains)
-    assert losses(subject, prompts, fitted.gains) < losses(subject, prompts, none) - 0.05
+    both = [batch(prompts)]
+    fitted = fit(subject.model, both, both, Fitting(SCORES, steps=12, penalty=0))
+    (gains,) = fitted.gains
+    assert losses(subject, prompts, gains) < losses(subject, prompts, 0 * gains) - 0.05
     assert fitted.kept > 0
     assert fitted.path[fitted.kept].loss == min(point.loss for point in fitted.path)
+    assert fitted.path[fitted.kept].loss == pytest.approx(losses(subject, prompts, gains), abs=1e-6)
     for name, value in subject.model.state_dict().items():
         assert torch.equal(value, before[name])
     assert [weight.requires_grad for weight in subject.model.parameters()] == trainable
@@ -105,11 +112,11 @@ def test_fitting_finds_what_helps_and_touches_no_weight(subject: Subject) -> Non
 
 def test_it_stops_where_unseen_items_get_worse(subject: Subject) -> None:
     """The unseen items need the opposite of the seen ones."""
-    seen = read(subject, SHORT, likelier(subject, 1))
-    unseen = read(subject, SHORT, likelier(subject, -1))
-    fitted = fit(subject.model, [seen], [unseen], Fitting(steps=40, patience=3))
+    seen = batch(read(subject, SHORT, likelier(subject, 1)))
+    unseen = batch(read(subject, SHORT, likelier(subject, -1)))
+    fitted = fit(subject.model, [seen], [unseen], Fitting(SCORES, hold=3, steps=40, patience=3))
     assert fitted.kept == 0
-    assert not fitted.gains.any()
+    assert not fitted.gains[0].any()
     assert len(fitted.path) == 1 + 3
 
 
@@ -118,11 +125,11 @@ def test_what_was_right_is_held_fast(subject: Subject) -> None:
     inputs = subject.inputs(SHORT)
     with torch.no_grad():
         says = int(subject.model(**inputs).logits[0, -1].argmax())
-    prompts = prefill_prompts(subject.model, inputs, [[says], likelier(subject, 1)[1]])
+    prompts = batch(prefill_prompts(subject.model, inputs, [[says], likelier(subject, 1)[1]]))
     moved = []
-    for keep in (0.0, 100.0):
-        fitting = Fitting(steps=12, keep=keep, penalty=0)
-        gains = fit(subject.model, [prompts], [prompts], fitting).gains
+    for hold in (0.0, 100.0):
+        fitting = Fitting(SCORES, steps=12, hold=hold, penalty=0)
+        (gains,) = fit(subject.model, [prompts], [prompts], fitting).gains
         with torch.no_grad():
             plain = subject.model(**inputs).logits[0, -1].log_softmax(-1)
             with MATA(gains=gains)(subject.model):
@@ -132,123 +139,73 @@ def test_what_was_right_is_held_fast(subject: Subject) -> None:
 
 
 def test_a_penalty_keeps_gains_small(subject: Subject) -> None:
-    prompts = read(subject, SHORT, likelier(subject, 1))
+    prompts = [batch(read(subject, SHORT, likelier(subject, 1)))]
     sizes = [
-        fit(subject.model, [prompts], [prompts], Fitting(steps=12, penalty=penalty)).gains.norm()
+        fit(subject.model, prompts, prompts, Fitting(steps=12, penalty=penalty)).gains[0].norm()
         for penalty in (0, 30)
     ]
     assert sizes[1] < sizes[0] / 2
 
 
-@pytest.fixture
-def small_fitting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fit in ten steps: enough to find something."""
-    monkeypatch.setattr(tune, "Fitting", lambda: Fitting(steps=10))
-
-
-@pytest.mark.usefixtures("small_fitting")
-def test_tuned_gains_are_a_setting_like_any_other(tmp_path: Path) -> None:
-    choice = choose("tiny", "tiny", tmp_path, "tune", split="tune", limit=48)
-    evidence = choice.evidence
-    assert evidence is not None
-    gains = torch.tensor(evidence.setting.gains)
-    assert gains.shape == (12, 4)
-    assert list(evidence.scores) == pytest.approx(gains.mean(1).tolist(), abs=1e-6)
-    facts = evidence.facts["fitting"]
-    # 24 tuning items, 8 of each condition, of which a third is 3.
-    assert (facts["fitted_on"], facts["validated_on"]) == (15, 9)
-    assert choice.sweep is not None
-    swept = [s.method for s in choice.sweep.results.settings if s.method is not None]
-    assert [mata["alpha"] for mata in swept] == [0.5, 1.0]
-    if choice.setting is not None and choice.sweep.recommended is not None:
-        stored = load_setting(tmp_path / "winner.json")
-        assert stored.method == choice.setting.method
-        assert stored.tuned_on is not None
-        assert stored.tuned_on["how"]["method"] == "tune"
-        assert stored.tuned_on["how"]["fitting"] == facts
-        assert len(stored.tuned_on["ids"]) == 24
-
-
-def test_mass_gains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is fitted is what is run: gains of the mass, which lower the loss on unseen items."""
-    monkeypatch.setattr(tune, "MASS", replace(tune.MASS, steps=10))
-    choice = choose("tiny", "tiny", tmp_path, "tune-mass", split="tune", limit=48)
-    evidence = choice.evidence
-    assert evidence is not None
-    assert evidence.method == "tune-mass"
-    assert evidence.setting.formula == "mass"
-    fitting = evidence.facts["fitting"]
-    assert (fitting["formula"], fitting["keep"], fitting["steps"]) == ("mass", 0.0, 10)
-    assert fitting["validation_after"]["loss"] < fitting["validation_before"]["loss"]
-    assert choice.sweep is not None
-    swept = [s.method for s in choice.sweep.results.settings if s.method is not None]
-    assert {mata["formula"] for mata in swept} == {"mass"}
-
-
-@pytest.mark.usefixtures("small_fitting")
-def test_nothing_is_measured_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    options: dict[str, Any] = {"split": "tune", "limit": 48}
-    first = choose("tiny", "tiny", tmp_path, "tune", **options)
-
-    measured = Mock(side_effect=AssertionError("measured again"))
-    monkeypatch.setitem(METHODS, "tune", METHODS["tune"].__class__("", measured, (0.5, 1)))
-    again = choose("tiny", "tiny", tmp_path, "tune", **options)
-    assert again.evidence == first.evidence
-    assert again.sweep is not None
-    assert first.sweep is not None
-    assert again.sweep.tuning == first.sweep.tuning
-    with pytest.raises(AssertionError, match="measured again"):
-        choose("tiny", "tiny", tmp_path, "tune", **options, split_seed=1)
-    (tmp_path / "evidence.json").write_text("{")
-    with pytest.raises(RunError, match="delete it to measure again"):
-        choose("tiny", "tiny", tmp_path, "tune", **options)
-
-
-def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("x")
-    with pytest.raises(RunError, match="neither a run nor empty"):
-        choose("tiny", "tiny", tmp_path, split="tune", limit=24)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
-
-
-def test_heads_that_help_on_average(tmp_path: Path) -> None:
-    choice = choose("tiny", "tiny", tmp_path, "gradient-heads", split="tune", limit=48, alphas=[1])
-    assert choice.evidence is not None
-    heads = choice.evidence.facts["heads"]
-    low = torch.tensor(heads["low"])
-    assert (low > 0).any()
-    assert torch.equal(torch.tensor(choice.evidence.setting.gains), (low > 0).float())
-    by_layer = torch.tensor(heads["mean"]).sum(1)
-    assert by_layer.tolist() == pytest.approx(list(choice.evidence.scores), abs=1e-6)
-    text = json.loads((tmp_path / "evidence.json").read_text())
-    assert text["evidence"]["items"] == 24
-
-
-def test_too_few_items_to_fit_and_stop(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="too few to fit gains"):
-        choose("tiny", "tiny", tmp_path, "tune", split="tune", limit=20, tuning_share=0.1)
-
-
-def test_nothing_found_leaves_an_earlier_run_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_groups_that_must_not_lose_rule_out_stopping_points(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options: dict[str, Any] = {"split": "tune", "limit": 48}
-    choose("tiny", "tiny", tmp_path, "gradient", alphas=[1], **options)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
-    monkeypatch.setattr(tune, "Fitting", lambda: Fitting(steps=0))
-    with pytest.raises(RunError, match="finds nothing to run: give another folder"):
-        choose("tiny", "tiny", tmp_path, "tune", **options)
-    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
-    choice = choose("tiny", "tiny", tmp_path / "new", "tune", **options)
-    assert (choice.sweep, choice.setting) == (None, None)
-    assert choice.verdict.startswith("Nothing was found with 24 items; differences below ")
+    """Of all points, the lowest loss where no such group loses more than it gains."""
+    points = iter(
+        [
+            Point(5.0, 0, 0, ((0, 0), (0, 0))),
+            Point(4.0, 2, 1, ((1, 1), (0, 0))),  # the best that is allowed
+            Point(3.0, 9, 1, ((1, 0), (0, 1))),
+            Point(2.0, 9, 1, ((0, 1), (1, 0))),
+            Point(4.5, 9, 0, ((1, 0), (1, 0))),
+            Point(4.6, 9, 0, ((1, 0), (1, 0))),
+        ]
+    )
+    monkeypatch.setattr(descent, "_point", lambda *_: next(points))
+    seen = [batch(read(subject, SHORT, likelier(subject, 1)))]
+    found = fit(subject.model, seen, seen, Fitting(steps=40, patience=2))
+    assert (found.kept, found.passed_over, len(found.path)) == (1, 2, 6)
+    # Each of the first steps of this fit has another size: the gains are those after one.
+    one = fit_steps(subject, seen, 1, monkeypatch)
+    assert torch.equal(found.gains[0], one)
+
+
+def fit_steps(
+    subject: Subject, seen: list[Prompts], steps: int, monkeypatch: pytest.MonkeyPatch
+) -> Tensor:
+    falling = iter(Point(float(-step), 0, 0) for step in range(100))
+    monkeypatch.setattr(descent, "_point", lambda *_: next(falling))
+    return fit(subject.model, seen, seen, Fitting(steps=steps)).gains[0]
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_is_not_taken_for_nothing_found(
     subject: Subject, loss: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prompts = read(subject, SHORT, ANSWERS)
-    monkeypatch.setattr(tune, "_point", lambda *_: Point(loss, 0, 0))
+    prompts = [batch(read(subject, SHORT, ANSWERS))]
+    monkeypatch.setattr(descent, "_point", lambda *_: Point(loss, 0, 0))
     with pytest.raises(SettingsError, match="gains cannot be fitted"):
-        fit(subject.model, [prompts], [prompts], Fitting(steps=3))
+        fit(subject.model, prompts, prompts, Fitting(steps=3))
+
+
+def test_the_cost_is_that_of_all_steps() -> None:
+    """By hand: 90 items, of which 30 decide; a step is 60 whole passes and 30 half ones."""
+    sample = Sample(kept_bytes=2e6, reading=0.5, step=0.2)
+    found = cost(sample, Fitting(steps=40), 90)
+    assert asdict(found) == pytest.approx(
+        {"kept_bytes": 180e6, "reading": 45.0, "fitting": 40 * (60 + 15) * 0.2}
+    )
+    assert found.in_words() == (
+        "about 180 MB for the kept prompts, 45 s to read them and up to 10 min to fit"
+    )
+    thirds = cost(sample, Fitting(steps=40, folds=3), 90)
+    assert thirds.fitting == pytest.approx(3 * found.fitting)
+
+
+def test_the_kept_bytes_are_those_of_the_keys_and_values(subject: Subject) -> None:
+    prompts = read(subject, SHORT, ANSWERS)
+    config = subject.model.config.get_text_config()
+    head = config.hidden_size // config.num_attention_heads
+    tokens = prompts.ids.shape[1] - 1
+    each = 2 * config.num_hidden_layers * config.num_key_value_heads * head * 4
+    assert prompts.cache_bytes == len(SHORT) * tokens * each

@@ -55,8 +55,13 @@ class Contrast(Method):
     def combined(self, logits: Tensor) -> Tensor:
         """Return the logits of the next token from both views', ``(2, ..., vocabulary)``."""
         heard, unheard = logits
-        sure = unheard.softmax(-1).amax(-1, keepdim=True)
-        return within(self.cut, heard, heard + self.alpha * sure**self.power * (heard - unheard))
+        return within(self.cut, heard, apart(heard, unheard, self.alpha, self.power))
+
+
+def apart(heard: Tensor, unheard: Tensor, alpha: Tensor | float, power: float) -> Tensor:
+    """Return ``heard + alpha c^power (heard - unheard)``; c is how sure the unheard view is."""
+    sure = unheard.softmax(-1).amax(-1, keepdim=True)
+    return heard + alpha * sure**power * (heard - unheard)
 
 
 def within(cut: float, heard: Tensor, logits: Tensor) -> Tensor:

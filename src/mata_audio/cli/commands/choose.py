@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mata_audio.cli.commands.sweep import ending
+from mata_audio.cli.options.fitting import add_fitting_options, fitting_from
 from mata_audio.cli.options.run import (
     add_benchmark_options,
     add_choosing_options,
@@ -52,8 +53,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--method",
         default="knockout",
-        help="knockout or profile, which need no right answers; gradient, gradient-heads, tune, "
-        "tune-mass or search (default: knockout)",
+        help="knockout or profile, which need no right answers; gradient, gradient-heads, tune "
+        "or search (default: knockout)",
     )
     add_number(group, "--items", "the same as --limit", dest="limit")
     group.add_argument(
@@ -62,6 +63,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="strengths to try, with commas (default: 0.05,0.1,0.2,0.5,1,2; tuned gains: 0.5,1)",
     )
     add_choosing_options(group)
+    add_fitting_options(parser)
     add_run_options(parser)
 
 
@@ -79,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
     if args.method not in METHODS:
         raise SettingsError(f"--method must be one of {', '.join(METHODS)}; got {args.method!r}")
     alphas = None if args.alphas is None else alphas_from(args.alphas)
+    fitting = fitting_from(args)
     plan = make_plan(args.model, args.task, args.data, (), options_from(args))
     note(f"{args.method}: {METHODS[args.method].summary}")
     with RunProgress() as progress:
@@ -90,6 +93,8 @@ def run(args: argparse.Namespace) -> int:
             tuning_share=args.tuning_share,
             split_seed=args.split_seed,
             report=progress.show,
+            fitting=fitting,
+            say=note,
         )
     parts = [] if choice.evidence is None else [evidence_text(choice.evidence)]
     if choice.sweep is None:
@@ -105,7 +110,9 @@ def evidence_text(evidence: Evidence) -> str:
     """Return each layer's score with a bar, chosen layers marked, and a summary of any fit."""
     from mata_audio.steering.gain_tensor import chosen_layers
 
-    layers = chosen_layers(evidence.setting, len(evidence.scores))
+    changes = evidence.setting.rule().views[0]
+    depth = len(evidence.scores)
+    layers = {layer for change in changes for layer in chosen_layers(change, depth)}
     largest = max(map(abs, evidence.scores)) or 1.0
     lines = [f"{evidence.method}, {evidence.items:,} tuning items: {evidence.unit}", ""]
     lines.append(f"  {'layer':<9} {'mean':>8}  {evidence.spread:>18}")
@@ -115,11 +122,11 @@ def evidence_text(evidence: Evidence) -> str:
         mark = "*" if layer in layers else " "
         interval = f"{low:+.4f} to {high:+.4f}"
         lines.append(f"{mark} layer {layer:<3} {score:>+8.4f}  {interval:>18}  {bar}".rstrip())
-    table = evidence.setting.gains
+    tables = [change.gains for change in changes if change.gains is not None]
     what = "chosen layers"
-    if table is not None:
-        heads = sum(gain != 0 for row in table for gain in row)
-        what = f"layers with chosen heads, {heads} of {len(table) * len(table[0])} in all"
+    if tables:
+        chosen = [gain != 0 for table in tables for row in table for gain in row]
+        what = f"layers with chosen heads, {sum(chosen)} of {len(chosen)} in all"
     if evidence.found:
         lines += ["", f"* {what}"]
     fitting = evidence.facts.get("fitting")
@@ -130,14 +137,31 @@ def evidence_text(evidence: Evidence) -> str:
 
 def _fitting_text(fitting: Mapping[str, Any], found: bool) -> str:
     before, after = fitting["validation_before"], fitting["validation_after"]
-    fitted = f"Fitted on {fitting['fitted_on']:,} tuning items in up to {fitting['steps']} steps."
+    of = f"{fitting['numbers']:,} numbers" if fitting["numbers"] > 1 else "One number"
+    fitted = f"{of} fitted on {fitting['fitted_on']:,} tuning items in up to {fitting['steps']} "
     others = f"{fitting['validated_on']:,} other tuning items"
+    if fitting["folds"] > 1:
+        fitted = f"{of} fitted {fitting['folds']} times on {fitting['fitted_on']:,} tuning items, "
+        fitted += f"each time without one part, in up to {fitting['steps']} "
+        others = "the parts left out"
+    kept = "".join(
+        f" {group} had to keep what it had: {own['gained']} gained, {own['lost']} lost."
+        for group, own in after.get("keep", {}).items()
+    )
+    if fitting["passed_over"]:
+        steps = "1 step" if fitting["passed_over"] == 1 else f"{fitting['passed_over']} steps"
+        kept += f" {steps} with a lower loss lost more there, and were passed over."
     if not found:
+        none = "None that was allowed" if fitting["passed_over"] else "None"
         return (
-            f"{fitted} None lowered the loss on {others} ({before['loss']:.4f}): no gain is kept."
+            f"{fitted}steps. {none} lowered the loss on {others} ({before['loss']:.4f}): no gain "
+            f"is kept.{kept}"
         )
+    which = f"step {fitting['kept_after_steps']} are kept, the best on"
+    if fitting["folds"] > 1:
+        steps = ", ".join(map(str, fitting["kept_after_steps"]))
+        which = f"steps {steps} are averaged, each the best on"
     return (
-        f"{fitted} The gains after step {fitting['kept_after_steps']} are kept, the best on "
-        f"{others}: loss {before['loss']:.4f} to {after['loss']:.4f}, {after['gained']} answers "
-        f"gained, {after['lost']} lost."
+        f"{fitted}steps. The gains after {which} {others}: loss {before['loss']:.4f} to "
+        f"{after['loss']:.4f}, {after['gained']} answers gained, {after['lost']} lost.{kept}"
     )

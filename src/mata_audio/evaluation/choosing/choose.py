@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from mata_audio.errors import RunError, SettingsError
 from mata_audio.evaluation.choosing import gradient, imbalance, knockout, tune
 from mata_audio.evaluation.choosing.evidence import Evidence
 from mata_audio.evaluation.choosing.evidence_file import how_chosen, load_evidence, save_evidence
+from mata_audio.evaluation.choosing.fitted_setting import scaled
+from mata_audio.evaluation.choosing.fitting import Fitting
 from mata_audio.evaluation.choosing.measuring import Measuring
 from mata_audio.evaluation.results.ranking import Sweep
 from mata_audio.evaluation.results.verdict import nothing_found, verdict
@@ -22,12 +25,15 @@ from mata_audio.evaluation.sweep.grid import distinct, grid
 from mata_audio.evaluation.sweep.sweep import check_divisible, sweep_plan, tuning_part
 from mata_audio.evaluation.task import Task
 from mata_audio.families import locate
-from mata_audio.methods.mata import MATA
+from mata_audio.methods.changes import Changes
+from mata_audio.methods.method import Method as Setting
 from mata_audio.models.loading import Loaded
 from mata_audio.notation.layers import format_indices, scaled_paper_layers
 from mata_audio.settings.in_words import short_name
 from mata_audio.settings.named import NamedSetting, with_baseline
 from mata_audio.storage.run_folder import RunFolder
+
+TUNE = "tune"
 
 ALPHAS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
@@ -38,12 +44,13 @@ class Method:
 
     Args:
         summary: what it chooses, in words.
-        measure: returns the evidence; None for the search, which measures no layer.
+        measure: from :class:`Measuring` to the evidence; None for the search, which measures no
+            layer.
         alphas: the strengths to try unless others are given.
     """
 
     summary: str
-    measure: Callable[[Measuring], Evidence] | None
+    measure: Callable[..., Evidence] | None
     alphas: tuple[float, ...] = ALPHAS
 
 
@@ -57,12 +64,7 @@ METHODS = {
         gradient.measure,
     ),
     "gradient-heads": Method("heads, in any layer, where it does", gradient.measure_heads),
-    "tune": Method("a fitted gain for each layer and head", tune.measure, alphas=(0.5, 1.0)),
-    "tune-mass": Method(
-        "a fitted gain of the attention mass for each layer and head",
-        tune.measure_mass,
-        alphas=(0.5, 1.0),
-    ),
+    TUNE: Method("a fitted gain for each layer and head", tune.measure, alphas=(0.5, 1.0)),
     "search": Method("every window of layers, in a sweep: the yardstick", None),
 }
 """The ways to choose layers, by name. To add one, write a file here and add a row."""
@@ -103,7 +105,9 @@ def choose(
     alphas: Sequence[float] | None = None,
     tuning_share: float = 0.5,
     split_seed: int = 0,
+    fitting: Fitting | None = None,
     report: Callable[[Progress], None] | None = None,
+    say: Callable[[str], None] | None = None,
     **options: Any,
 ) -> Choice:
     """Choose layers, then alpha, on one part of the items, and report on the rest.
@@ -118,7 +122,9 @@ def choose(
         alphas: the strengths to try; None for the method's default.
         tuning_share: share of the items that layers and alpha are chosen on.
         split_seed: seed for dividing the items.
+        fitting: how ``tune`` fits; None for its default.
         report: called with the progress after every batch of the final sweep.
+        say: called with what ``tune`` will need, before it starts.
         options: fields of :class:`mata_audio.evaluation.Options`.
 
     Raises:
@@ -136,7 +142,9 @@ def choose(
         alphas,
         tuning_share=tuning_share,
         split_seed=split_seed,
+        fitting=fitting,
         report=report or (lambda _: None),
+        say=say or (lambda _: None),
     )
 
 
@@ -149,11 +157,15 @@ def choose_plan(
     tuning_share: float,
     split_seed: int,
     report: Callable[[Progress], None],
+    fitting: Fitting | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Choice:
     """Choose on a plan that has no settings, but may have a no-audio arm.
 
     Arguments and errors as for :func:`choose`.
     """
+    if fitting is not None and method != TUNE:
+        raise SettingsError(f"only {TUNE} fits anything: leave out how {method} is to fit")
     check_divisible(plan, tuning_share, split_seed)
     folder.check_ours()
     tried = METHODS[method].alphas if alphas is None else tuple(alphas)
@@ -162,7 +174,8 @@ def choose_plan(
         settings = grid(alphas=tried, layers=all_windows(locate(loaded.model).depth))
     else:
         measured = tuning_plan(plan, tuning_share, split_seed)
-        evidence = _evidence(Measuring(measured, loaded), method, folder)
+        measuring = Measuring(measured, loaded, say=say)
+        evidence = _evidence(measuring, method, folder, fitting)
         if not evidence.found:
             return Choice(evidence, None, None)
         settings = along(evidence.setting, tried)
@@ -179,16 +192,20 @@ def tuning_plan(plan: Plan, share: float, seed: int) -> Plan:
     return replace(plan, items=tuple(item for item in plan.items if item.id in chosen_on))
 
 
-def along(mata: MATA, alphas: Sequence[float]) -> list[NamedSetting]:
-    """Return the setting at each strength.
+def along(setting: Setting, alphas: Sequence[float]) -> list[NamedSetting]:
+    """Return the setting at each strength: 0.5 is half of what was chosen at alpha 1.
 
     Raises:
         SettingsError: there is no alpha, or one is not allowed.
     """
     if not alphas:
         raise SettingsError("the grid is empty: give at least one of alphas")
-    settings = [replace(mata, alpha=alpha) for alpha in alphas]
-    return distinct([NamedSetting(short_name(setting), setting) for setting in settings])
+    found = []
+    for alpha in alphas:
+        own = scaled(setting, alpha)
+        several = isinstance(own, Changes)  # whose own name would tell of each of them
+        found.append(NamedSetting(f"changes, alpha {alpha:g}" if several else short_name(own), own))
+    return distinct(found)
 
 
 def all_windows(depth: int) -> list[str]:
@@ -199,7 +216,9 @@ def all_windows(depth: int) -> list[str]:
     ]
 
 
-def _evidence(measuring: Measuring, method: str, folder: RunFolder) -> Evidence:
+def _evidence(
+    measuring: Measuring, method: str, folder: RunFolder, fitting: Fitting | None
+) -> Evidence:
     """Return the method's evidence, from this folder if it was measured before.
 
     Raises:
@@ -218,6 +237,10 @@ def _evidence(measuring: Measuring, method: str, folder: RunFolder) -> Evidence:
         "method": method,
         "ids": [item.id for item in measuring.plan.items],
     }
+    measuring = replace(measuring, weights=identity["weights"])
+    if method == TUNE:
+        made_from["fitting"] = (fitting or Fitting()).as_data()
+        measure = measure if fitting is None else partial(measure, fitting=fitting)
     stored = load_evidence(folder.path, made_from)
     if stored is not None:
         return stored

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mata_audio.methods.mata import MATA
+from mata_audio.methods.method import Method
 from mata_audio.notation.layers import scaled_paper_layers
 
 DRAWS = 2_000
@@ -40,14 +41,16 @@ class Evidence:
     low: tuple[float, ...]
     high: tuple[float, ...]
     items: int
-    setting: MATA
+    setting: Method
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def found(self) -> bool:
         """Whether the setting changes anything: gains may have been fitted to zero."""
-        gains = self.setting.gains
-        return gains is None or any(gain != 0 for row in gains for gain in row)
+        rule = self.setting.rule()
+        return rule.combine is not None or any(
+            change.gains is None or any(map(any, change.gains)) for change in rule.views[0]
+        )
 
 
 def window_evidence(method: str, unit: str, per_item: Floats) -> Evidence:

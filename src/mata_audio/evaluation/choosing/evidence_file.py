@@ -13,7 +13,7 @@ from typing import Any
 
 from mata_audio.errors import RunError
 from mata_audio.evaluation.choosing.evidence import Evidence
-from mata_audio.methods.mata import MATA
+from mata_audio.methods.method import method_from
 from mata_audio.storage.atomic_file import write_atomically
 from mata_audio.storage.run_folder import EVIDENCE
 
@@ -21,7 +21,8 @@ from mata_audio.storage.run_folder import EVIDENCE
 def save_evidence(evidence: Evidence, folder: Path, made_from: Mapping[str, Any]) -> None:
     """Write the evidence; ``made_from`` is JSON data that identifies what it was measured on."""
     folder.mkdir(parents=True, exist_ok=True)
-    data = {"made_from": dict(made_from), "evidence": asdict(evidence)}
+    found = {**asdict(evidence), "setting": evidence.setting.as_data()}
+    data = {"made_from": dict(made_from), "evidence": found}
     write_atomically(folder / EVIDENCE, json.dumps(data, indent=1) + "\n")
 
 
@@ -40,7 +41,8 @@ def load_evidence(folder: Path, made_from: Mapping[str, Any]) -> Evidence | None
             return None
         stored = data["evidence"]
         lists = {name: tuple(stored[name]) for name in ("scores", "low", "high")}
-        return Evidence(**{**stored, **lists, "setting": MATA(**stored["setting"])})
+        setting = method_from(stored["setting"], "its setting")
+        return Evidence(**{**stored, **lists, "setting": setting})
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} cannot be used ({error}): delete it to measure again") from error
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -30,10 +30,14 @@ class Measuring:
     Args:
         plan: the run's plan, with only the items of the tuning part.
         loaded: the run's model.
+        weights: digests of its weights, to know it again.
+        say: called with what people should know before it takes long.
     """
 
     plan: Plan
     loaded: Loaded
+    weights: Mapping[str, str] = field(default_factory=dict)
+    say: Callable[[str], None] = lambda _: None
 
     def batches(self, items: Sequence[Item] | None = None) -> Iterator[Batch]:
         """Yield all items, or the given ones, in batches of prompts of one length.

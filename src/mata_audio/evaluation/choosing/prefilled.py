@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers.cache_utils import Cache
 
 from mata_audio.families import Located, locate, row_state, using_row_state
-from mata_audio.models.one_prefill import Inputs, prefill
+from mata_audio.models.prefill import Inputs, prefill
 from mata_audio.steering.attachment import Attachment
 
 
@@ -41,22 +41,52 @@ class PrefilledPrompts:
     state: Tensor | None
 
     def log_p(self, attachment: Attachment, last_use: bool = False) -> Tensor:
-        """Return log-probabilities over the vocabulary at each answer token, float32.
+        """Return log-probabilities over the vocabulary at each answer token.
 
         Args:
             attachment: the model's; the result is differentiable in its gains.
             last_use: use the cache itself, not a copy; it cannot be used again.
 
         Returns:
-            Shape ``(batch, longest answer, vocabulary)``, with teacher forcing.
+            Shape ``(batch, longest answer, vocabulary)``, with teacher forcing, float32 or wider.
+        """
+        return self.logits(attachment, last_use=last_use)[0].log_softmax(dim=-1)
+
+    def logits(self, attachment: Attachment, views: int = 1, last_use: bool = False) -> Tensor:
+        """Return logits at each answer token, in one pass over the rest of the prompt.
+
+        Args:
+            attachment: as for :meth:`log_p`; with several views, its gains have a row for each.
+            views: how often each prompt is read, side by side.
+            last_use: as for :meth:`log_p`.
+
+        Returns:
+            Shape ``(views, batch, longest answer, vocabulary)``, float32 or wider.
         """
         listener: Any = self.located.listener
         cache = self.cache if last_use else copy.deepcopy(self.cache)
-        attachment.adopt(cache, self.ids, self.mask)
-        read = torch.cat([self.ids[:, -1:], self.target[:, :-1]], dim=1)
-        with using_row_state(self.located, self.state):
+        rows = torch.arange(len(self.ids), device=self.ids.device).repeat(views)
+        state = self.state
+        if views > 1:
+            cache.batch_select_indices(rows)  # all of the first view, then all of the second
+            state = None if state is None else state[rows]
+        ids = self.ids[rows]
+        attachment.adopt(cache, ids, self.mask[rows])
+        read = torch.cat([ids[:, -1:], self.target[rows, :-1]], dim=1)
+        with using_row_state(self.located, state):
             logits: Tensor = listener(input_ids=read, past_key_values=cache).logits
-        return logits.float().log_softmax(dim=-1)
+        wide = torch.promote_types(logits.dtype, torch.float32)
+        return logits.to(wide).unflatten(0, (views, -1))
+
+    @property
+    def cache_bytes(self) -> int:
+        """Size of the kept keys and values."""
+        return sum(
+            kept.nbytes
+            for layer in self.cache.layers
+            for kept in vars(layer).values()
+            if isinstance(kept, Tensor)
+        )
 
     def of_answer(self, log_p: Tensor) -> Tensor:
         """Return each answer's log-probability from :meth:`log_p`, shape ``(batch,)``."""

@@ -24,6 +24,7 @@ from mata_audio.evaluation.running.identity import (
 from mata_audio.evaluation.running.plan import Options, Plan, make_plan
 from mata_audio.evaluation.running.runner import Progress, Runner
 from mata_audio.evaluation.running.same_clips import check_clips
+from mata_audio.evaluation.running.same_model import check_same_model
 from mata_audio.evaluation.task import Task
 from mata_audio.methods.mata import MATA
 from mata_audio.models.loading import Loaded, load_processor, load_weights
@@ -89,6 +90,7 @@ def run_plan(
     config = greedy(loaded.model, loaded.processor.tokenizer, plan.max_new_tokens)
     generation = {"generation": generation_identity(config)}
     identity = {**known, **model_identity(plan, loaded), **generation}
+    check_same_model(plan.settings, identity["weights"])
     folder.check_identity(identity)
     with folder.locked():
         folder.check_identity(identity)  # another process may have started a run meanwhile
