@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from mata_audio.families import Located
 from mata_audio.notation.keys import BY_TOKENIZER
 from mata_audio.steering.attachment import Attachment
+from mata_audio.steering.audio_share import AudioShare
 from mata_audio.steering.gain_tensor import KeyGains, gains_on
 from mata_audio.steering.key_kinds import KeyKinds, kinds_beside
 from mata_audio.steering.observation import Observer
@@ -24,8 +24,8 @@ from mata_audio.steering.views import Answering
 NOTHING = Rule(((),))
 """The unmodified model, beside rules of one view."""
 
-Part = tuple[str, str, int]
-"""A formula, a kind of keys, and how many changes of the same view have both before it."""
+Part = tuple[str, str]
+"""A formula and a kind of keys."""
 
 
 def attachment_by_rule(
@@ -62,23 +62,23 @@ def attachment_by_rule(
         KeyGains(change.gains.repeat(1, batch or 1, 1), change.formula, change.keys)
         for change in changes
     ]
-    first = rules[0]
+    first, answering = rules[0], _answering(rules, located)
     kinds = key_kinds([change.keys for change in changes], first.tokens, located, tokenizer, spans)
     return Attachment(
         located,
         repeated,
         prompt_length,
-        observer,
+        observer or answering.share,
         prompt_rows=first.rows,
         audio_mask=audio_mask,
         tokens=first.tokens,
         kinds=kinds,
-        answering=_answering(rules),
+        answering=answering,
         others=others,
     )
 
 
-def _answering(rules: Sequence[Rule]) -> Answering:
+def _answering(rules: Sequence[Rule], located: Located) -> Answering:
     """Return how the logits of rules are made, whose rows are side by side."""
     first = rules[0]
     if first.combine is None and first.look is None:
@@ -90,25 +90,30 @@ def _answering(rules: Sequence[Rule]) -> Answering:
         look=None
         if first.look is None
         else FirstLook(partial(_strengths, rules), first.look.each_step),
+        share=AudioShare(located, first.share_of) if first.share_of else None,
     )
 
 
-def _combined(rules: Sequence[Rule], logits: Tensor) -> Tensor:
+def _combined(rules: Sequence[Rule], logits: Tensor, *seen: Tensor) -> Tensor:
     """Combine the logits of each rule's rows, shape ``(views, batch x rules, ...)``."""
+    step = len(rules)
     combined = torch.empty_like(logits[0])
     for row, rule in enumerate(rules):
         assert rule.combine is not None
-        combined[row :: len(rules)] = rule.combine(logits[:, row :: len(rules)])
+        own = (logits[:, row::step], *(share[row::step] for share in seen))
+        combined[row::step] = rule.combine(*own)
     return combined
 
 
 def _strengths(rules: Sequence[Rule], logits: Tensor) -> Tensor:
-    """Return the strength of each rule's rows, from logits ``(batch x rules, vocabulary)``."""
-    strengths = torch.ones_like(logits[:, 0])
+    """Return the strength of each rule's rows, from logits ``(batch x rules x views, ...)``."""
+    sizes = (-1, len(rules), len(rules[0].views))
+    strengths = torch.ones_like(logits[:, 0]).unflatten(0, sizes)
     for row, rule in enumerate(rules):
         assert rule.look is not None
-        strengths[row :: len(rules)] = rule.look.strength(logits[row :: len(rules)])
-    return strengths
+        own = logits.unflatten(0, sizes)[:, row].flatten(0, 1)
+        strengths[:, row] = rule.look.strength(own).unflatten(0, (-1, sizes[2]))
+    return strengths.flatten()
 
 
 def key_gains(rules: Sequence[Rule], located: Located) -> list[KeyGains]:
@@ -117,35 +122,58 @@ def key_gains(rules: Sequence[Rule], located: Located) -> list[KeyGains]:
     Raises:
         SettingsError: the model lacks a layer or head, or gains are for another model.
     """
-    rows = [_by_part(view) for rule in rules for view in rule.views]
-    parts = list(dict.fromkeys(part for row in rows for part in row)) or [("multiply", "audio", 0)]
+    views = [view for rule in rules for view in rule.views]
     nothing = torch.zeros(located.depth, 1, located.heads)
     found = []
-    for part in parts:
-        own = [gains_on(row[part], located) if part in row else nothing for row in rows]
-        found.append(KeyGains(torch.cat(own, dim=1), part[0], part[1]))
+    for (formula, keys), own in _in_order(views) or [(("multiply", "audio"), {})]:
+        gains = [
+            gains_on(own[row], located) if row in own else nothing for row in range(len(views))
+        ]
+        found.append(KeyGains(torch.cat(gains, dim=1), formula, keys))
     return found
 
 
 def side_by_side(rule: Rule) -> Hashable:
     """Return what rules must have in common to run side by side without waste."""
-    parts = tuple(sorted({part for view in rule.views for part in _by_part(view)}))
+    parts = tuple(part for part, _ in _in_order(rule.views))
     looks = None if rule.look is None else rule.look.each_step
-    return parts, len(rule.views), rule.combine is None, rule.others, looks, rule.rows, rule.tokens
+    return (
+        parts,
+        len(rule.views),
+        rule.combine is None,
+        rule.others,
+        looks,
+        rule.rows,
+        rule.tokens,
+        rule.share_of,
+    )
 
 
 def steered_layers(rule: Rule, located: Located) -> tuple[int, ...]:
-    """Return the layers in which a rule changes the first view."""
-    gains = key_gains([replace(rule, views=rule.views[:1])], located)
+    """Return the layers in which a rule changes any view."""
+    gains = key_gains([rule], located)
     changed = torch.stack([change.gains.flatten(1).any(dim=1) for change in gains]).any(dim=0)
     return tuple(changed.nonzero().flatten().tolist())
 
 
-def _by_part(view: Sequence[Change]) -> dict[Part, Change]:
-    found: dict[Part, Change] = {}
-    for change in view:
-        earlier = sum(part[:2] == (change.formula, change.keys) for part in found)
-        found[change.formula, change.keys, earlier] = change
+def _in_order(views: Sequence[Sequence[Change]]) -> list[tuple[Part, dict[int, Change]]]:
+    """Return the parts of all views, in an order that keeps each view's own.
+
+    Each part has the changes that belong to it, by the number of their view.
+    """
+    found: list[tuple[Part, dict[int, Change]]] = []
+    for row, view in enumerate(views):
+        place = 0
+        for change in view:
+            part = (change.formula, change.keys)
+            later = [known for known, _ in found[place:]]
+            if part in later:
+                place += later.index(part)
+            else:
+                place = len(found)
+                found.append((part, {}))
+            found[place][1][row] = change
+            place += 1
     return found
 
 

@@ -12,8 +12,12 @@ from mata_audio.notation.rows import LAST, PromptRows
 if TYPE_CHECKING:
     from torch import Tensor
 
-Combine = Callable[["Tensor"], "Tensor"]
-"""From the logits of the views, shape ``(views, ..., vocabulary)``, to logits of one view less."""
+Combine = Callable[..., "Tensor"]
+"""From the logits of the views, shape ``(views, ..., vocabulary)``, to those of the next token.
+
+If a rule has ``share_of``, the second argument is the share of attention on audio in the last
+layers, shape ``(...)``.
+"""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class Rule:
         combine: makes the logits of the views into those that the next token is chosen from.
         others: names of second prompts that are answered beside; ``combine`` is given their logits
             after those of the views.
+        share_of: number of last layers whose share of attention on audio ``combine`` is given.
         rows: which query rows of the prompt are changed, in addition to all later ones.
         look: sets the strength.
         tokens: kinds of tokens without which a prompt is left alone, as
@@ -82,6 +87,7 @@ class Rule:
     views: tuple[tuple[Change, ...], ...]
     combine: Combine | None = None
     others: tuple[str, ...] = ()
+    share_of: int = 0
     rows: PromptRows = LAST
     look: FirstLook | None = None
     tokens: str = "audio"

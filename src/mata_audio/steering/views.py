@@ -19,6 +19,7 @@ from transformers.cache_utils import DynamicLayer
 
 from mata_audio.errors import CacheError, SettingsError
 from mata_audio.families import Located, row_state, using_row_state
+from mata_audio.steering.audio_share import AudioShare
 from mata_audio.steering.forward_pass import ForwardPass
 from mata_audio.steering.other_prompt import OtherPrompt, OtherReader, Runs, readers_of
 from mata_audio.steering.rule import Combine, FirstLook
@@ -47,12 +48,14 @@ class Answering:
             one view.
         others: names of other prompts that are answered beside.
         look: sets the strength of the changes; None for full strength.
+        share: watches how much attention goes to audio, for ``combine``.
     """
 
     views: int = 1
     combine: Combine | None = None
     others: tuple[str, ...] = ()
     look: FirstLook | None = None
+    share: AudioShare | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -237,7 +240,11 @@ class LastRows:
         heard = by_view[0]
         changed = _is_changed(last, kept)[::views].to(logits.device)
         every = [*by_view, *(other[:, -kept:].to(heard) for other in beside)]
-        output.logits = torch.where(changed[..., None], combine(torch.stack(every)), heard)
+        seen = []
+        if self._answering.share is not None:
+            seen.append(self._answering.share.taken()[::views, -kept:])
+        combined = combine(torch.stack(every), *seen)
+        output.logits = torch.where(changed[..., None], combined, heard)
         if isinstance(getattr(output, "rope_deltas", None), Tensor):
             output.rope_deltas = output.rope_deltas[::views]
 
