@@ -32,7 +32,8 @@ def test_what_it_prints_and_writes(
     outcome = mata("demo", "--items", "36", "--json", file, "--keep", clips, "--out", "out")
     assert outcome.code == 0
     assert max(map(len, outcome.out.splitlines())) <= 100
-    for words in ("36 held-out questions", "gained", "MATA receipt", "Example", "Next"):
+    shown = ("36 held-out questions", "gained", "MATA receipt", "Mass receipt", "Example", "Next")
+    for words in shown:
         assert words in outcome.out
     data = json.loads(file.read_text())
     assert [item["id"] for item in data["items"]] == [i.id for i in make_items("test", 36)]
@@ -44,8 +45,13 @@ def test_what_it_prints_and_writes(
     total = data["overall"]["paired"]["MATA"]
     assert total["difference"] == pytest.approx((total["gained"] - total["lost"]) / 36)
     assert total["p"] == pytest.approx(mcnemar_exact(total["gained"], total["lost"]))
-    assert data["receipt"]["active_rows"] >= 36
-    assert len(data["receipt"]["audio_tokens"]) == 36
+    assert list(data["settings"]) == list(data["receipts"]) == ["MATA", "Mass"]
+    assert data["settings"]["Mass"]["layers"] == [3, 4, 5, 6, 7]
+    for receipt in data["receipts"].values():
+        assert receipt["active_rows"] >= 36
+        assert len(receipt["audio_tokens"]) == 36
+        assert f"{receipt['mass_before']:.1%} of attention before" in outcome.out
+    assert data["receipts"]["Mass"]["mass_after"] > data["receipts"]["MATA"]["mass_after"]
     example = outcome.out.split("--audio ")[1].splitlines()[0]
     assert (tmp_path / example).is_file()
     lines = [line for line in outcome.err.splitlines() if not line.startswith("mata: ")]
@@ -64,7 +70,7 @@ def test_what_it_prints_and_writes(
     items = json.loads(page.split('id="data">')[1].split("</script>")[0])["items"]
     for own, item in zip(items, data["items"], strict=True):
         assert [answer["raw"] for answer in own["answers"]] == [
-            item["answers"][name]["raw"] for name in ("baseline", "MATA")
+            item["answers"][name]["raw"] for name in ("baseline", "MATA", "Mass")
         ]
         content = base64.b64decode(own["clips"][0]["source"].split(",")[1])
         assert content == (clips / own["clips"][0]["name"]).read_bytes()
@@ -106,7 +112,7 @@ def test_clips_are_embedded_up_to_the_limit_changed_answers_first(
     mata: Mata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mata_audio.evaluation.report.clips.MOST_EMBEDDED", 200_000)
-    mata("demo", "--items", "36", "--out", tmp_path)
+    mata("demo", "--items", "36", "--alpha", "2", "--out", tmp_path)
     page, _ = page_of(tmp_path)
     items = json.loads(page.split('id="data">')[1].split("</script>")[0])["items"]
     playable = [any(clip["source"] for clip in item["clips"]) for item in items]

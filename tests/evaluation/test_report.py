@@ -172,7 +172,7 @@ def test_too_many_clips_are_linked_unless_the_page_is_to_have_them(
 
 def test_headline_with_one_setting() -> None:
     text = ParsedPage(render_report(results(NAMES[:1]), {})).text
-    assert "baseline 50.0\xa0% → MATA 53.3\xa0% +3.3\xa0points" in text
+    assert "baseline 50.0\xa0% → setting 53.3\xa0% +3.3\xa0points" in text
     assert "95\xa0% interval +1.3 to +5.3 points." in text
     assert "6 gained and 4 lost of 60\xa0items; exact McNemar p\xa0=\xa00.047." in text
     assert "Holm" not in text

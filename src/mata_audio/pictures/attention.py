@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,43 +21,45 @@ if TYPE_CHECKING:
 
 AUDIO = "audio"
 
+MOST = 2
+"""Most settings in one picture; more would hide one another."""
+
+_LINES: tuple[Any, ...] = ("-", (0, (5, 1, 1, 1)))
+
 
 def mass_by_layer(profile: Profile, setting: str | None = None) -> Figure:
     """Draw the share of attention on audio by layer, before and with a setting.
 
     Args:
         profile: the model's profile. The layers that the setting steers are shaded.
-        setting: its name; None for the first after the baseline, if there is one.
+        setting: its name; None for the first ones after the baseline, if there are any.
 
     Raises:
         SettingsError: the profile has no such setting.
         MissingMatplotlibError: Matplotlib is not installed.
     """
-    name = _chosen(profile, setting)
+    names = _chosen(profile, setting)
     with style.drawing():
         figure = style.new_figure(2.9)
         axes: Axes = figure.subplots()
         layers = np.arange(profile.layers)
         entries: list[tuple[Any, str]] = []
-        for own in (BASELINE, name):
-            if own is None:
-                continue
+        for number, own in enumerate((BASELINE, *names)):
             plain = own == BASELINE
             colour = style.BASELINE_COLOUR if plain else style.MATA_COLOUR
             (line,) = axes.plot(
                 layers, 100 * profile.attention[own].of(AUDIO, profile.kinds), color=colour,
-                marker=style.BASELINE_SHAPE if plain else style.MATA_SHAPES[0],
+                marker=style.BASELINE_SHAPE if plain else style.MATA_SHAPES[number - 1],
                 markersize=3.5 if plain else 5.5,
                 markerfacecolor="white" if plain else colour, linewidth=1.4, markeredgewidth=1.2,
-                linestyle=(0, (4, 2)) if plain else "-", zorder=3 if plain else 2,
+                linestyle=(0, (4, 2)) if plain else _LINES[number - 1], zorder=3 if plain else 2,
             )  # fmt: skip
             entries.append((line, label(own, 46, 1)))
-        if name is not None:
-            shades = [
-                axes.axvspan(first - 0.5, last + 0.5, color=style.MARK, zorder=0)
-                for first, last in _runs(steered_layers(profile, name))
-            ]
-            entries += [(shade, "steered layers") for shade in shades[:1]]
+        shades = [
+            axes.axvspan(first - 0.5, last + 0.5, color=style.MARK, zorder=0)
+            for first, last in _runs(_steered_by_any(profile, names))
+        ]
+        entries += [(shade, "steered layers") for shade in shades[:1]]
         _layer_axis(axes.xaxis)
         axes.set_xlim(-0.6, profile.layers - 0.4)
         axes.set_ylim(bottom=0)
@@ -65,7 +68,10 @@ def mass_by_layer(profile: Profile, setting: str | None = None) -> Figure:
         axes.set_ylabel("attention on audio (%)")
         items = typeset(counted(profile.items, "item"))
         style.title(figure, f"Attention on audio by layer ({items})")
-        style.legend_below(figure, entries, 3 if len(name or "") <= 22 else 1)
+        over = any(profile.attention[own].of(AUDIO, profile.kinds).max() > 1 for own in names)
+        note = "above 100 %: the weights that were used, which no softmax gives" if over else ""
+        columns = style.columns([text for _, text in entries])
+        style.legend_below(figure, entries, columns, note)
     return figure
 
 
@@ -74,37 +80,36 @@ def layer_head_map(profile: Profile, setting: str | None = None) -> Figure:
 
     Args:
         profile: the model's profile. The layers that the setting steers are marked.
-        setting: its name; None for the first after the baseline, if there is one.
+        setting: its name; None for the first ones after the baseline, if there are any.
 
     Raises:
         SettingsError: the profile has no such setting.
         MissingMatplotlibError: Matplotlib is not installed.
     """
-    name = _chosen(profile, setting)
+    names = _chosen(profile, setting)
     kind = profile.kinds.index(AUDIO)
     before = 100 * profile.attention[BASELINE].mean[:, :, kind]
+    changes = [100 * profile.attention[name].mean[:, :, kind] - before for name in names]
     with style.drawing():
         figure = style.new_figure(1.5 + 0.11 * max(profile.layers, 14))
-        axes = figure.subplots(1, 1 if name is None else 2, squeeze=False, sharey=True)[0]
+        axes = figure.subplots(1, 1 + len(names), squeeze=False, sharey=True)[0]
         image = _map(axes[0], before, style.sequential(), 0, max(float(np.nanmax(before)), 1e-9))
         axes[0].set_title("baseline", fontweight="normal")
         axes[0].set_ylabel("layer (from 0)")
         figure.colorbar(image, ax=axes[0], location="bottom", label="on audio (%)", aspect=18)
-        if name is not None:
-            change = 100 * profile.attention[name].mean[:, :, kind] - before
+        for own, name, change in zip(axes[1:], names, changes, strict=True):
             most = max(float(np.nanmax(np.abs(change))), 1e-9)
-            image = _map(axes[1], change, style.diverging(), -most, most)
-            axes[1].set_title(label(f"change by {name}", 30), fontweight="normal")
-            figure.colorbar(
-                image, ax=axes[1], location="bottom", label="change (points)", aspect=18
-            )
-            axes[1].tick_params(left=False)  # the bar takes their place
+            image = _map(own, change, style.diverging(), -most, most)
+            own.set_title(label(f"change by {name}", 30 // len(names)), fontweight="normal")
+            figure.colorbar(image, ax=own, location="bottom", label="change (points)", aspect=18)
+            own.tick_params(left=False)  # the bar takes their place
             for first, last in _runs(steered_layers(profile, name)):
-                axes[1].plot(
+                own.plot(
                     [-0.02, -0.02], [first - 0.4, last + 0.4], color=style.MATA_COLOUR, linewidth=3,
-                    transform=axes[1].get_yaxis_transform(), clip_on=False, solid_capstyle="butt",
+                    transform=own.get_yaxis_transform(), clip_on=False, solid_capstyle="butt",
                 )  # fmt: skip
-        note = "" if name is None else "blue bar: steered layers"
+        note = "blue bar: steered layers" if names else ""
+        note += "; each map has its own scale" if len(names) > 1 else ""
         style.title(figure, "Attention on audio by layer and head", note)
     return figure
 
@@ -122,13 +127,17 @@ def steered_layers(profile: Profile, setting: str) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _chosen(profile: Profile, setting: str | None) -> str | None:
+def _steered_by_any(profile: Profile, settings: Sequence[str]) -> tuple[int, ...]:
+    return tuple({layer for name in settings for layer in steered_layers(profile, name)})
+
+
+def _chosen(profile: Profile, setting: str | None) -> list[str]:
     known = [name for name in profile.attention if name != BASELINE]
     if setting is None:
-        return known[0] if known else None
+        return known[:MOST]
     if setting not in known:
         raise SettingsError(f"the profile has no setting {setting!r}; it has: {', '.join(known)}")
-    return setting
+    return [setting]
 
 
 def _runs(layers: tuple[int, ...]) -> list[tuple[int, int]]:

@@ -63,7 +63,7 @@ def accuracy(results: Results, settings: Sequence[str] | None = None) -> Figure:
         style.title(figure, f"Accuracy by group{_part(results)}")
         entries = [(_handle(index), label(name, 46, 1)) for index, name in enumerate(names)]
         note = _caution(results, names)
-        style.legend_below(figure, entries, 2 if _short(names) else 1, note)
+        style.legend_below(figure, entries, style.columns([text for _, text in entries]), note)
     return figure
 
 
@@ -213,10 +213,6 @@ def _handle(index: int) -> Any:
     from matplotlib.lines import Line2D
 
     return Line2D([], [], **_look(index))
-
-
-def _short(names: Sequence[str]) -> bool:
-    return all(len(name) <= 22 for name in names)
 
 
 def _percent_limits(axes: Axes) -> None:

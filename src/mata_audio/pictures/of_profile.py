@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +21,9 @@ def profile_pictures(plan: Plan, loaded: Loaded, profile: Profile, item: Item) -
     """Draw a profile, and where in one item's clips the model listens; keys are file names.
 
     Args:
-        plan: its first setting is shown with the baseline.
+        plan: its first settings are shown with the baseline.
         loaded: the plan's model.
-        profile: the profile of this model, with this setting.
+        profile: the profile of this model, with these settings.
         item: the item whose clips are drawn.
 
     Raises:
@@ -33,14 +33,15 @@ def profile_pictures(plan: Plan, loaded: Loaded, profile: Profile, item: Item) -
     from mata_audio.evaluation.running.batches import stacked
     from mata_audio.evaluation.running.prepare import FailedItem, preparer_of
     from mata_audio.pictures import layer_head_map, mass_by_layer
+    from mata_audio.pictures.attention import MOST
 
     prepared = preparer_of(plan, loaded)(item)
     if isinstance(prepared, FailedItem):
         raise RunError(f"{item.id} cannot be drawn: {prepared.error}")
     inputs = stacked([prepared], loaded.model)
-    first = next(iter(plan.settings[1:]), None)
+    shown = plan.settings[1 : 1 + MOST]
     attention = {"mass_by_layer": mass_by_layer(profile), "layer_head_map": layer_head_map(profile)}
-    return attention | listening_pictures(loaded, item, inputs, profile, first)
+    return attention | listening_pictures(loaded, item, inputs, profile, shown)
 
 
 def listening_pictures(
@@ -48,7 +49,7 @@ def listening_pictures(
     item: Item,
     inputs: Mapping[str, Tensor],
     profile: Profile,
-    setting: NamedSetting | None,
+    settings: Sequence[NamedSetting],
 ) -> dict[str, Figure]:
     """Draw each clip of one item above the attention to it; keys are file names.
 
@@ -56,9 +57,9 @@ def listening_pictures(
         loaded: the model.
         item: the item whose clips are drawn.
         inputs: its prompt, a batch of one on the model's device.
-        profile: the profile of the same model, with ``setting``. Attention is averaged over the
-            layers that this setting steers.
-        setting: shown with the baseline; None for the baseline only.
+        profile: the profile of the same model, with ``settings``. Attention is averaged over the
+            layers that any of them steers.
+        settings: shown with the baseline.
 
     Raises:
         AudioError: a clip cannot be read.
@@ -76,9 +77,10 @@ def listening_pictures(
         decode_audio(source.read(), source.name, rate, shortest, longest, cut=True)
         for source in item.audio
     ]
-    found = timeline(loaded.model, inputs, [clip.heard for clip in clips], setting)
+    found = timeline(loaded.model, inputs, [clip.heard for clip in clips], settings)
     # If nothing is steered, average over all layers: none matters more than the others.
-    layers = (steered_layers(profile, setting.name) if setting is not None else ()) or None
+    steered = {layer for own in settings for layer in steered_layers(profile, own.name)}
+    layers = sorted(steered) or None
     figures = {}
     for number, clip in enumerate(clips):
         which = f", clip {number + 1} of {len(clips)}" if len(clips) > 1 else ""

@@ -138,6 +138,13 @@ def legend_below(
     legend.get_title().set_color(QUIET)
 
 
+def columns(names: Sequence[str]) -> int:
+    """Return how many columns of a legend fit below a picture."""
+    if sum(len(name) + 6 for name in names) <= 62:
+        return len(names)
+    return 2 if max(map(len, names)) <= 22 else 1
+
+
 def look(shape: str, colour: str, hollow: bool, width: float) -> dict[str, Any]:
     """Return how a marker and the line through it are drawn; a hollow marker is white inside."""
     return {

@@ -82,7 +82,7 @@ def listening(
             top.set_title(label(of, 56), fontweight="normal")
         over = "all layers" if layers is None else _counted(layers)
         style.title(figure, "Where the model listens")
-        columns = 2 if all(len(text) <= 22 for _, text in entries) else 1
+        columns = style.columns([text for _, text in entries])
         steps = f"; steps of {together} tokens" if together > 1 else ""
         note = (
             f"attention: mean over heads and {over}{steps}\n"

@@ -7,7 +7,8 @@ import json
 import tempfile
 import textwrap
 import time
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from mata_audio.cli.options.setting import ChosenSetting, add_setting_options, s
 from mata_audio.cli.progress import note
 from mata_audio.cli.terminal import show
 from mata_audio.errors import SettingsError
+from mata_audio.methods import Mass
 from mata_audio.settings.named import BASELINE, NamedSetting
 from mata_audio.tiny import MODEL_PATH, TINY
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 ITEMS = 2_412
 OUT = Path("runs/demo")
 BATCH = 64
+BEST = Mass(alpha=2.0, layers="3-7")
+"""The best rule on the tuning split; see docs/choosing.md, "Which formula"."""
 PROFILED = 50
 """Items that the attention pictures are averaged over."""
 WIDTH = 100
@@ -37,8 +41,9 @@ HELP = "try MATA on the embedded model, without a network"
 
 DESCRIPTION = """\
 Run the small model that comes with this package over its held-out questions about sound, music and
-speech, without and with MATA or another method, and compare. Pictures and an HTML page are written
-too. No network is used.
+speech, without and with MATA, and compare; beside it the best rule of our own, mass. With a method
+or setting of your choice, only that is compared. Pictures and an HTML page are written too. No
+network is used.
 """
 
 EXAMPLES = """\
@@ -48,6 +53,8 @@ examples:
   mata demo --alpha 0.1 --layers paper --heads all
   mata demo --method contrast --items 200
 """
+
+_OWN = "from its mata.json"
 
 NOTES = """\
 Accuracy in %. The interval is Tango's 95 % score interval of the difference; p is an exact
@@ -104,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
     note("loading the embedded model")
     loaded = load(TINY, device="cpu")
     options = Options(limit=args.items, batch_size=BATCH)
-    compared = NamedSetting(setting.method.title, setting.method)
+    compared = _compared(setting)
     plan = make_plan(loaded, TINY, None, compared, options)
     _make(args.out)
     if args.keep is not None:
@@ -112,16 +119,33 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="mata-demo-") as folder, RunProgress() as shown:
         results = run_plan(plan, RunFolder(folder), shown.show)
     assert shown.latest is not None
-    receipt = shown.latest.receipts[setting.method.title]
-    example = _example(results, setting.method.title)
+    receipts = {own.name: shown.latest.receipts[own.name] for own in compared}
     seconds = time.monotonic() - start
+    found = _Found(setting.origin, compared, results, receipts, _example(results), seconds)
     page = args.out / "report.html"
-    picture = _write(page, plan, loaded, results, example)
+    picture = _write(page, plan, loaded, results, found.example)
     if args.json is not None:
-        data = _as_data(setting, results, receipt, example, seconds)
-        write_atomically(args.json, json.dumps(data, indent=1) + "\n")
-    show(_as_text(setting, results, receipt, example, seconds, picture, page))
+        write_atomically(args.json, json.dumps(_as_data(found), indent=1) + "\n")
+    show(_as_text(found, picture, page))
     return 0
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the demo found, and under which settings."""
+
+    origin: str
+    compared: Sequence[NamedSetting]
+    results: Results
+    receipts: Mapping[str, Receipt]
+    example: ItemResult
+    seconds: float
+
+
+def _compared(setting: ChosenSetting) -> list[NamedSetting]:
+    """Return what is compared with the baseline: what was asked for, else the best rule too."""
+    methods = [setting.method, BEST] if setting.origin == _OWN else [setting.method]
+    return [NamedSetting(method.title, method) for method in methods]
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -152,13 +176,15 @@ def _keep(items: tuple[Item, ...], folder: Path) -> None:
         (folder / item.audio[0].name).write_bytes(item.audio[0].read())
 
 
-def _example(results: Results, name: str) -> ItemResult:
-    """Return an item that the setting gained; the first one if it gained none."""
-    return next((item for item in results.items if _gained(item, name)), results.items[0])
+def _example(results: Results) -> ItemResult:
+    """Return the first item that most settings gained."""
+    return max(results.items, key=_gained)
 
 
-def _gained(item: ItemResult, name: str) -> bool:
-    return bool(item.answers[name].correct) and not item.answers[BASELINE].correct
+def _gained(item: ItemResult) -> int:
+    """Return how many settings gained an item."""
+    right = sum(bool(answer.correct) for answer in item.answers.values())
+    return 0 if item.answers[BASELINE].correct else right
 
 
 def _write(page: Path, plan: Plan, loaded: Loaded, results: Results, example: ItemResult) -> str:
@@ -209,9 +235,7 @@ def _draw_attention(folder: Path, plan: Plan, loaded: Loaded, example: ItemResul
     return save_all(profile_pictures(plan, loaded, found, shown), folder)
 
 
-def _as_data(
-    setting: ChosenSetting, results: Results, receipt: Receipt, example: ItemResult, seconds: float
-) -> dict[str, Any]:
+def _as_data(found: _Found) -> dict[str, Any]:
     """Return everything as JSON types."""
     from mata_audio.storage.environment import versions
 
@@ -220,50 +244,55 @@ def _as_data(
         "versions": versions(),
         "model": TINY,
         "split": "test",
-        "setting": setting.method.as_data(),
-        "setting_origin": setting.origin,
-        "overall": asdict(results.overall),
-        "groups": [asdict(row) for row in results.groups],
-        "receipt": {**asdict(receipt), "negative_share": receipt.negative_share},
-        "example": example.id,
-        "items": [asdict(item) for item in results.items],
-        "seconds": round(seconds, 1),
+        "settings": {own.name: own.fields for own in found.compared},
+        "setting_origin": found.origin,
+        "overall": asdict(found.results.overall),
+        "groups": [asdict(row) for row in found.results.groups],
+        "receipts": {name: _receipt_data(own) for name, own in found.receipts.items()},
+        "example": found.example.id,
+        "items": [asdict(item) for item in found.results.items],
+        "seconds": round(found.seconds, 1),
     }
 
 
-def _as_text(
-    setting: ChosenSetting,
-    results: Results,
-    receipt: Receipt,
-    example: ItemResult,
-    seconds: float,
-    picture: str,
-    page: Path,
-) -> str:
-    """Return everything for people, at most :data:`WIDTH` columns wide except for paths."""
-    from mata_audio.evaluation.results.tables import as_text
+def _receipt_data(receipt: Receipt) -> dict[str, Any]:
+    shares = ("negative_share", "mass_before", "mass_after")
+    return {**asdict(receipt), **{name: getattr(receipt, name) for name in shares}}
 
-    origin, name = setting.origin, setting.method.title
-    if origin == "from its mata.json":
+
+def _as_text(found: _Found, picture: str, page: Path) -> str:
+    """Return everything for people, at most :data:`WIDTH` columns wide except for paths."""
+    from mata_audio.evaluation.results.table import table_text
+    from mata_audio.evaluation.results.tables import paired_table
+
+    results, example, origin = found.results, found.example, found.origin
+    if origin == _OWN:
         origin = "chosen on the tuning split (no item shared); the paper's alpha is 0.1"
+    names = [own.name for own in found.compared]
+    what = {own.name: own.method.summary for own in found.compared if own.method is not None}
+    said = {name: answer.read or "(empty answer)" for name, answer in example.answers.items()}
     asked = textwrap.fill(
         example.question, WIDTH - 17, subsequent_indent=" " * 17, break_on_hyphens=False
     )
-    kind = "an answer gained" if _gained(example, name) else "first"
+    kind = "an answer gained" if _gained(example) else "first"
     blocks = [
-        f"{name} on the embedded model: {len(results.items):,} held-out questions in "
-        f"{seconds:.0f} s\n  its setting    {origin}",
-        as_text(results),
+        f"{' and '.join(names)} on the embedded model: {len(results.items):,} held-out questions "
+        f"in {found.seconds:.0f} s\n{_lines({**what, 'settings': origin})}",
+        *(table_text(paired_table(results, own, adjusted=False)) for own in results.settings[1:]),
         NOTES,
-        str(receipt),
+        *(
+            str(own).replace("MATA receipt", f"{name} receipt")
+            for name, own in found.receipts.items()
+        ),
         f"Example ({kind}: {example.id}, {', '.join(example.groups.values())})\n"
-        f"  question       {asked}\n"
-        f"  right answer   {example.answer}\n"
-        f"  baseline       {example.answers[BASELINE].read or '(empty answer)'}\n"
-        f"  {name:<15}{example.answers[name].read or '(empty answer)'}",
+        f"{_lines({'question': asked, 'right answer': example.answer or '-', **said})}",
         "To look at\n"
         f"  attention      {picture}\n"
         f"  everything     {page}, a page with pictures, every answer and the clips",
         NEXT,
     ]
     return "\n\n".join(blocks)
+
+
+def _lines(told: Mapping[str, str]) -> str:
+    return "\n".join(f"  {name:<14} {text}" for name, text in told.items())
