@@ -1,7 +1,7 @@
 """mata-audio: exact inference-time attention to audio for large audio-language models.
 
-Implements MATA, More Attention To Audio (arXiv 2509.18816). PyTorch and Transformers are imported
-only when they are used.
+Implements MATA, More Attention To Audio (arXiv 2509.18816, Interspeech 2026). PyTorch and
+Transformers are imported only when they are used.
 """
 
 from typing import TYPE_CHECKING, Any
