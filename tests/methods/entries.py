@@ -17,9 +17,12 @@ from torch import Tensor
 from mata_audio.methods import (
     AAD,
     CAAC,
+    GACL,
     MATA,
     PAI,
+    TCD,
     VAF,
+    VCD,
     AdaptVis,
     Changes,
     Contrast,
@@ -51,6 +54,7 @@ class Entry:
             all in float64, to the next token's logits.
         others: second prompts that it is compared with; without any, a view in which audio is out
             of reach.
+        share_of: of how many last layers ``mixed`` is given the share of attention on audio.
         factor: from the method and the logits of the unsteered row to the factor of raw scores;
             ``changes`` then have alpha 1.
         each_step: whether every row has a factor of its own; else only the prompt's last has one.
@@ -64,6 +68,7 @@ class Entry:
     rows: str = "last"
     mixed: Callable[..., Tensor] | None = None
     others: Sequence[str] = ()
+    share_of: int = 0
     factor: Callable[[Any, Tensor], Tensor] | None = None
     each_step: bool = False
 
@@ -96,6 +101,46 @@ def pai(method: PAI, z: Tensor, z0: Tensor) -> Tensor:
 
 def changes_contrast(method: Changes, z: Tensor, z0: Tensor) -> Tensor:
     return contrast(Contrast(method.contrast, method.power, method.cut), z, z0)
+
+
+def vcd(method: VCD, z: Tensor, noisy: Tensor) -> Tensor:
+    """(1 + a) z - a z_noisy; ruled out where z < log(beta) + max z."""
+    mixed = (1 + method.alpha) * z - method.alpha * noisy
+    least = math.log(method.cut) + z.max(-1, keepdim=True).values
+    return torch.where(z < least, -torch.inf, mixed)
+
+
+def gacl(method: GACL, z: Tensor, reference: Tensor) -> Tensor:
+    """Row by row: s_J + a (s_A - s_J), a = clip(lambda R N, 0, 1)."""
+    mixed = []
+    for joint, other in zip(z.flatten(0, -2), reference.flatten(0, -2), strict=True):
+        s_joint, s_other = joint.log_softmax(-1), other.log_softmax(-1)
+        first, second = sorted(s_other.tolist(), reverse=True)[:2]
+        sure = min(max((first - second) / method.tau, 0.0), 1.0)
+        differ = float(int(joint.argmax()) != int(other.argmax()))
+        weight = min(max(method.strength * sure * differ, 0.0), 1.0)
+        mixed.append((1 - weight) * s_joint + weight * s_other)
+    return torch.stack(mixed).view_as(z)
+
+
+def tcd(method: TCD, z: Tensor, slow: Tensor, share: Tensor) -> Tensor:
+    """Row by row: z + lambda min(gamma r H^a, 1) max(z - z~, 0), top 16 of z and top 8 of z~."""
+    mixed = []
+    rows = zip(z.flatten(0, -2), slow.flatten(0, -2), share.flatten().tolist(), strict=True)
+    for clear, blurred, r in rows:
+        log_p = torch.tensor(
+            sorted(clear.tolist(), reverse=True)[:5], dtype=torch.float64
+        ).log_softmax(-1)
+        entropy = -sum(math.exp(one) * one for one in log_p.tolist()) / math.log(5)
+        gate = min(method.gamma * r * max(entropy, 0.0) ** method.power, 1.0)
+        chosen = set(clear.argsort(descending=True)[:16].tolist())
+        chosen |= set(blurred.argsort(descending=True)[:8].tolist())
+        more = [
+            max(float(clear[token] - blurred[token]), 0.0) if token in chosen else 0.0
+            for token in range(len(clear))
+        ]
+        mixed.append(clear + method.strength * gate * torch.tensor(more, dtype=torch.float64))
+    return torch.stack(mixed).view_as(z)
 
 
 def adapt_vis(method: AdaptVis, z: Tensor) -> Tensor:
@@ -140,6 +185,28 @@ ENTRIES = (
         mixed=contrast,
     ),
     Entry(AAD(0.7), [AAD(0)], {"alpha": 0.5}, mixed=aad),
+    Entry(
+        VCD(0.7, 0.3),
+        [VCD(0)],
+        {"alpha": 1.0, "cut": 0.1},
+        mixed=vcd,
+        others=["noise"],
+    ),
+    Entry(
+        GACL(0.8, 0.4),
+        [GACL(0)],
+        {"strength": 1.0, "tau": 0.5},
+        mixed=gacl,
+        others=["reference"],
+    ),
+    Entry(
+        TCD(0.9, 1.5, 0.5),
+        [TCD(0)],
+        {"gamma": 2.0, "power": 0.5},
+        mixed=tcd,
+        others=["blur"],
+        share_of=4,
+    ),
     Entry(
         PAI(0.4, 1.5, 0.2, "1-2"),
         [PAI(0, 1.0)],

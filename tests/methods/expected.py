@@ -9,7 +9,7 @@ import torch
 from entries import LAYERS, Entry
 from torch import Tensor
 
-from reference import ByRow, Steering
+from reference import ByRow, Steering, double
 from subject import Subject
 
 
@@ -92,8 +92,39 @@ class Reads:
         strength = None if entry.factor is None else self.strengths(entry)
         logits = self.under(entry.changes, entry.rows, strength)
         if entry.mixed is not None:
-            logits = entry.mixed(entry.method, logits, *self.compared_with(entry))
+            seen = [self.share(entry.share_of)] if entry.share_of else []
+            logits = entry.mixed(entry.method, logits, *self.compared_with(entry), *seen)
         return torch.where(self.heard[:, None, None], logits, self.under())
+
+    def share(self, layers: int) -> Tensor:
+        """The share of attention on audio of each step's row, in the last layers, by eager code.
+
+        One prompt at a time, without padding, whose rows eager code makes into NaN in float64.
+        """
+        twin = double(self.subject.model, self.subject.layout)
+        twin.set_attn_implementation("eager")
+        ids = torch.cat([self.inputs["input_ids"], self.new], 1)
+        features = {name: value for name, value in self.inputs.items() if "feature" in name}
+        shares, clip = [], 0
+        for sample, real in enumerate(self.real):
+            start, audio = int(real.int().argmax()), self.audio[sample]
+            clips = int((audio[1:] & ~audio[:-1]).sum())
+            rest = {
+                name: value[clip : clip + clips].to(
+                    torch.float64 if value.is_floating_point() else value.dtype
+                )
+                for name, value in features.items()
+                if clips
+            }
+            own = ids[sample : sample + 1, start:]
+            call = {"input_ids": own, "attention_mask": torch.ones_like(own)}
+            with torch.no_grad():
+                attentions = twin(**call, **rest, output_attentions=True).attentions
+            rows = torch.stack(attentions[-layers:])[:, 0, :, -self.new.shape[1] - 1 : -1]
+            on_audio = rows[..., : len(audio) - start] * audio[start:]
+            shares.append(on_audio.sum(-1).mean((0, 1)))
+            clip += clips
+        return torch.stack(shares)
 
     def compared_with(self, entry: Entry) -> list[Tensor]:
         """Logits of the second prompts, or of the view in which audio is out of reach."""
