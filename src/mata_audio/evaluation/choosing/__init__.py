@@ -2,5 +2,6 @@
 
 from mata_audio.evaluation.choosing.choose import METHODS, Choice, choose
 from mata_audio.evaluation.choosing.evidence import Evidence
+from mata_audio.evaluation.choosing.fitting import Fitting, Kind
 
-__all__ = ["METHODS", "Choice", "Evidence", "choose"]
+__all__ = ["METHODS", "Choice", "Evidence", "Fitting", "Kind", "choose"]

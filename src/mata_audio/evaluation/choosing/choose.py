@@ -64,7 +64,9 @@ METHODS = {
         gradient.measure,
     ),
     "gradient-heads": Method("heads, in any layer, where it does", gradient.measure_heads),
-    TUNE: Method("a fitted gain for each layer and head", tune.measure, alphas=(0.5, 1.0)),
+    TUNE: Method(
+        "fitted gains, of the attention mass unless said otherwise", tune.measure, alphas=(0.5, 1.0)
+    ),
     "search": Method("every window of layers, in a sweep: the yardstick", None),
 }
 """The ways to choose layers, by name. To add one, write a file here and add a row."""

@@ -101,16 +101,16 @@ def fit(
     numbers = FittedNumbers(locate(model), fitting, tokenizer)
     optimizer = torch.optim.Adam(numbers.parameters(), lr=fitting.rate, betas=(0.9, 0.95))
     with frozen(model), numbers.attachment() as attachment:
-        before = [_Before(part, numbers, attachment) for part in (*seen, *unseen)]
+        before = [_Before(part, numbers, attachment, fitting.hold) for part in (*seen, *unseen)]
         to_fit, to_stop = before[: len(seen)], before[len(seen) :]
-        path = [_point(to_stop, numbers, attachment, fitting.hold)]
+        path = [_point(to_stop, numbers, attachment)]
         best, kept, lowest = numbers.rounded(), 0, 0
         for step in range(1, fitting.steps + 1):
-            _gradients(to_fit, numbers, attachment, optimizer, fitting.hold)
+            _gradients(to_fit, numbers, attachment, optimizer)
             optimizer.step()
             exact = [value.detach().clone() for value in numbers.parameters()]
             numbers.set(numbers.rounded())
-            path.append(_point(to_stop, numbers, attachment, fitting.hold))
+            path.append(_point(to_stop, numbers, attachment))
             if not math.isfinite(path[0].loss + path[step].loss):
                 raise SettingsError(
                     f"the loss is {path[step].loss} after step {step}, so gains cannot be fitted: "
@@ -134,25 +134,38 @@ def one_step(model: Any, part: Prompts, fitting: Fitting, tokenizer: Any = None)
     numbers = FittedNumbers(locate(model), fitting, tokenizer)
     optimizer = torch.optim.Adam(numbers.parameters(), lr=fitting.rate)
     with frozen(model), numbers.attachment() as attachment:
-        own = [_Before(part, numbers, attachment)]
-        _gradients(own, numbers, attachment, optimizer, fitting.hold)
+        own = [_Before(part, numbers, attachment, fitting.hold)]
+        _gradients(own, numbers, attachment, optimizer)
 
 
 class _Before:
-    """A batch as the unsteered model answers it; the numbers must still be 0."""
+    """A batch as the unsteered model answers it; the numbers must still be 0.
 
-    def __init__(self, prompts: Prompts, numbers: FittedNumbers, attachment: Attachment) -> None:
+    Args:
+        prompts: the batch.
+        numbers: what is fitted.
+        attachment: of the numbers.
+        hold: weight of the divergence from here, on items that are right.
+    """
+
+    def __init__(
+        self, prompts: Prompts, numbers: FittedNumbers, attachment: Attachment, hold: float
+    ) -> None:
         self.prompts = prompts
+        self._hold = hold
         with torch.no_grad():
-            self._log_p, self.right = numbers.log_p(prompts.read, attachment)
+            log_p, self.right = numbers.log_p(prompts.read, attachment)
+        self._log_p = (
+            log_p if hold else None
+        )  # a number for each word: too much to keep for nothing
 
-    def loss(self, log_p: Tensor, hold: float) -> Tensor:
+    def loss(self, log_p: Tensor) -> Tensor:
         """Return the loss of each item, shape ``(batch,)``."""
         read = self.prompts.read
         loss = -read.of_answer(log_p)
-        if hold:
+        if self._log_p is not None:
             moved = (self._log_p.exp() * (self._log_p - log_p)).sum(dim=2)
-            loss = loss + hold * (moved * read.counted).sum(dim=1) * self.right
+            loss = loss + self._hold * (moved * read.counted).sum(dim=1) * self.right
         return loss
 
 
@@ -161,7 +174,6 @@ def _gradients(
     numbers: FittedNumbers,
     attachment: Attachment,
     optimizer: torch.optim.Optimizer,
-    hold: float,
 ) -> None:
     """Compute the gradients of the mean loss of all items, and of the penalties."""
     items = sum(len(part.prompts) for part in parts)
@@ -170,21 +182,19 @@ def _gradients(
     with torch.enable_grad():
         for part in parts:
             log_p, _ = numbers.log_p(part.prompts.read, attachment)
-            (part.loss(log_p, hold).sum() / items).backward()
+            (part.loss(log_p).sum() / items).backward()
         numbers.lead_back()
         numbers.penalty().backward()
 
 
-def _point(
-    parts: Sequence[_Before], numbers: FittedNumbers, attachment: Attachment, hold: float
-) -> Point:
+def _point(parts: Sequence[_Before], numbers: FittedNumbers, attachment: Attachment) -> Point:
     loss, items = 0.0, 0
     groups = len(parts[0].prompts.guarded)
     gained, lost = [torch.zeros(1 + groups, dtype=torch.long) for _ in range(2)]
     with torch.no_grad():
         for part in parts:
             log_p, right = numbers.log_p(part.prompts.read, attachment)
-            loss += float(part.loss(log_p, hold).sum())
+            loss += float(part.loss(log_p).sum())
             everything = torch.ones_like(right)[None]
             counted = torch.cat([everything, part.prompts.guarded.to(right.device)])
             gained += (counted & right & ~part.right).sum(dim=1).cpu()
