@@ -188,6 +188,7 @@ def key_kinds(
 
     Raises:
         SettingsError: a kind cannot be found on this model, or with what is given.
+        SettingsTypeError: a span is not a mask.
     """
     named = kinds_beside(tokens, keys)
     by_tokenizer = {part for keys in named for part in keys.split(",")} & set(BY_TOKENIZER)
@@ -195,4 +196,4 @@ def key_kinds(
     if by_tokenizer and tokenizer is not None:
         config = located.listener.config
         words = vocabulary(config, located.token_ids.get("audio", -1), tokenizer)
-    return KeyKinds(named, located.token_ids, words, spans or {})
+    return KeyKinds(named, located.token_ids, words, spans or {}, tokens)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mata_audio.errors import SettingsError
+from mata_audio.errors import SettingsError, SettingsTypeError
 from mata_audio.notation.keys import BEFORE_AUDIO, BY_PLACE, BY_TOKENIZER, KEYS
 from mata_audio.notation.tokens import TOKENS
 from mata_audio.steering.token_kinds import INSTRUCTION, SPECIAL, SYSTEM, Vocabulary, own_kinds
@@ -31,18 +31,28 @@ class KeyKinds:
         vocabulary: tells text from special tokens; None without a tokenizer.
         spans: marked tokens by name: bool, shape ``(batch, tokens)``, for the one batch of prompts
             that is about to be read.
+        heard: the kind of tokens that a prompt's audio mask marks, whatever their ids.
 
     Raises:
         SettingsError: a kind cannot be found on this model, or with what was given.
+        SettingsTypeError: a span is not a mask.
     """
 
     named: tuple[str, ...] = ()
     token_ids: Mapping[str, int] = field(default_factory=dict)
     vocabulary: Vocabulary | None = None
     spans: Mapping[str, Tensor] = field(default_factory=dict)
+    heard: str = ""
 
     def __post_init__(self) -> None:
-        for part in {part for keys in self.named for part in keys.split(",")} - set(self.spans):
+        for name, mask in self.spans.items():
+            if not isinstance(mask, Tensor) or mask.dim() != 2:
+                raise SettingsTypeError(
+                    f"the span {name!r} must be a bool tensor of shape (batch, tokens), True at "
+                    f"its tokens; got {tuple(mask.shape) if isinstance(mask, Tensor) else mask!r}"
+                )
+        known = {*self.spans, self.heard}
+        for part in sorted({part for keys in self.named for part in keys.split(",")} - known):
             if part in TOKENS and part not in self.token_ids:
                 raise SettingsError(
                     f"the model has no {part} tokens, which keys={part!r} asks for; it has "
@@ -59,7 +69,9 @@ class KeyKinds:
                     f"with a bool mask of shape (batch, tokens), or name one of {', '.join(KEYS)}"
                 )
 
-    def masks(self, ids: Tensor, audio: Tensor, in_prompt: Tensor) -> dict[str, Tensor]:
+    def masks(
+        self, ids: Tensor, audio: Tensor, in_prompt: Tensor, in_pieces: bool = False
+    ) -> dict[str, Tensor]:
         """Return where the keys of each named kind are, bool, shape ``(batch, width)``.
 
         A prompt without audio has none: it is left alone.
@@ -68,6 +80,7 @@ class KeyKinds:
             ids: token ids of the prompts, shape ``(batch, width)``; negative where unknown.
             audio: True at audio tokens, same shape.
             in_prompt: True at the prompt's tokens, False at padding and in the answer, same shape.
+            in_pieces: whether the prompts may go on, so that spans are longer.
 
         Raises:
             SettingsError: the tokens of a kind are not known, or a span does not fit the prompts.
@@ -76,15 +89,19 @@ class KeyKinds:
         changed = in_prompt & audio.any(dim=1, keepdim=True)
         return {
             keys: torch.stack(
-                [self._one(part, ids, audio, in_prompt) for part in keys.split(",")]
+                [self._one(part, ids, audio, in_prompt, in_pieces) for part in keys.split(",")]
             ).any(0)
             & changed
             for keys in self.named
         }
 
-    def _one(self, kind: str, ids: Tensor, audio: Tensor, in_prompt: Tensor) -> Tensor:
+    def _one(
+        self, kind: str, ids: Tensor, audio: Tensor, in_prompt: Tensor, in_pieces: bool
+    ) -> Tensor:
         if kind in self.spans:
-            return _fitting(kind, self.spans[kind], ids)
+            return _fitting(kind, self.spans[kind], ids, in_pieces)
+        if kind == self.heard:
+            return audio
         if kind in BY_PLACE:
             return _by_place(kind, audio, in_prompt)
         if bool((ids[in_prompt] == -1).any()):
@@ -97,7 +114,7 @@ class KeyKinds:
         assert self.vocabulary is not None
         kinds = own_kinds(ids, self.vocabulary)
         found = torch.isin(kinds, torch.tensor(_OF_KIND[kind])).to(ids.device)
-        return found & (ids >= 0)
+        return found & (ids >= 0) & ~audio
 
 
 def _by_place(kind: str, audio: Tensor, in_prompt: Tensor) -> Tensor:
@@ -107,10 +124,11 @@ def _by_place(kind: str, audio: Tensor, in_prompt: Tensor) -> Tensor:
     return in_prompt & (in_prompt.cumsum(dim=1) == 1)
 
 
-def _fitting(name: str, mask: Tensor, ids: Tensor) -> Tensor:
+def _fitting(name: str, mask: Tensor, ids: Tensor, in_pieces: bool) -> Tensor:
     """Return the mask of a span for a batch of prompts, which may be beams of it."""
     batch, width = ids.shape
-    if mask.dim() != 2 or mask.shape[1] < width or batch % mask.shape[0]:
+    fits = mask.shape[1] >= width if in_pieces else mask.shape[1] == width
+    if not fits or batch % mask.shape[0]:
         raise SettingsError(
             f"the span {name!r} has the shape {tuple(mask.shape)}, but the batch of prompts has "
             f"{(batch, width)}: give a mask over all its tokens, padding included"

@@ -105,7 +105,7 @@ class PromptFinder:
         length = None if self.prompt_length is None else self._lengths(audio.shape[0])
         if length is not None:
             length = length.to(audio.device)
-        find_kinds = partial(self.kinds.masks, ids)
+        find_kinds = partial(self.kinds.masks, ids, in_pieces=length is not None)
         return Prompt.build(audio, real, length, self.prompt_rows, find_kinds)
 
     def _lengths(self, batch: int) -> Tensor:

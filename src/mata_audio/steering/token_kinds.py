@@ -122,7 +122,7 @@ def own_kinds(input_ids: Tensor, vocabulary: Vocabulary) -> Tensor:
 def _mark_messages(kinds: Tensor, tokens: list[int], chat: ChatTokens) -> None:
     """Mark headers and text between messages as special, and contents by their role."""
     starts = [place for place, token in enumerate(tokens) if token == chat.start]
-    for start, following in zip(starts, [*starts[1:], len(tokens)], strict=True):
+    for start, following in zip(starts, [*starts, len(tokens)][1:], strict=True):
         kinds[start:following] = SPECIAL
         header = start + 1
         kind = INSTRUCTION
@@ -131,6 +131,12 @@ def _mark_messages(kinds: Tensor, tokens: list[int], chat: ChatTokens) -> None:
                 kind = _KIND_OF_ROLE[role]
                 header += len(name)
                 break
+        else:
+            rest = tuple(tokens[header:following])
+            if following == len(tokens) and any(
+                name[: len(rest)] == rest for name in chat.roles.values()
+            ):
+                header = following  # the rest of the name comes in the next piece of the prompt
         if chat.line_end and tuple(tokens[header : header + len(chat.line_end)]) == chat.line_end:
             header += len(chat.line_end)
         content = tokens[header:following]
