@@ -93,6 +93,7 @@ CONTENDERS = (
     Contender("mata (add)", "mata", {"formula": "add"}, _SCORES, published=False),
     Contender("pai", "pai", grid={"alpha": (0.2, 0.5, 1.0), "gamma": (1.1, 1.5, 2.0)}),
     Contender("aad", "aad", grid={"alpha": (0.25, 0.5, 1.0, 2.0)}),
+    Contender("vcd", "vcd", grid={"alpha": (0.5, 1.0, 2.0)}),
     Contender("adaptvis", "adaptvis", grid={"w1": (0.5, 1.5, 2.0), "w2": (0.5, 1.5, 2.0)}),
     Contender("caac", "caac", grid={"most": (1.5, 2.0, 3.0), "threshold": (0.25, 0.5)}),
     Contender("vaf", "vaf", grid={"enhance": (1.15, 1.5, 2.0)}),

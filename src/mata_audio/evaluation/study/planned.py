@@ -18,8 +18,10 @@ from mata_audio.evaluation.study.fits import read_fit
 from mata_audio.evaluation.sweep.sweep import FEWEST_ITEMS, check_divisible
 from mata_audio.evaluation.task import Task
 from mata_audio.families import Located, locate
+from mata_audio.methods import Method
 from mata_audio.models.finding import skeleton
 from mata_audio.models.loading import Loaded
+from mata_audio.models.other_audio import OTHERS
 from mata_audio.settings.in_words import describe_on
 from mata_audio.settings.named import NamedSetting, with_baseline
 
@@ -170,13 +172,25 @@ def _candidates(
         for method in contender.candidates:
             name = setting_name(contender, method)
             try:
-                describe_on(method, located)
+                _check_fits(method, located)
             except SettingsError as error:
                 unfit[name] = str(error)
                 continue
             own.append(name)
             settings.append(NamedSetting(name, method))
     return settings, names, unfit
+
+
+def _check_fits(method: Method, located: Located) -> None:
+    """Check that a setting can be run on a model in an evaluation.
+
+    Raises:
+        SettingsError: it cannot.
+    """
+    describe_on(method, located)
+    for name in method.rule().others:
+        if name not in OTHERS:
+            raise SettingsError(f"an evaluation cannot make its second prompt ({name})")
 
 
 def _check_parts(first: Plan, second: Plan, left_out: Sequence[str]) -> None:
