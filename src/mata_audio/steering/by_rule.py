@@ -106,14 +106,12 @@ def _combined(rules: Sequence[Rule], logits: Tensor, *seen: Tensor) -> Tensor:
 
 
 def _strengths(rules: Sequence[Rule], logits: Tensor) -> Tensor:
-    """Return the strength of each rule's rows, from logits ``(batch x rules x views, ...)``."""
-    sizes = (-1, len(rules), len(rules[0].views))
-    strengths = torch.ones_like(logits[:, 0]).unflatten(0, sizes)
+    """Return the strength of each rule's rows, from logits ``(batch x rules, vocabulary)``."""
+    strengths = torch.ones_like(logits[:, 0])
     for row, rule in enumerate(rules):
         assert rule.look is not None
-        own = logits.unflatten(0, sizes)[:, row].flatten(0, 1)
-        strengths[:, row] = rule.look.strength(own).unflatten(0, (-1, sizes[2]))
-    return strengths.flatten()
+        strengths[row :: len(rules)] = rule.look.strength(logits[row :: len(rules)])
+    return strengths
 
 
 def key_gains(rules: Sequence[Rule], located: Located) -> list[KeyGains]:

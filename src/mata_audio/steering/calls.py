@@ -101,9 +101,11 @@ class SteeredCalls:
         this_pass, reading = self._begin(given)
         try:
             if self._last_rows is not None and this_pass.rows is not None:
+                looks = self._last_rows.looks
                 output = self._last_rows.run(
                     stock, given, this_pass, self._under, reading.by_generate
                 )
+                self.forward_passes += self._last_rows.looks - looks
             elif torch.is_grad_enabled():
                 output = self._with_backward(call, this_pass)
             else:

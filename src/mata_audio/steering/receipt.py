@@ -14,7 +14,8 @@ class Receipt:
     """An account of one ``with mata(model)`` block, or of an attachment so far.
 
     Args:
-        forward_passes: number of forward passes of the model.
+        forward_passes: number of forward passes of the model, with those that only look before a
+            method sets its strength.
         active_rows: number of query rows whose attention was changed, over all passes and samples.
         layers: the decoder layers that were steered.
         depth: number of decoder layers of the model.

@@ -57,8 +57,8 @@ class FirstLook:
     """Reading the last rows unsteered first, to set the strength by what the model says then.
 
     Args:
-        strength: from the next token's logits, shape ``(batch, vocabulary)``, to a factor of all
-            gains, shape ``(batch,)``.
+        strength: from the next token's logits in the first view, shape ``(batch, vocabulary)``, to
+            a factor of all gains in all views, shape ``(batch,)``.
         each_step: look before every token; else only at the prompt's last row, and the rows of the
             answer stay as they are.
     """

@@ -85,6 +85,8 @@ class LastRows:
         self._answering = answering
         self._others = dict(others or {})
         readers_of(answering.others, located, self._others)  # raises if one is missing
+        self.looks = 0
+        """Passes that only looked."""
         self._followed: list[_Followed] = []
         self._generating = 0
 
@@ -225,10 +227,13 @@ class LastRows:
         if not (look.each_step or last.reads_prompt):
             return replace(last, rows=None)
         cache = arguments["past_key_values"]
+        self.looks += 1
         unchanged = replace(last, rows=None)
         output = under(unchanged, lambda: stock(**arguments))
         cache.crop(-last.queries)
-        return replace(last, strength=look.strength(_wide(output.logits[:, -1])))
+        views = self._answering.views
+        strength = look.strength(_wide(output.logits[::views, -1]))
+        return replace(last, strength=strength.repeat_interleave(views))
 
     def _combine(self, output: Any, last: ForwardPass, beside: Sequence[Tensor]) -> None:
         """Make the logits of an output, and those beside it, one for each sample."""
