@@ -185,6 +185,7 @@ ENTRIES = (
         mixed=contrast,
     ),
     Entry(AAD(0.7), [AAD(0)], {"alpha": 0.5}, mixed=aad),
+    Entry(AAD(0.7, view="silence"), [AAD(0)], {"alpha": 0.5}, mixed=aad, others=["silence"]),
     Entry(
         VCD(0.7, 0.3),
         [VCD(0)],
@@ -214,6 +215,15 @@ ENTRIES = (
         range(2, 32),
         changes=[(Steering([1, 2], 0.4, "absolute"), "audio")],
         mixed=pai,
+    ),
+    Entry(
+        PAI(0.4, 1.5, 0.2, "1-2", view="no-audio"),
+        [PAI(0, 1.0)],
+        {"alpha": 0.2, "gamma": 1.1, "cut": 0.1},
+        range(2, 32),
+        changes=[(Steering([1, 2], 0.4, "absolute"), "audio")],
+        mixed=pai,
+        others=["no-audio"],
     ),
     Entry(
         VAF(1.9, 0.4),  # layers 9-14 of 32 are layer 1 of 4

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from mata_audio.methods.contrast import within
-from mata_audio.methods.method import Method, number
+from mata_audio.methods.method import Method, number, one_of
 from mata_audio.notation.layers import read_layers
 from mata_audio.notation.tokens import read_tokens
 from mata_audio.steering.rule import Change, Rule, unheard
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_VIEWS = ("unheard", "no-audio")
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,11 @@ class PAI(Method):
     times the greatest are ruled out (CFG.py). The result is not normalised again.
 
     How it was read: the released defaults are of its README (alpha 0.2, gamma 1.1, layers 2-31 of
-    32; the scripts' own gamma is 2), the cut is in its code. lp0 is of the same prefill, with the
-    audio out of reach of the last prompt token and all later ones; the authors delete the image
-    tokens from a second prompt. With both parts on, their code leaves the attention of the prompt
-    and the first token as it was, because of a flag; here both parts work at every token.
+    32; the scripts' own gamma is 2), the cut is in its code. By default lp0 is of the same prefill,
+    with the audio out of reach of the last prompt token and all later ones; the authors delete the
+    image tokens from a second prompt, as ``view="no-audio"`` does, which an evaluation makes and
+    ``others={"no-audio": inputs}`` gives. With both parts on, their code leaves the attention of
+    the prompt and the first token as it was, because of a flag; here both work at every token.
 
     Args:
         alpha: strength of the attention part; 0 leaves attention alone.
@@ -40,6 +43,7 @@ class PAI(Method):
         layers: decoder layers of the attention part, written as for
             :class:`~mata_audio.methods.one_change.OneChange`.
         tokens: which keys: ``"audio"``, ``"image"``, ``"video"``, or several with commas.
+        view: where lp0 comes from: ``"unheard"`` or ``"no-audio"``.
 
     Raises:
         SettingsError: a value that is not allowed.
@@ -55,6 +59,7 @@ class PAI(Method):
     cut: float = 0.1
     layers: Iterable[int] | str | None = "2-31 of 32"
     tokens: str = "audio"
+    view: str = "unheard"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -63,6 +68,7 @@ class PAI(Method):
         object.__setattr__(self, "cut", number("cut", self.cut, 0, 1))
         object.__setattr__(self, "layers", read_layers(self.layers))
         object.__setattr__(self, "tokens", read_tokens(self.tokens))
+        one_of("view", self.view, _VIEWS)
 
     def rule(self) -> Rule:
         """Return what the method does."""
@@ -71,6 +77,9 @@ class PAI(Method):
             louder = (Change("absolute", self.alpha, self.tokens, self.layers),)
         if self.gamma == 1:
             return Rule((louder,), tokens=self.tokens)
+        if self.view != "unheard":
+            others = (self.view,)
+            return Rule((louder,), combine=self.combined, others=others, tokens=self.tokens)
         views = (louder, unheard(self.tokens))
         return Rule(views, combine=self.combined, tokens=self.tokens)
 

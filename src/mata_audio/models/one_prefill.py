@@ -142,16 +142,17 @@ def generate_all(
 def _together(settings: Sequence[NamedSetting], rows: int) -> Iterator[list[NamedSetting]]:
     """Split settings into parts that can run side by side, of at most ``rows`` rows a prompt.
 
-    The baseline goes with the first settings of one view, or by itself.
+    The baseline goes with the first settings that change attention only, or by itself.
     """
     alike: dict[Any, list[NamedSetting]] = {}
     for setting in settings:
         if setting.method is not None:
             alike.setdefault(side_by_side(setting.method.rule()), []).append(setting)
-    groups = sorted(alike.values(), key=lambda group: _views(group[0]))
+    groups = list(alike.values())
     baseline = [setting for setting in settings if setting.method is None]
-    if groups and _views(groups[0][0]) == 1 and _rule(groups[0][0]).look is None:
-        groups[0] = baseline + groups[0]
+    plain = [group for group in groups if _is_plain(_rule(group[0]))]
+    if plain:
+        plain[0][:0] = baseline
     elif baseline:
         groups.insert(0, baseline)
     for group in groups:
@@ -162,6 +163,11 @@ def _together(settings: Sequence[NamedSetting], rows: int) -> Iterator[list[Name
 
 def _rule(setting: NamedSetting) -> Rule:
     return NOTHING if setting.method is None else setting.method.rule()
+
+
+def _is_plain(rule: Rule) -> bool:
+    """Whether a rule changes attention and nothing else."""
+    return rule.combine is None and rule.look is None
 
 
 def _views(setting: NamedSetting) -> int:

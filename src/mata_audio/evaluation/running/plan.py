@@ -20,6 +20,7 @@ from mata_audio.families import locate
 from mata_audio.methods.mata import MATA
 from mata_audio.models.finding import Found, find_model, model_name, skeleton
 from mata_audio.models.loading import DTYPES, Loaded
+from mata_audio.models.other_audio import OTHERS
 from mata_audio.settings.named import NamedSetting, with_baseline
 
 AUTO = "auto"
@@ -169,6 +170,7 @@ def make_plan(
     else:
         found = find_model(model, trust_remote_code=options.trust_remote_code)
         located = locate(skeleton(found))
+    check_second_prompts(named)
     for name, same in equal_settings(named, located).items():
         raise SettingsError(
             f"the settings {same!r} and {name!r} are one and the same on this model, and would "
@@ -192,6 +194,22 @@ def make_plan(
         max_new_tokens=options.max_new_tokens or chosen.max_new_tokens,
         options=options,
     )
+
+
+def check_second_prompts(settings: Sequence[NamedSetting]) -> None:
+    """Check that an evaluation can make the second prompts that settings compare with.
+
+    Raises:
+        SettingsError: it cannot make one of them.
+    """
+    for setting in settings:
+        needed = () if setting.method is None else setting.method.rule().others
+        for name in set(needed) - set(OTHERS):
+            raise SettingsError(
+                f"{setting.name} compares with a {name} prompt, which an evaluation cannot make: "
+                f"it makes {', '.join(OTHERS)}. In a program of your own, give it: "
+                f"method(model, others={{{name!r}: inputs}})"
+            )
 
 
 def _selected(dataset: Dataset, options: Options) -> tuple[Item, ...]:
