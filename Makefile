@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test soak test-versions test-oldest map support-table check bench bench-choosing train clean
+.PHONY: demo test soak test-versions test-oldest map support-table results-table check bench bench-choosing train clean
 
 demo: .venv/ready
 	$(BIN)/mata demo
@@ -20,6 +20,10 @@ map: .venv/ready
 
 support-table: .venv/ready
 	WRITE_SUPPORT_TABLE=1 $(BIN)/python -m pytest -q tests/families/test_support_table.py
+
+# The table of docs/results.md, made of the studies in docs/results/.
+results-table: .venv/ready
+	$(BIN)/python tools/results_table.py
 
 # The supported versions of Transformers, oldest and newest (src/mata_audio/families/versions.py).
 VERSIONS := 5.17.0 5.23.0
@@ -64,6 +68,7 @@ check: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/folder_map.py --check
+	$(BIN)/python tools/results_table.py --check
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/overhead.py

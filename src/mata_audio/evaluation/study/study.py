@@ -75,7 +75,7 @@ def run_study(plan: StudyPlan, out: Path, report: Report, say: Callable[[str], N
     check_folder(out)
     plan = _with_possible_arm(plan, say)
     for name, why in plan.unfit.items():
-        say(f"left out: {name}: {why}")
+        say(f"not run: {name}: {why}")
     loaded = loaded_model(plan.choosing)
     times = _Times(plan, loaded, out)
     say(f"{len(plan.choosing.settings) - 1} settings to choose from; {times.estimate()}")
