@@ -47,7 +47,7 @@ def test_the_best_on_the_choosing_items_is_recommended_and_the_fit_is_shown_as_i
     assert fit.chosen_on is not None
     assert fit.chosen_on.difference > STUDY.winner.chosen_on.difference  # type: ignore[union-attr]
     said = STUDY.standing(fit)
-    assert said == "gains where it was fitted, but gains nothing on a task left out"
+    assert said == "gains where it was fitted, but loses on a task left out"
     assert said in study_text(STUDY)
     assert said in study_markdown(STUDY)
     assert said in ParsedPage(study_page(STUDY)).text

@@ -45,11 +45,10 @@ class Reported:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a setting costs, by its rule and as measured."""
+    """What a setting costs, in words and as measured."""
 
-    rows: int
-    prefills: int
-    seconds: float | None
+    words: str
+    seconds: float
 
 
 def compiled(
@@ -109,8 +108,7 @@ def _entry(
         name=row.name,
         description=found.description,
         setting=found.method,
-        rows=cost.rows,
-        prefills=cost.prefills,
+        cost=cost.words,
         seconds=cost.seconds,
         chosen_on=_chosen_on(choosing, row.name),
         figures=tuple(

@@ -92,8 +92,7 @@ class Entry:
         description: the setting on this model, in words.
         setting: its method and fields, as JSON data.
         tried: number of settings it was chosen from; 0 if it was not chosen.
-        rows: rows of the batch that a token takes.
-        prefills: prefills a prompt takes by itself.
+        cost: rows of the batch that a token takes, and prefills, in words.
         seconds: measured for a prompt with this setting only; None if it was not timed.
         chosen_on: all choosing items, which flatter a setting that was chosen or fitted on them.
         figures: the reporting items, all first, then by group.
@@ -106,8 +105,7 @@ class Entry:
     description: str = ""
     setting: Mapping[str, Any] | None = None
     tried: int = 0
-    rows: int = 1
-    prefills: int = 1
+    cost: str = ""
     seconds: float | None = None
     chosen_on: Paired | None = None
     figures: tuple[Figures, ...] = ()
@@ -178,7 +176,8 @@ class Study:
         every = overall(figures)
         reasons = []
         if every is None or every.gained <= every.lost:
-            reasons.append(f"gains nothing on {where}")
+            more_lost = every is not None and every.gained < every.lost
+            reasons.append(f"{'loses' if more_lost else 'gains nothing'} on {where}")
         reasons += [
             f"loses in {own.name} on {where}"
             for own in figures

@@ -27,6 +27,7 @@ from mata_audio.evaluation.study.outcome import Study
 from mata_audio.evaluation.study.planned import StudyPlan, Wanted, plan_study
 from mata_audio.evaluation.task import Task
 from mata_audio.models.loading import Loaded
+from mata_audio.settings.in_words import cost
 from mata_audio.settings.named import BASELINE, NamedSetting
 from mata_audio.storage.run_folder import RunFolder
 
@@ -207,11 +208,7 @@ def _fit(by: str) -> str:
 
 
 def _cost(setting: NamedSetting, seconds: float) -> Cost:
-    if setting.method is None:
-        return Cost(1, 1, seconds)
-    rule = setting.method.rule()
-    look = rule.look is not None and rule.look.each_step
-    return Cost(len(rule.views) + len(rule.others) + look, 1 + len(rule.others), seconds)
+    return Cost("" if setting.method is None else cost(setting.method), seconds)
 
 
 def _with_possible_arm(plan: StudyPlan, say: Callable[[str], None]) -> StudyPlan:

@@ -28,9 +28,8 @@ from mata_audio.evaluation.study.outcome import Entry, Figures, Study, overall
 EXPLAINED = (
     "Points of difference to the baseline on the reporting items, which no setting was chosen on. "
     "gained / lost: answers. p: exact McNemar, adjusted (Holm) over the settings of this table. "
-    "left out: each group under a setting chosen or fitted without it, pooled. rows: rows of the "
-    "batch that a token takes; +1 prefill: a second prompt. seconds: a prompt with only this "
-    "setting, measured."
+    "left out: each group under a setting chosen or fitted without it, pooled. cost: rows of the "
+    "batch, and prefills. seconds: a prompt with only this setting, measured."
 )
 
 
@@ -52,7 +51,7 @@ def study_table(study: Study, described: bool = True) -> Table:
         "gained / lost",
         "p (Holm)",
         *(f"{key} left out" for key in keys),
-        "rows",
+        "cost",
         "seconds",
         "finding",
     ]
@@ -68,7 +67,7 @@ def study_table(study: Study, described: bool = True) -> Table:
                 *(_difference(own.figures, *at) for at in places),
                 *_overall_cells(own.overall),
                 *(left_out_cell(own, key) for key in keys),
-                f"{own.rows}" + (f" +{own.prefills - 1} prefill" if own.prefills > 1 else ""),
+                own.cost or ABSENT,
                 ABSENT if own.seconds is None else f"{own.seconds:.3g}",
                 study.standing(own) + (" (recommended)" if own is best else ""),
             ),
