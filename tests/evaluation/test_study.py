@@ -35,6 +35,7 @@ from mata_audio.evaluation.study.contenders import contenders, setting_name
 from mata_audio.evaluation.study.planned import Wanted, plan_study
 from mata_audio.evaluation.tasks.tiny import Tiny
 from mata_audio.methods import Mass
+from paper_data import write_mmau
 
 METHODS = ("mass", "contrast", "text lowered")
 FIT = "mass; steps=3; patience=3"
@@ -338,3 +339,27 @@ def numbers_of(data: Any) -> list[Any]:
     if isinstance(data, list):
         return [own for value in data for own in numbers_of(value)]
     return [data]
+
+
+def test_settings_chosen_on_one_benchmark_are_reported_on_another(tmp_path: Path) -> None:
+    """MMAU, in its published layout; the options of items are those of the first benchmark."""
+    data = write_mmau(tmp_path / "MMAU", n=24)
+    found = study(
+        "tiny",
+        "tiny",
+        tmp_path / "out",
+        choose_on="tune",
+        report_task="mmau",
+        report_data=data,
+        methods=["text lowered"],
+        options=Options(limit=24, where={"task": ["sound"]}),
+    )
+    assert (found.choosing.task, found.reporting.task) == ("tiny", "mmau")
+    assert all(
+        of_tiny("tune")[id].task.domain == "sound"
+        for id in answers_of(tmp_path / "out" / "choosing")
+    )
+    assert found.reporting.items == 24
+    assert list(found.reporting.data) == ["mmau-test-mini.json"]
+    assert str(tmp_path) not in (tmp_path / "out" / "study.json").read_text()
+    assert problems(found) == []
