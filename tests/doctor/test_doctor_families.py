@@ -20,13 +20,25 @@ def test_every_family_is_examined() -> None:
         assert family_names() == MODEL_TYPES + VISION_MODEL_TYPES
 
 
+VIEWS = {f"method {name}" for name in ("aad", "contrast", "changes", "pai")}
+LOOKS = {f"method {name}" for name in ("adaptvis", "caac")}
+OF_AUDIO = {f"method {name}" for name in ("contrast", "gacl", "tcd", "vcd")}
+
+
+def refused(name: str) -> set[str]:
+    """Checks of methods that a family's caches, or its want of audio, leave undefined."""
+    states = VIEWS | LOOKS if name == "nemotron_h_omni" else set()
+    windows = LOOKS if name in ("gemma3", "gemma3n", "gemma4") else set()
+    return states | windows | (OF_AUDIO if name in VISION_MODEL_TYPES else set())
+
+
 @pytest.mark.parametrize("name", family_names())
 def test_a_family(name: str) -> None:
     (report,) = examine_families((name,))
     assert report.failures == []
     skipped = [check.name for check in report.checks if check.outcome == "skip"]
     if transformers.__version__ == NEWEST:  # an old VibeVoice differs without its cache
-        assert skipped in ([], ["flash_attention_2 and sdpa"])
+        assert set(skipped) - {"flash_attention_2 and sdpa"} == refused(name)
     assert report.model == name
     assert report.worst is not None
     assert report.worst < 1e-5

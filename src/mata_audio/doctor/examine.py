@@ -7,10 +7,11 @@ import traceback
 from collections.abc import Callable
 from functools import partial
 
-from mata_audio.doctor import equality, facts, overhead, restoration, ways
+from mata_audio.doctor import equality, facts, method_checks, overhead, restoration, ways
 from mata_audio.doctor.check import Check, DoctorReport, Skipped
 from mata_audio.doctor.full_scores import UnknownFormulaError
 from mata_audio.doctor.patient import Patient
+from mata_audio.doctor.plain_methods import UnknownMethodError, to_examine
 from mata_audio.doctor.trial_setting import TrialSetting, choose_setting
 from mata_audio.errors import one_line
 from mata_audio.steering.formulas import FORMULAS
@@ -19,12 +20,13 @@ UNEXPECTED = "unexpected: run again with --debug for the traceback, and please r
 
 
 def checks() -> dict[str, Callable[[TrialSetting], Check]]:
-    """Return the checks that need a trial setting, by name, in order; two for each formula."""
+    """Return the checks that need a trial setting, by name, in order."""
     return {
         "alpha 0 is the baseline": equality.alpha_zero,
         **{f"full scores, {name}": partial(equality.reading, formula=name) for name in FORMULAS},
         "full scores, a given answer": equality.scoring,
         **{f"generate, {name}": partial(equality.writing, formula=name) for name in FORMULAS},
+        **{f"method {name}": partial(method_checks.examined, name=name) for name in to_examine()},
         "eager and sdpa": partial(ways.backend, name="eager"),
         "flash_attention_2 and sdpa": partial(ways.backend, name="flash_attention_2"),
         "batch padded on the left": partial(ways.padding, side="left"),
@@ -80,7 +82,7 @@ def _result(name: str, check: Callable[[], Check], debug: bool) -> Check:
         return check()
     except Skipped as why:
         return Check(name, "skip", str(why))
-    except UnknownFormulaError as error:
+    except (UnknownFormulaError, UnknownMethodError) as error:
         return Check(name, "fail", str(error), error.advice)
     except Exception as error:
         if debug:

@@ -23,7 +23,10 @@ from mata_audio.families import Located
 _NAME = "mata_doctor_full_scores"
 _STATE = "_mata_doctor_state"
 
-CHANGES: dict[str, Callable[[Tensor, float], Tensor]] = {
+Alpha = float | Tensor
+"""A strength, or one for each key or row, of shape (batch, 1, rows or 1, keys or 1)."""
+
+CHANGES: dict[str, Callable[[Tensor, Alpha], Tensor]] = {
     "multiply": lambda raw, alpha: raw + alpha * raw,
     "absolute": lambda raw, alpha: raw + alpha * raw.abs(),
     "add": lambda raw, alpha: raw + alpha,
@@ -31,7 +34,7 @@ CHANGES: dict[str, Callable[[Tensor, float], Tensor]] = {
 """The formulas as the papers state them, by name: from (raw scores, alpha) to changed scores. They
 check :mod:`mata_audio.steering.formulas`, so they do not call it."""
 
-OUTPUT_CHANGES: dict[str, Callable[[Tensor, Tensor, Tensor, float], Tensor]] = {
+OUTPUT_CHANGES: dict[str, Callable[[Tensor, Tensor, Tensor, Alpha], Tensor]] = {
     "mass": lambda out, without, heard, alpha: out + alpha * (out - without),
     "clipped_mass": lambda out, without, heard, alpha: (
         out + _at_most(alpha, heard) * (out - without)
@@ -45,7 +48,7 @@ KNOWN = frozenset((*CHANGES, *OUTPUT_CHANGES))
 """Formulas that the doctor can check."""
 
 
-def _at_most(alpha: float, heard: Tensor) -> Tensor:
+def _at_most(alpha: Alpha, heard: Tensor) -> Tensor:
     """Return alpha, or what raises the mass ``heard`` to 1 if that is less."""
     return ((1 - heard) / heard).clamp(max=alpha)
 
@@ -66,8 +69,11 @@ class UnknownFormulaError(ValueError):
 class FullScores:
     """What is changed, and how many of the changed scores were below zero.
 
+    ``shares`` has, for each layer in order, the attention on the changed keys: its mean over heads,
+    shape (batch, rows).
+
     Args:
-        alpha: strength.
+        alpha: strength; for each key, row or both where they differ.
         formula: one of :data:`KNOWN`.
         active: query rows that are changed, shape (batch, length).
         named: keys that are changed in these rows, same shape.
@@ -81,7 +87,7 @@ class FullScores:
         UnknownFormulaError: ``formula`` is not in :data:`KNOWN`.
     """
 
-    alpha: float
+    alpha: Alpha
     formula: str
     active: Tensor
     named: Tensor
@@ -90,6 +96,7 @@ class FullScores:
     narrow: bool = False
     below_zero: int = field(default=0, init=False)
     seen: int = field(default=0, init=False)
+    shares: list[Tensor] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         if self.formula not in KNOWN:
@@ -101,7 +108,7 @@ class FullScores:
         ids: Tensor,
         mask: Tensor,
         named: Sequence[int],
-        alpha: float,
+        alpha: Alpha,
         formula: str,
         answer: int = 0,
         mutual: Sequence[int] = (),
@@ -142,10 +149,9 @@ class FullScores:
         counted = (spots & visible).expand_as(raw)
         self.seen += int(counted.sum())
         self.below_zero += int((counted & (raw < 0)).sum())
+        alpha = self._alpha_of(from_end, raw)
         change = CHANGES.get(self.formula)
-        scores = (raw if change is None else torch.where(spots, change(raw, self.alpha), raw)).to(
-            wide
-        )
+        scores = (raw if change is None else torch.where(spots, change(raw, alpha), raw)).to(wide)
         cap = kwargs.get("softcap")
         if cap is not None:
             scores = cap * torch.tanh(scores / cap)
@@ -153,13 +159,21 @@ class FullScores:
         value = value.to(inner).repeat_interleave(groups, 1)
         weights = scores.softmax(-1).to(inner)
         mixed = weights @ value
+        self.shares.append(torch.where(spots, weights, 0.0).sum(-1).mean(1))
         if self.formula in OUTPUT_CHANGES:
             others = (visible & ~spots).any(-1, keepdim=True)
             unheard = scores.masked_fill(spots & others, torch.finfo(wide).min)
             without = unheard.softmax(-1).to(inner) @ value
             heard = torch.where(spots, weights, 0.0).sum(-1, keepdim=True)
-            mixed = OUTPUT_CHANGES[self.formula](mixed, without, heard, self.alpha)
+            mixed = OUTPUT_CHANGES[self.formula](mixed, without, heard, alpha)
         return mixed.to(query.dtype).transpose(1, 2).contiguous(), None
+
+    def _alpha_of(self, rows: slice, raw: Tensor) -> Alpha:
+        """Return the strength of these rows, in the dtype of the raw scores."""
+        if not isinstance(self.alpha, Tensor):
+            return self.alpha
+        own = self.alpha if self.alpha.shape[2] == 1 else self.alpha[:, :, rows]
+        return own.to(raw)
 
     @contextmanager
     def instead(self, located: Located, layers: Sequence[int]) -> Iterator[None]:

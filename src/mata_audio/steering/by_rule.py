@@ -123,7 +123,7 @@ def key_gains(rules: Sequence[Rule], located: Located) -> list[KeyGains]:
     views = [view for rule in rules for view in rule.views]
     nothing = torch.zeros(located.depth, 1, located.heads)
     found = []
-    for (formula, keys), own in _in_order(views) or [(("multiply", "audio"), {})]:
+    for (formula, keys), own in _in_order(views) or [(("multiply", rules[0].tokens), {})]:
         gains = [
             gains_on(own[row], located) if row in own else nothing for row in range(len(views))
         ]

@@ -14,6 +14,9 @@ from mata_audio.steering.forward_pass import ForwardPass
 _BY_TOKEN = ("input_ids", "position_ids", "token_type_ids", "mm_token_type_ids")
 """Model arguments of shape ``(..., batch, tokens)``, with an entry for each new token."""
 
+_ENCODED = "mm_encoder_outputs"
+"""A model argument of ``generate``: pictures as their encoder has left them, in a dict."""
+
 _UNDEFINED = ("labels", "output_attentions", "output_hidden_states")
 """Model arguments that ask for what several views do not have one of."""
 
@@ -39,7 +42,7 @@ def last_rows(
 ) -> dict[str, Any]:
     """Return the arguments of a pass that reads the rows from ``first`` on, for every view.
 
-    The audio itself belongs to the rows before.
+    The audio itself, or a picture, belongs to the rows before.
 
     Args:
         given: the arguments of the whole pass.
@@ -48,7 +51,11 @@ def last_rows(
         whole: the whole pass.
         state: what the model keeps of the prompts outside the cache; see ``row_state``.
     """
-    arguments = {name: value for name, value in given.items() if not isinstance(value, Tensor)}
+    arguments = {
+        name: value
+        for name, value in given.items()
+        if not isinstance(value, Tensor) and name != _ENCODED
+    }
     arguments |= _positions(given, whole, state)
     for name, value in [*given.items(), *arguments.items()]:
         if isinstance(value, Tensor) and name in _BY_TOKEN:
