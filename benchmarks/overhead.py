@@ -2,6 +2,8 @@
 
 Run with ``make bench``. All variants generate from the same prompt, interleaved in one process;
 each round gives one ratio to that round's unmodified run, and the median over rounds is printed.
+The contrast reads every token of the answer twice, with and without the audio, from one prefill: so
+its decoding is to be held against that of the unmodified model with two rows in a batch.
 The usual implementation, patching the same layers to eager attention, is measured as well.
 """
 
@@ -23,8 +25,11 @@ from interleaved import measure_rounds, peak, print_costs, reset_peak
 from mata_audio import MATA
 from mata_audio.doctor.overhead import Clock
 from mata_audio.families import locate
+from mata_audio.methods import Contrast, Mass
 from mata_audio.notation.layers import scaled_paper_layers
 from random_model import AUDIO_TOKEN, heading, model_and_prompt, options
+
+TWO_ROWS = "unmodified, 2 rows"
 
 
 @contextlib.contextmanager
@@ -96,19 +101,20 @@ def main() -> None:
         "unmodified": nullcontext,
         "MATA multiply": lambda: MATA(alpha=0.1)(model),
         "MATA absolute": lambda: MATA(alpha=0.1, formula="absolute")(model),
-        "MATA mass": lambda: MATA(alpha=0.1, formula="mass")(model),
+        "Mass": lambda: Mass(alpha=0.1)(model),
+        "Contrast": lambda: Contrast()(model),
         "eager patch": lambda: eager_patch(model, 0.1, audio),
     }
     parameters = sum(p.numel() for p in model.model.language_model.parameters())
     print(heading(args, inputs, f" ({parameters / 1e6:.0f} M), {args.backend}"))
 
-    def measured(steered: Callable[[], AbstractContextManager[Any]]) -> GenerationCost:
+    def measured(steered: Callable[[], AbstractContextManager[Any]], rows: int) -> GenerationCost:
         with steered():
-            return generation_cost(model, inputs, args.new_tokens)
+            repeated = {name: value.repeat_interleave(rows, 0) for name, value in inputs.items()}
+            return generation_cost(model, repeated, args.new_tokens)
 
-    costs = measure_rounds(
-        {name: partial(measured, steered) for name, steered in variants.items()}, args.rounds
-    )
+    runs = {name: partial(measured, steered, 1) for name, steered in variants.items()}
+    costs = measure_rounds({**runs, TWO_ROWS: partial(measured, nullcontext, 2)}, args.rounds)
     print_costs(costs, {"prefill": "prefill", "decode": "decode, a token", "memory": "peak memory"})
 
 
