@@ -32,7 +32,7 @@ def kill_when(out: Path, part: str, lines: int) -> None:
         command(out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
     )
     try:
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 900
         while len(ItemStore(out / part / "items.jsonl").lines) < lines:
             assert process.poll() is None, process.stderr and process.stderr.read().decode()
             assert time.monotonic() < deadline
