@@ -23,6 +23,7 @@ from mata_audio.steering import attachment, backends
 from mata_audio.steering import layer as steered_layer
 from mata_audio.steering.attachment import Attachment
 from mata_audio.steering.formulas import FORMULAS
+from mata_audio.steering.listening import Listening
 from mata_audio.steering.scaled_keys import ScaledKeys
 from mata_audio.steering.tracker import PassTracker
 
@@ -165,7 +166,8 @@ def test_a_model_that_is_not_restored(
 
 
 def test_wrong_count_of_negative_scores(trial: TrialSetting, monkeypatch: UNDER_TEST) -> None:
-    shown = property(lambda self: dataclasses.replace(receipt(self), negative_share=0.99))
+    wrong = Listening(negative_scores=99, audio_scores=100)
+    shown = property(lambda self: dataclasses.replace(receipt(self), listening=wrong))
     receipt = Attachment.receipt.fget
     monkeypatch.setattr(Attachment, "receipt", shown)
     assert outcome(trial, "share of negative scores") == "fail"
