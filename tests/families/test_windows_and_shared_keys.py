@@ -11,7 +11,7 @@ import checks
 from checks import TOLERANCE, assert_close, each_formula, greedy, new_tokens, using_backend
 from families.subjects import FamilySubject, subject_of
 from families.test_exactness_of_families import assert_generated_exactly, mata
-from mata_audio.steering.attention import attend_rows
+from mata_audio.steering.attention import RowChange, attend_rows
 from mata_audio.steering.formulas import KNOCKOUT, change_named
 from mata_audio.steering.scaled_keys import key_heads
 from reference import Steering
@@ -116,9 +116,7 @@ def test_a_knocked_out_key_stays_out_under_a_cap() -> None:
         query,
         key,
         value,
-        gain=gain,
-        changed=gain.bool()[:, :1],
-        formula=change_named(KNOCKOUT),
+        changes=[RowChange(change_named(KNOCKOUT), gain, gain.bool()[:, :1])],
         mask=None,
         scaling=0.5,
         softcap=2.0,
