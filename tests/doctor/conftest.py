@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from mata_audio.doctor.patient import Patient, loaded_patient
 from mata_audio.doctor.trial_setting import TrialSetting, choose_setting
 from mata_audio.models.loading import load
 from mata_audio.steering import layer as steered_layer
+from mata_audio.steering.attention import RowChange
 from mata_audio.steering.scaled_keys import ScaledKeys
 
 ChangeGains = Callable[[Callable[[Tensor], Tensor]], None]
@@ -35,8 +36,9 @@ def change_gains(monkeypatch: pytest.MonkeyPatch) -> ChangeGains:
     original = steered_layer.attend_rows
 
     def change(to: Callable[[Tensor], Tensor]) -> None:
-        def attend_rows(*args: Any, gain: Tensor, **kwargs: Any) -> Any:
-            return original(*args, gain=to(gain), **kwargs)
+        def attend_rows(*args: Any, changes: Sequence[RowChange], **kwargs: Any) -> Any:
+            other = [change._replace(gain=to(change.gain)) for change in changes]
+            return original(*args, changes=other, **kwargs)
 
         monkeypatch.setattr(steered_layer, "attend_rows", attend_rows)
 
