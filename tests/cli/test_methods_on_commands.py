@@ -13,11 +13,17 @@ from mata_audio.cli.options.setting import parse_setting, setting_from, settings
 from mata_audio.errors import SettingsError
 from mata_audio.methods import METHODS, AdaptVis, Contrast, Mass, Method
 from mata_audio.methods.mata import MATA
+from mata_audio.models.other_audio import OTHERS
 from mata_audio.settings.named import NamedSetting
 from mata_audio.tiny import MODEL_PATH
 
 EVAL = ("eval", "--model", "tiny", "--task", "tiny", "--limit", "2")
 PROFILE = ("profile", "tiny", "--task", "tiny", "--items", "1")
+
+GIVEN = {name for name, method in METHODS.items() if set(method().rule().others) - set(OTHERS)}
+"""Methods that compare with a prompt which only their caller can write."""
+
+each_method = pytest.mark.parametrize("name", [name for name in METHODS if name not in GIVEN])
 
 
 def own_setting(*words: str, folder: Path | None = None) -> Method:
@@ -25,7 +31,7 @@ def own_setting(*words: str, folder: Path | None = None) -> Method:
     return setting_from(args, folder).method
 
 
-@pytest.mark.parametrize("name", METHODS)
+@each_method
 def test_eval(mata: Mata, tmp_path: Path, name: str) -> None:
     outcome = mata(*EVAL, "--out", tmp_path / "run", "--method", name)
     assert outcome.code == 0
@@ -38,7 +44,7 @@ def test_eval(mata: Mata, tmp_path: Path, name: str) -> None:
     assert stored[title]["method"] == expected.as_data()
 
 
-@pytest.mark.parametrize("name", METHODS)
+@each_method
 def test_ask(mata: Mata, clip: Path, name: str) -> None:
     outcome = mata("ask", "tiny", "Which sound is this?", "--audio", clip, "--method", name)
     assert outcome.code == 0
@@ -47,7 +53,16 @@ def test_ask(mata: Mata, clip: Path, name: str) -> None:
     assert f"           ({origin})\n" in outcome.out
 
 
-@pytest.mark.parametrize("name", METHODS)
+def test_a_prompt_that_only_the_caller_can_write_is_asked_for(mata: Mata, clip: Path) -> None:
+    assert {"gacl"} == GIVEN
+    ask = ("ask", "tiny", "Which sound is this?", "--audio", clip)
+    for command in ((*EVAL, "--out", clip.parent / "run"), PROFILE, ask):
+        outcome = mata(*command, "--method", "gacl")
+        assert outcome.code == 2
+        assert "method(model, others={" in error_line(outcome)
+
+
+@each_method
 def test_profile_shows_attention_or_says_why_not(mata: Mata, name: str) -> None:
     outcome = mata(*PROFILE, "--method", name)
     rule = METHODS[name]().rule()
@@ -68,7 +83,7 @@ def test_demo_and_its_page(mata: Mata, tmp_path: Path, name: str) -> None:
     outcome = mata("demo", "--items", "6", "--method", name, "--out", tmp_path)
     assert outcome.code == 0
     assert outcome.out.startswith(f"{title} on the embedded model: 6 held-out questions")
-    assert f"its setting    the defaults of {name}\n" in outcome.out
+    assert f"  settings       the defaults of {name}\n" in outcome.out
     page = (tmp_path / "report.html").read_text()
     assert title in page
     drawn = {path.name for path in (tmp_path / "pictures").iterdir()}
