@@ -20,7 +20,7 @@ from scipy.stats import spearmanr
 from mata_audio import MATA
 from mata_audio.cli.libraries import quiet_libraries
 from mata_audio.evaluation import NamedSetting, Options, evaluate
-from mata_audio.evaluation.choosing import METHODS, Choice, choose
+from mata_audio.evaluation.choosing import WAYS, Choice, choose
 from mata_audio.evaluation.choosing.choose import ALPHAS, all_windows, along, tuning_plan
 from mata_audio.evaluation.choosing.measuring import Measuring
 from mata_audio.evaluation.results.number_format import p_value, points
@@ -33,7 +33,7 @@ from mata_audio.evaluation.sweep.sweep import tuning_part
 from mata_audio.families import locate
 from mata_audio.methods import Method
 from mata_audio.models.loading import Loaded
-from mata_audio.models.one_prefill import prefill
+from mata_audio.models.prefill import prefill
 from mata_audio.notation.layers import scaled_paper_layers
 
 SINGLE_ALPHA = 2.0
@@ -80,7 +80,7 @@ def prefill_seconds(model: Loaded, items: int) -> float:
 def chosen_by(model: Loaded, method: str, folder: Path, items: int) -> tuple[Choice, float | None]:
     """Return a method's choice, and the seconds it took to measure (None if already stored)."""
     seconds: list[float] = []
-    known = METHODS[method]
+    known = WAYS[method]
     if known.measure is not None:
 
         def timed(measuring: Measuring):  # type: ignore[no-untyped-def]
@@ -90,11 +90,11 @@ def chosen_by(model: Loaded, method: str, folder: Path, items: int) -> tuple[Cho
             finally:
                 seconds.append(time.perf_counter() - start)
 
-        METHODS[method] = replace(known, measure=timed)
+        WAYS[method] = replace(known, measure=timed)
     try:
         choice = choose(model, "tiny", folder / method, method, split="tune", limit=items)
     finally:
-        METHODS[method] = known
+        WAYS[method] = known
     return choice, seconds[0] if seconds else None
 
 
@@ -123,7 +123,7 @@ def compare(path: str, options: argparse.Namespace) -> list[MethodResult]:
     chosen: dict[str, Method | None] = {PAPER: MATA(layers=scaled_paper_layers(depth))}
     chosen[PAPER_RANGE] = paper_range(model, folder, options.tune_items, depth)
     evidence, costs = {}, {}
-    for method in METHODS:
+    for method in WAYS:
         choice, seconds = chosen_by(model, method, folder, options.tune_items)
         print(f"{name}: {method} chose {choice.setting and choice.setting.name}", flush=True)
         chosen[method] = None if choice.setting is None else choice.setting.method

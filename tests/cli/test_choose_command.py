@@ -10,33 +10,34 @@ from running import Mata, error_line
 
 from mata_audio import MATA
 from mata_audio.cli.commands.choose import evidence_text
-from mata_audio.evaluation.choosing import METHODS, tune
+from mata_audio.evaluation.choosing import WAYS, tune
 from mata_audio.evaluation.choosing.evidence import Evidence
 from mata_audio.evaluation.choosing.tune import Fitting
 from mata_audio.evaluation.results.power import smallest_difference
+from mata_audio.methods import Mass
 
 CHOOSE = ("choose", "--model", "tiny", "--task", "tiny", "--split", "tune")
 
 
-@pytest.mark.parametrize("method", ["gradient", "search"])
-def test_what_it_prints(mata: Mata, tmp_path: Path, method: str) -> None:
-    options = ("--limit", "24", "--method", method, "--alphas", "2")
+@pytest.mark.parametrize("by", ["gradient", "search"])
+def test_what_it_prints(mata: Mata, tmp_path: Path, by: str) -> None:
+    options = ("--limit", "24", "--by", by, "--alphas", "2")
     outcome = mata(*CHOOSE, "--out", tmp_path / "c", *options)
     assert outcome.code == 0
     assert "\n\nTuning items: the ranking" in outcome.out
     assert " 12 held-out items: " in outcome.out or "Nothing was found with 12 " in outcome.out
-    assert ("* chosen layers" in outcome.out) == (method == "gradient")
+    assert ("* chosen layers" in outcome.out) == (by == "gradient")
     saved = (tmp_path / "c" / "winner.json").exists()
     assert ("winner.json, for --settings." in outcome.out) == saved
     assert "does not help" not in outcome.out
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_nothing_found_is_said_the_same_way_by_every_method(
-    mata: Mata, tmp_path: Path, method: str
+@pytest.mark.parametrize("by", WAYS)
+def test_nothing_found_is_said_in_the_same_words_whatever_chose(
+    mata: Mata, tmp_path: Path, by: str
 ) -> None:
     """An alpha of 0 changes no answer."""
-    options = ("--limit", "48", "--method", method, "--alphas", "0")
+    options = ("--limit", "48", "--by", by, "--alphas", "0")
     outcome = mata(*CHOOSE, "--out", tmp_path / "c", *options)
     assert outcome.code == 0
     said = (
@@ -48,12 +49,26 @@ def test_nothing_found_is_said_the_same_way_by_every_method(
     assert "for --settings" not in outcome.out
 
 
+def test_layers_of_another_method(mata: Mata, tmp_path: Path) -> None:
+    options = ("--limit", "24", "--by", "gradient", "--method", "mass", "--alphas", "1,2")
+    outcome = mata(*CHOOSE, "--out", tmp_path / "c", *options)
+    assert outcome.code == 0
+    assert "gradient, 12 tuning items: derivative" in outcome.out
+    ranking = outcome.out.partition("Tuning items: the ranking")[2]
+    assert "\nmass, alpha 2, layers " in ranking
+    assert "\nalpha " not in ranking
+    evidence = json.loads((tmp_path / "c" / "evidence.json").read_text())
+    assert evidence["made_from"]["by"] == evidence["evidence"]["by"] == "gradient"
+    assert evidence["made_from"]["method"] == Mass().as_data()
+    assert evidence["evidence"]["setting"]["method"] == "mass"
+
+
 def test_gains_fitted_to_zero_are_not_run(
     mata: Mata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tune, "Fitting", lambda: Fitting(steps=0))
     out = tmp_path / "c"
-    command = (*CHOOSE, "--out", out, "--limit", "48", "--method", "tune")
+    command = (*CHOOSE, "--out", out, "--limit", "48", "--by", "tune")
     outcome = mata(*command)
     assert outcome.code == 0
     least = min(own for count in range(25) if (own := smallest_difference(24, count)))
@@ -69,7 +84,7 @@ def test_gains_fitted_to_zero_are_not_run(
 
 def test_evidence_as_text() -> None:
     evidence = Evidence(
-        method="m",
+        by="m",
         unit="u",
         spread="95 % interval",
         scores=(0.5, -1.0, 0.0),
@@ -92,7 +107,7 @@ def test_evidence_as_text() -> None:
 def test_fitted_gains_as_text() -> None:
     point = {"loss": 0.5, "gained": 3, "lost": 1}
     evidence = Evidence(
-        method="tune",
+        by="tune",
         unit="u",
         spread="least to greatest",
         scores=(0.0, 0.5),
@@ -102,7 +117,10 @@ def test_fitted_gains_as_text() -> None:
         setting=MATA(gains=[[0, 0], [0, 1]]),
         facts={
             "fitting": {
+                "numbers": 4,
                 "steps": 40,
+                "folds": 1,
+                "passed_over": 0,
                 "fitted_on": 20,
                 "validated_on": 10,
                 "kept_after_steps": 7,
@@ -113,7 +131,10 @@ def test_fitted_gains_as_text() -> None:
     )
     text = evidence_text(evidence)
     assert "\n* layers with chosen heads, 1 of 4 in all\n" in text
-    assert "Fitted on 20 tuning items in up to 40 steps. The gains after step 7 are kept" in text
+    fitted = (
+        "4 numbers fitted on 20 tuning items in up to 40 steps. The gains after step 7 are kept"
+    )
+    assert fitted in text
     assert "loss 0.7500 to 0.5000, 3 answers gained, 1 lost." in text
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from mata_audio import MATA
-from mata_audio.evaluation.choosing.choose import METHODS, Method, choose_plan
+from mata_audio.evaluation.choosing.choose import WAYS, Way, choose_plan
 from mata_audio.evaluation.choosing.evidence import Evidence
 from mata_audio.evaluation.choosing.measuring import Measuring
 from mata_audio.evaluation.item import Item
@@ -154,7 +154,7 @@ def main(folder: Path) -> None:
     Tiny.load = cache(Tiny.load)  # type: ignore[method-assign]
     TinyAudio.read = cache(TinyAudio.read)  # type: ignore[method-assign]
     plan = small_plan(loaded)
-    METHODS["scripted"] = Method("nothing", measured, alphas=(1.0,))
+    WAYS["scripted"] = Way("nothing", measured, alphas=(1.0,))
 
     def run(out: Path, die_at: int) -> int:
         child = os.fork()

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mata_audio import MATA, PromptLengthError, SettingsError
 from mata_audio.cli.main import main
 from mata_audio.errors import DataError
-from mata_audio.evaluation.choosing import METHODS, choose, tune
+from mata_audio.evaluation.choosing import WAYS, choose, tune
 from mata_audio.evaluation.choosing.evidence import best_window, window_evidence
 from mata_audio.evaluation.choosing.expected_reply import expected_reply
 from mata_audio.evaluation.choosing.gradient import gradient
@@ -30,8 +30,10 @@ from mata_audio.evaluation.running.evaluate import loaded_model
 from mata_audio.evaluation.running.plan import Options, make_plan
 from mata_audio.evaluation.templates.template import TEMPLATES
 from mata_audio.families import locate
+from mata_audio.methods import Mass, Value
+from mata_audio.methods.one_change import OneChange
 from mata_audio.models import one_prefill
-from mata_audio.models.one_prefill import prefill
+from mata_audio.models.prefill import prefill
 from mata_audio.settings.named import load_setting
 from mata_audio.steering.attachment import Attachment
 from mata_audio.steering.gain_tensor import KeyGains, gains_on
@@ -65,7 +67,10 @@ def test_knockout_is_blocking_the_audio_of_one_layer(
     assert found.max() > 1e-4  # else this test shows nothing
 
 
-def test_gradient_is_the_slope_of_the_answers_log_probability(subject: Subject) -> None:
+@pytest.mark.parametrize("cls", [MATA, Mass, Value])
+def test_gradient_is_the_slope_of_the_answers_log_probability(
+    subject: Subject, cls: type[OneChange]
+) -> None:
     """Central differences, each a teacher-forced pass over the whole sequence.
 
     The step is not smaller because the models' norms always compute in float32.
@@ -73,7 +78,8 @@ def test_gradient_is_the_slope_of_the_answers_log_probability(subject: Subject) 
     inputs = subject.inputs(QUESTIONS)
     model = copy.deepcopy(subject.model).double()
     inputs = {k: v.double() if v.is_floating_point() else v for k, v in inputs.items()}
-    found = gradient(model, inputs, ANSWERS)
+    ((change,),) = cls().rule().views
+    found = gradient(model, inputs, ANSWERS, change.formula)
     located = locate(model)
     assert found.shape == (len(QUESTIONS), located.depth, located.heads)
     width = inputs["input_ids"].shape[1]
@@ -83,7 +89,7 @@ def test_gradient_is_the_slope_of_the_answers_log_probability(subject: Subject) 
         answer = torch.tensor([ANSWERS[item]])
         own["input_ids"] = torch.cat([own["input_ids"], answer], 1)
         own["attention_mask"] = torch.ones_like(own["input_ids"])
-        setting = MATA(alpha=alpha, layers=[layer], heads=[head])
+        setting = cls(alpha=alpha, layers=[layer], heads=[head])
         with torch.no_grad(), setting(model, prompt_length=width):
             logits = model(**own).logits[0, width - 1 : -1].log_softmax(-1)  # type: ignore[operator]
         return float(logits.gather(1, answer[0][:, None]).sum())
@@ -166,16 +172,16 @@ def tuning_items() -> Measuring:
     return Measuring(plan, loaded_model(plan))
 
 
-@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.measure])
-def test_every_method_returns_evidence_for_every_layer(
+@pytest.mark.parametrize("name", [name for name, way in WAYS.items() if way.measure])
+def test_every_way_returns_evidence_for_every_layer(
     name: str, tuning_items: Measuring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tune, "Fitting", lambda: Fitting(steps=2))
-    measure = METHODS[name].measure
+    measure = WAYS[name].measure
     assert measure is not None
     evidence = measure(tuning_items)
     located = locate(tuning_items.loaded.model)
-    assert evidence.method == name
+    assert evidence.by == name
     assert evidence.items == 12
     assert evidence.unit
     assert evidence.spread
@@ -187,20 +193,20 @@ def test_every_method_returns_evidence_for_every_layer(
     json.dumps(evidence.facts, allow_nan=False)
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_has_alphas_and_is_in_the_help(
+@pytest.mark.parametrize("name", WAYS)
+def test_every_way_has_alphas_and_is_in_the_help(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert METHODS[name].summary
-    assert all(alpha > 0 for alpha in METHODS[name].alphas)
+    assert WAYS[name].summary
+    assert all(alpha > 0 for alpha in WAYS[name].alphas)
     assert main(["choose", "--help"]) == 0
-    about_method = capsys.readouterr().out.split("--method METHOD")[-1].split("--items")[0]
-    assert name in re.findall(r"[\w-]+", about_method)
+    about_ways = capsys.readouterr().out.split("--by WAY")[-1].split("--items")[0]
+    assert name in re.findall(r"[\w-]+", about_ways)
 
 
-@pytest.mark.parametrize("method", ["knockout", "profile", "gradient"])
-def test_choose_on_the_embedded_model(tmp_path: Path, method: str) -> None:
-    choice = choose("tiny", "tiny", tmp_path, method, split="tune", limit=24, alphas=(1.0, 2.0))
+@pytest.mark.parametrize("by", ["knockout", "profile", "gradient"])
+def test_choose_on_the_embedded_model(tmp_path: Path, by: str) -> None:
+    choice = choose("tiny", "tiny", tmp_path, by, split="tune", limit=24, alphas=(1.0, 2.0))
     assert choice.evidence is not None
     assert choice.evidence.items == 12
     assert len(choice.evidence.scores) == 12
@@ -212,12 +218,41 @@ def test_choose_on_the_embedded_model(tmp_path: Path, method: str) -> None:
     assert all(tuple(mata["layers"]) == layers for mata in swept)
     assert (tmp_path / "winner.json").exists() == (choice.sweep.recommended is not None)
     if choice.setting is not None and choice.sweep.recommended is not None:
-        assert load_setting(tmp_path / "winner.json").mata == choice.setting.method
-    if method == "knockout":
+        assert load_setting(tmp_path / "winner.json").method == choice.setting.method
+    if by == "knockout":
         assert min(choice.evidence.scores) >= 0
 
 
+@pytest.mark.parametrize("by", ["knockout", "gradient-heads", "search"])
+def test_layers_or_heads_of_any_method_that_has_them(tmp_path: Path, by: str) -> None:
+    base = Mass(clipped=True)
+    few: dict[str, Any] = {"split": "tune", "limit": 24, "alphas": (1, 2)}
+    choice = choose("tiny", "tiny", tmp_path, by, method=base, **few)
+    assert choice.sweep is not None
+    swept = [s.method for s in choice.sweep.results.settings if s.method is not None]
+    assert {(own["method"], own["clipped"]) for own in swept} == {("mass", True)}
+    assert {own["alpha"] for own in swept} == {1, 2}
+    assert all(own["layers"] or own["gains"] for own in swept)
+    if choice.evidence is not None:
+        assert isinstance(choice.evidence.setting, Mass)
+
+
+def test_evidence_for_one_method_is_not_taken_for_another(tmp_path: Path) -> None:
+    few: dict[str, Any] = {"split": "tune", "limit": 24, "alphas": (0,)}
+    first = choose("tiny", "tiny", tmp_path / "a", "gradient", **few)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "evidence.json").write_bytes((tmp_path / "a" / "evidence.json").read_bytes())
+    second = choose("tiny", "tiny", tmp_path / "b", "gradient", method="mass", **few)
+    assert first.evidence is not None
+    assert second.evidence is not None
+    assert first.evidence.scores != second.evidence.scores
+
+
 def test_wrong_use(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="contrast has no layers that could be chosen"):
+        choose("tiny", "tiny", tmp_path / "a", method="contrast", split="tune", limit=24)
+    with pytest.raises(SettingsError, match="leave out the method"):
+        choose("tiny", "tiny", tmp_path / "a", "tune", method="mass", split="tune", limit=24)
     with pytest.raises(SettingsError, match="knockout, profile, gradient, gradient-heads, tune"):
         choose("tiny", "tiny", tmp_path / "a", "guess")
     with pytest.raises(SettingsError, match="at least 20"):

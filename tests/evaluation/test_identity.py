@@ -20,7 +20,7 @@ from mata_audio import MATA
 from mata_audio.cli.main import main
 from mata_audio.errors import ModelLoadError, RunError
 from mata_audio.evaluation import Results, evaluate, load_results
-from mata_audio.evaluation.choosing.choose import METHODS, Method, choose
+from mata_audio.evaluation.choosing.choose import WAYS, Way, choose
 from mata_audio.evaluation.choosing.evidence import Evidence
 from mata_audio.evaluation.results.compare import compare_runs
 from mata_audio.evaluation.running import identity
@@ -207,7 +207,7 @@ def test_evidence_of_other_weights_is_measured_again(
         setting = MATA(layers="3-7")
         return Evidence("once", "", "", zeros, zeros, zeros, 12, setting)
 
-    monkeypatch.setitem(METHODS, "once", Method("", measure, alphas=(1.0,)))
+    monkeypatch.setitem(WAYS, "once", Way("", measure, alphas=(1.0,)))
     for _ in range(2):
         choose(model, "tiny", tmp_path / "run", "once", limit=20)
     assert len(measured) == 1

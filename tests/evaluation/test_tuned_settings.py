@@ -16,7 +16,7 @@ from mata_audio.cli.main import main
 from mata_audio.errors import RunError
 from mata_audio.evaluation import evaluate
 from mata_audio.evaluation.choosing import Choice, choose, descent
-from mata_audio.evaluation.choosing.choose import METHODS
+from mata_audio.evaluation.choosing.choose import WAYS
 from mata_audio.evaluation.choosing.descent import fit
 from mata_audio.evaluation.choosing.fitting import Fitting, read_kinds
 from mata_audio.evaluation.results.results import Results
@@ -63,7 +63,7 @@ def test_tuned_gains_are_a_setting_like_any_other(tmp_path: Path) -> None:
         stored = load_setting(tmp_path / "winner.json")
         assert stored.method == choice.setting.method
         assert stored.tuned_on is not None
-        assert stored.tuned_on["how"]["method"] == "tune"
+        assert stored.tuned_on["how"]["by"] == "tune"
         assert stored.tuned_on["how"]["fitting"] == facts
         assert len(stored.tuned_on["ids"]) == 24
 
@@ -134,7 +134,7 @@ def test_gains_of_scores_as_before(tmp_path: Path) -> None:
 def test_nothing_is_measured_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = chosen(tmp_path)
     measured = Mock(side_effect=AssertionError("measured again"))
-    monkeypatch.setitem(METHODS, "tune", METHODS["tune"].__class__("", measured, (0.5, 1)))
+    monkeypatch.setitem(WAYS, "tune", WAYS["tune"].__class__("", measured, (0.5, 1)))
     again = chosen(tmp_path)
     assert again.evidence == first.evidence
     assert again.sweep is not None
@@ -230,7 +230,7 @@ def test_the_command_says_what_it_needs_and_what_was_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = f"choose --model tiny --task tiny --split tune --items 48 --out {tmp_path}".split()
-    options = ["--method", "tune", "--kinds", "mass,value:text", "--shape", "per-layer"]
+    options = ["--by", "tune", "--kinds", "mass,value:text", "--shape", "per-layer"]
     more = ["--steps", "3", "--keep", "sub-category=caption agrees", "--fit-seed", "4"]
     assert main([*command, *options, *more]) == 0
     said = capsys.readouterr()
@@ -241,5 +241,5 @@ def test_the_command_says_what_it_needs_and_what_was_kept(
     made_from = json.loads((tmp_path / "evidence.json").read_text())["made_from"]
     assert made_from["fitting"]["kinds"] == ["mass:audio", "value:text"]
     assert made_from["fitting"]["seed"] == 4
-    assert main([*command, "--method", "gradient", "--steps", "3"]) == 2
+    assert main([*command, "--by", "gradient", "--steps", "3"]) == 2
     assert "only tune fits anything" in capsys.readouterr().err

@@ -36,7 +36,7 @@ choose alpha, and report on the rest of the items.
 EXAMPLES = """\
 examples:
   mata choose --model tiny --task tiny --split tune --limit 240 --out runs/knockout
-  mata choose --model Qwen/Qwen2.5-Omni-7B --task mmau --data MMAU --method gradient \\
+  mata choose --model Qwen/Qwen2.5-Omni-7B --task mmau --data MMAU --by gradient \\
               --out runs/gradient
 
 Layers and alpha are chosen on half of the items, and the result is for the other half. If it is
@@ -51,10 +51,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_benchmark_options(parser)
     group = parser.add_argument_group("choosing")
     group.add_argument(
-        "--method",
+        "--by",
+        metavar="WAY",
         default="knockout",
         help="knockout or profile, which need no right answers; gradient, gradient-heads, tune "
         "or search (default: knockout)",
+    )
+    group.add_argument(
+        "--method",
+        metavar="NAME",
+        help="the method whose layers and alpha are chosen: mata, mass or value (default: mata; "
+        "tune fits what --kinds says)",
     )
     add_number(group, "--items", "the same as --limit", dest="limit")
     group.add_argument(
@@ -73,23 +80,26 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         MataError: something is wrong; its class says what.
     """
-    from mata_audio.evaluation.choosing.choose import METHODS, choose_plan
+    from mata_audio.evaluation.choosing.choose import WAYS, choose_plan
     from mata_audio.evaluation.results.tables import as_text
     from mata_audio.evaluation.running.plan import make_plan
     from mata_audio.storage.run_folder import RunFolder
 
-    if args.method not in METHODS:
-        raise SettingsError(f"--method must be one of {', '.join(METHODS)}; got {args.method!r}")
+    if args.by not in WAYS:
+        raise SettingsError(f"--by must be one of {', '.join(WAYS)}; got {args.by!r}")
+    if args.method in WAYS:
+        raise SettingsError(f"{args.method} is a way to choose, not a method: --by {args.method}")
     alphas = None if args.alphas is None else alphas_from(args.alphas)
     fitting = fitting_from(args)
     plan = make_plan(args.model, args.task, args.data, (), options_from(args))
-    note(f"{args.method}: {METHODS[args.method].summary}")
+    note(f"{args.by}: {WAYS[args.by].summary}")
     with RunProgress() as progress:
         choice = choose_plan(
             plan,
             RunFolder(args.out),
-            args.method,
+            args.by,
             alphas,
+            method=args.method,
             tuning_share=args.tuning_share,
             split_seed=args.split_seed,
             report=progress.show,
@@ -114,7 +124,7 @@ def evidence_text(evidence: Evidence) -> str:
     depth = len(evidence.scores)
     layers = {layer for change in changes for layer in chosen_layers(change, depth)}
     largest = max(map(abs, evidence.scores)) or 1.0
-    lines = [f"{evidence.method}, {evidence.items:,} tuning items: {evidence.unit}", ""]
+    lines = [f"{evidence.by}, {evidence.items:,} tuning items: {evidence.unit}", ""]
     lines.append(f"  {'layer':<9} {'mean':>8}  {evidence.spread:>18}")
     scores = zip(evidence.scores, evidence.low, evidence.high, strict=True)
     for layer, (score, low, high) in enumerate(scores):

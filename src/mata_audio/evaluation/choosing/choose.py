@@ -21,12 +21,15 @@ from mata_audio.evaluation.running.evaluate import loaded_model
 from mata_audio.evaluation.running.identity import model_identity
 from mata_audio.evaluation.running.plan import Options, Plan, make_plan
 from mata_audio.evaluation.running.runner import Progress
-from mata_audio.evaluation.sweep.grid import distinct, grid
+from mata_audio.evaluation.sweep.grid import distinct
 from mata_audio.evaluation.sweep.sweep import check_divisible, sweep_plan, tuning_part
 from mata_audio.evaluation.task import Task
 from mata_audio.families import locate
+from mata_audio.methods import METHODS
 from mata_audio.methods.changes import Changes
-from mata_audio.methods.method import Method as Setting
+from mata_audio.methods.mata import MATA
+from mata_audio.methods.method import Method, method_named
+from mata_audio.methods.one_change import OneChange
 from mata_audio.models.loading import Loaded
 from mata_audio.notation.layers import format_indices, scaled_paper_layers
 from mata_audio.settings.in_words import short_name
@@ -39,7 +42,7 @@ ALPHAS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True)
-class Method:
+class Way:
     """A way to choose layers, or gains.
 
     Args:
@@ -54,20 +57,20 @@ class Method:
     alphas: tuple[float, ...] = ALPHAS
 
 
-METHODS = {
-    "knockout": Method(
+WAYS = {
+    "knockout": Way(
         "layers where the answer moves most when audio cannot be heard", knockout.measure
     ),
-    "profile": Method("layers where words get most attention, and audio least", imbalance.measure),
-    "gradient": Method(
+    "profile": Way("layers where words get most attention, and audio least", imbalance.measure),
+    "gradient": Way(
         "layers where more attention to audio makes the right answer likelier",
         gradient.measure,
     ),
-    "gradient-heads": Method("heads, in any layer, where it does", gradient.measure_heads),
-    TUNE: Method(
+    "gradient-heads": Way("heads, in any layer, where it does", gradient.measure_heads),
+    TUNE: Way(
         "fitted gains, of the attention mass unless said otherwise", tune.measure, alphas=(0.5, 1.0)
     ),
-    "search": Method("every window of layers, in a sweep: the yardstick", None),
+    "search": Way("every window of layers, in a sweep: the yardstick", None),
 }
 """The ways to choose layers, by name. To add one, write a file here and add a row."""
 
@@ -101,8 +104,9 @@ def choose(
     model: str | Path | Loaded,
     task: str | Task,
     out: str | Path,
-    method: str = "knockout",
+    by: str = "knockout",
     *,
+    method: str | OneChange | None = None,
     data: str | Path | None = None,
     alphas: Sequence[float] | None = None,
     tuning_share: float = 0.5,
@@ -119,9 +123,11 @@ def choose(
         task: as for :func:`mata_audio.evaluation.evaluate`.
         out: the run's folder; if the chosen setting is better than the baseline on the rest too,
             it is saved there as ``winner.json``.
-        method: one of :data:`METHODS`.
+        by: one of :data:`WAYS`.
+        method: the method whose layers and alpha are chosen, by name or with its other fields:
+            one with layers. None for MATA; ``tune`` makes its own.
         data: the benchmark's folder, question file or hub id.
-        alphas: the strengths to try; None for the method's default.
+        alphas: the strengths to try; None for the default of the way.
         tuning_share: share of the items that layers and alpha are chosen on.
         split_seed: seed for dividing the items.
         fitting: how ``tune`` fits; None for its default.
@@ -130,18 +136,19 @@ def choose(
         options: fields of :class:`mata_audio.evaluation.Options`.
 
     Raises:
-        SettingsError: no such method, or too few items.
-        DataError: the method needs right answers, and the split hides them.
+        SettingsError: no such way or method, or too few items.
+        DataError: the way needs right answers, and the split hides them.
         MataError: as for :func:`mata_audio.evaluation.evaluate`.
     """
-    if method not in METHODS:
-        raise SettingsError(f"no method {method!r}; allowed: {', '.join(METHODS)}")
+    if by not in WAYS:
+        raise SettingsError(f"no way to choose {by!r}; allowed: {', '.join(WAYS)}")
     plan = make_plan(model, task, data, (), Options(**options))
     return choose_plan(
         plan,
         RunFolder(out),
-        method,
+        by,
         alphas,
+        method=method,
         tuning_share=tuning_share,
         split_seed=split_seed,
         fitting=fitting,
@@ -153,9 +160,10 @@ def choose(
 def choose_plan(
     plan: Plan,
     folder: RunFolder,
-    method: str,
+    by: str,
     alphas: Sequence[float] | None = None,
     *,
+    method: str | OneChange | None = None,
     tuning_share: float,
     split_seed: int,
     report: Callable[[Progress], None],
@@ -166,26 +174,56 @@ def choose_plan(
 
     Arguments and errors as for :func:`choose`.
     """
-    if fitting is not None and method != TUNE:
-        raise SettingsError(f"only {TUNE} fits anything: leave out how {method} is to fit")
+    if fitting is not None and by != TUNE:
+        raise SettingsError(f"only {TUNE} fits anything: leave out how {by} is to fit")
+    base = _method_of(method, by)
     check_divisible(plan, tuning_share, split_seed)
     folder.check_ours()
-    tried = METHODS[method].alphas if alphas is None else tuple(alphas)
+    tried = WAYS[by].alphas if alphas is None else tuple(alphas)
     loaded, evidence = loaded_model(plan), None
-    if METHODS[method].measure is None:
-        settings = grid(alphas=tried, layers=all_windows(locate(loaded.model).depth))
+    if WAYS[by].measure is None:
+        windows = all_windows(locate(loaded.model).depth)
+        settings = [one for own in windows for one in along(replace(base, layers=own), tried)]
     else:
         measured = tuning_plan(plan, tuning_share, split_seed)
-        measuring = Measuring(measured, loaded, say=say)
-        evidence = _evidence(measuring, method, folder, fitting)
+        measuring = Measuring(measured, loaded, base, say=say)
+        evidence = _evidence(measuring, by, folder, fitting)
         if not evidence.found:
             return Choice(evidence, None, None)
         settings = along(evidence.setting, tried)
     swept = replace(plan, settings=with_baseline([*settings, *plan.settings[1:]]))
-    how = {"method": method} if evidence is None else how_chosen(evidence)
+    how = {"by": by} if evidence is None else how_chosen(evidence)
     found = sweep_plan(swept, folder, tuning_share, split_seed, report, how, loaded)
     winner = next((setting for setting in settings if setting.name == found.winner), None)
     return Choice(evidence, found, winner)
+
+
+def _method_of(method: str | OneChange | None, by: str) -> OneChange:
+    """Return the method whose layers are chosen.
+
+    Raises:
+        SettingsError: it has no layers to choose, or the way makes its own.
+    """
+    if method is not None and by == TUNE:
+        raise SettingsError(
+            f"{TUNE} fits gains of what its kinds say: leave out the method, and give kinds"
+        )
+    if method is None:
+        return MATA()
+    cls = method_named(method) if isinstance(method, str) else type(method)
+    if not issubclass(cls, OneChange):
+        having = [name for name, own in METHODS.items() if issubclass(own, OneChange)]
+        raise SettingsError(
+            f"{cls.name} has no layers that could be chosen; these have: {', '.join(having)}"
+        )
+    return cls() if isinstance(method, str) else method
+
+
+def _chosen_for(method: OneChange, chosen: Method) -> OneChange:
+    """Return the method with the layers, heads or gains that were chosen, at alpha 1."""
+    assert isinstance(chosen, OneChange)
+    places = {name: getattr(chosen, name) for name in ("layers", "heads", "gains")}
+    return replace(method, alpha=1.0, **places)
 
 
 def tuning_plan(plan: Plan, share: float, seed: int) -> Plan:
@@ -194,7 +232,7 @@ def tuning_plan(plan: Plan, share: float, seed: int) -> Plan:
     return replace(plan, items=tuple(item for item in plan.items if item.id in chosen_on))
 
 
-def along(setting: Setting, alphas: Sequence[float]) -> list[NamedSetting]:
+def along(setting: Method, alphas: Sequence[float]) -> list[NamedSetting]:
     """Return the setting at each strength: 0.5 is half of what was chosen at alpha 1.
 
     Raises:
@@ -219,14 +257,14 @@ def all_windows(depth: int) -> list[str]:
 
 
 def _evidence(
-    measuring: Measuring, method: str, folder: RunFolder, fitting: Fitting | None
+    measuring: Measuring, by: str, folder: RunFolder, fitting: Fitting | None
 ) -> Evidence:
-    """Return the method's evidence, from this folder if it was measured before.
+    """Return the evidence by a way, from this folder if it was measured before.
 
     Raises:
         RunError: nothing was found, but the folder holds a run from when something was.
     """
-    measure = METHODS[method].measure
+    measure = WAYS[by].measure
     assert measure is not None
     identity = {
         **{k: v for k, v in measuring.plan.identity().items() if k != "settings"},
@@ -236,17 +274,20 @@ def _evidence(
         folder.check_identity({**folder.manifest()["identity"], **identity})
     made_from = {
         **identity,
-        "method": method,
+        "by": by,
+        "method": measuring.method.as_data(),
         "ids": [item.id for item in measuring.plan.items],
     }
     measuring = replace(measuring, weights=identity["weights"])
-    if method == TUNE:
+    if by == TUNE:
         made_from["fitting"] = (fitting or Fitting()).as_data()
         measure = measure if fitting is None else partial(measure, fitting=fitting)
     stored = load_evidence(folder.path, made_from)
     if stored is not None:
         return stored
     evidence = measure(measuring)
+    if by != TUNE:
+        evidence = replace(evidence, setting=_chosen_for(measuring.method, evidence.setting))
     if not evidence.found and folder.manifest_path.exists():
         raise RunError(
             f"{folder.path} holds the run of an earlier choice, and this one finds nothing to run: "

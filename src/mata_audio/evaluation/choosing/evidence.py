@@ -1,4 +1,4 @@
-"""A method's measurement of each layer, and the setting that follows from it."""
+"""The measurement of each layer, and the setting that follows from it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Evidence:
     """A score for each decoder layer, and the setting that follows from it.
 
     Args:
-        method: name of the method.
+        by: name of the way to choose.
         unit: what a score is, in words.
         spread: what ``low`` and ``high`` are, in words.
         scores: one for each layer.
@@ -34,7 +34,7 @@ class Evidence:
         facts: further measurements, as JSON data.
     """
 
-    method: str
+    by: str
     unit: str
     spread: str
     scores: tuple[float, ...]
@@ -53,20 +53,20 @@ class Evidence:
         )
 
 
-def window_evidence(method: str, unit: str, per_item: Floats) -> Evidence:
+def window_evidence(by: str, unit: str, per_item: Floats) -> Evidence:
     """Average the items' scores and choose the window of layers with the largest sum.
 
     The window is as wide as the paper's (layers 10-20 of 28), scaled to this depth.
 
     Args:
-        method: name of the method.
+        by: name of the way to choose.
         unit: what a score is, in words.
         per_item: shape ``(items, layers)``.
     """
     items, depth = per_item.shape
     scores, low, high = bootstrap(per_item)
     return Evidence(
-        method=method,
+        by=by,
         unit=unit,
         spread="95 % interval",
         scores=tuple(scores.tolist()),

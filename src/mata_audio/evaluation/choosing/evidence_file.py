@@ -48,10 +48,10 @@ def load_evidence(folder: Path, made_from: Mapping[str, Any]) -> Evidence | None
 
 
 def how_chosen(evidence: Evidence) -> dict[str, Any]:
-    """Return how a setting was chosen, for its file: the method, and how gains were fitted."""
+    """Return how a setting was chosen, for its file: by what, and how gains were fitted."""
     fitting = evidence.facts.get("fitting")
     return {
-        "method": evidence.method,
+        "by": evidence.by,
         "items": evidence.items,
         **({} if fitting is None else {"fitting": fitting}),
     }

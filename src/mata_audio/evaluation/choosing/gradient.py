@@ -58,20 +58,25 @@ def measure_heads(measuring: Measuring) -> Evidence:
 def _derivatives(measuring: Measuring) -> NDArray[np.float64]:
     """Return the derivatives of all items, shape ``(items, layers, heads)``."""
     model = measuring.loaded.model
+    ((change,),) = measuring.method.rule().views
+    formula = change.formula
     derivatives = [
-        gradient(model, batch.inputs, measuring.answers(batch.items))
+        gradient(model, batch.inputs, measuring.answers(batch.items), formula)
         for batch in measuring.batches()
     ]
     return np.concatenate(derivatives)
 
 
-def gradient(model: Any, inputs: Inputs, answers: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+def gradient(
+    model: Any, inputs: Inputs, answers: Sequence[Sequence[int]], formula: str = "multiply"
+) -> NDArray[np.float64]:
     """Return d log p(answer) / d gain at gain 0, shape ``(batch, layers, heads)``.
 
     Args:
         model: a supported model, not steered; its parameters get no gradients.
         inputs: as for :func:`mata_audio.models.one_prefill.generate_all`.
         answers: token ids of each item's right answer, at least one each.
+        formula: what the gains are of.
     """
     located = locate(model)
     prompts = prefill_prompts(model, inputs, answers)
@@ -79,7 +84,7 @@ def gradient(model: Any, inputs: Inputs, answers: Sequence[Sequence[int]]) -> ND
         located.depth, len(answers), located.heads, device=prompts.ids.device, requires_grad=True
     )
     with frozen(model), torch.enable_grad():
-        with Attachment(located, [KeyGains(gains)]) as attachment:
+        with Attachment(located, [KeyGains(gains, formula)]) as attachment:
             log_p = prompts.log_p(attachment, last_use=True)
         (derivative,) = torch.autograd.grad(prompts.of_answer(log_p).sum(), gains)
     return derivative.transpose(0, 1).double().cpu().numpy()

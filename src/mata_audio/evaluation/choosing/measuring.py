@@ -1,4 +1,4 @@
-"""The input of every method: the tuning items, as batches of prompts of one length."""
+"""The input of every way to choose: the tuning items, as batches of prompts of one length."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from mata_audio.evaluation.choosing.expected_reply import expected_reply
 from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.running.batches import auto_batch, prepared_batches, stacked
 from mata_audio.evaluation.running.plan import Plan
+from mata_audio.methods.mata import MATA
+from mata_audio.methods.one_change import OneChange
 from mata_audio.models.loading import Loaded
 
 
@@ -25,17 +27,19 @@ class Batch:
 
 @dataclass(frozen=True)
 class Measuring:
-    """The items that a method may measure on.
+    """The items that may be measured on, and for which method.
 
     Args:
         plan: the run's plan, with only the items of the tuning part.
         loaded: the run's model.
+        method: whose layers are chosen, unless gains are fitted.
         weights: digests of its weights, to know it again.
         say: called with what people should know before it takes long.
     """
 
     plan: Plan
     loaded: Loaded
+    method: OneChange = field(default_factory=MATA)
     weights: Mapping[str, str] = field(default_factory=dict)
     say: Callable[[str], None] = lambda _: None
 

@@ -60,7 +60,7 @@ def measure(measuring: Measuring, fitting: Fitting | None = None) -> Evidence:
     first = tables[0]
     sizes = [sum(map(len, part)) for part in parts]
     return Evidence(
-        method="tune",
+        by="tune",
         unit=f"fitted gain of {fitting.kinds[0]}, mean over the layer's heads",
         spread="least to greatest",
         scores=tuple(first.mean(dim=1).tolist()),

@@ -9,6 +9,7 @@ from typing import Any
 from mata_audio.errors import SettingsError
 from mata_audio.methods import MATA, METHODS, Method
 from mata_audio.methods.method import method_named
+from mata_audio.models.other_audio import OTHERS
 from mata_audio.notation.layers import format_indices, scaled_layers
 from mata_audio.settings.from_words import field_names, value_from
 from mata_audio.settings.in_words import short_name
@@ -144,8 +145,13 @@ def _collapse(depth: int) -> list[NamedSetting]:
 
 
 def _methods(depth: int) -> list[NamedSetting]:
-    defaults = [cls() for cls in METHODS.values()]
-    return [NamedSetting(own.title, own) for own in defaults if any(own.rule().views)]
+    found = []
+    for method in (cls() for cls in METHODS.values()):
+        rule = method.rule()
+        changes = any(rule.views) or rule.combine is not None
+        if changes and set(rule.others) <= set(OTHERS):
+            found.append(NamedSetting(method.title, method))
+    return found
 
 
 PRESETS: dict[str, Callable[[int], list[NamedSetting]]] = {
@@ -160,4 +166,5 @@ PRESETS: dict[str, Callable[[int], list[NamedSetting]]] = {
 """By name, functions from the decoder's depth to settings. ``paper-layers`` and ``paper-alpha`` are
 the paper's ablations (arXiv 2509.18816, section 3), ``collapse`` its failure case, early layers.
 ``targets`` changes other query rows than the last. ``methods`` is each method at its default, which
-is the published setting of those that were published."""
+is the published setting of those that were published; not those that do nothing unless told what,
+or need a second prompt that only the user can write."""
