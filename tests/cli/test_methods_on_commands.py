@@ -60,6 +60,7 @@ def test_a_prompt_that_only_the_caller_can_write_is_asked_for(mata: Mata, clip: 
         outcome = mata(*command, "--method", "gacl")
         assert outcome.code == 2
         assert "method(model, others={" in error_line(outcome)
+        assert "loading" not in outcome.err  # refused before any weights are read
 
 
 @each_method

@@ -75,6 +75,10 @@ def run(args: argparse.Namespace) -> int:
     prompter = Prompter.of(found)
     clips = [prompter.load_clip(path) for path in args.audio]
     prompt = prompter.inputs([args.question], [clips])
+    second = {
+        name: other_inputs(name, prompter, args.question, clips, seed=0)
+        for name in method.rule().others
+    }
     _warn_of_unknown_words(found.name, prompter.unknown_words(args.question))
     note(f"loading {found.name}")
     options = loading_options(args)
@@ -85,10 +89,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.no_compare:
         note(f"answering without {title}")
         answers["baseline"] = asking.answer(loaded, [prompt], args.max_new_tokens)[0]
-    others = {
-        name: asking.placed([other_inputs(name, prompter, args.question, clips, seed=0)], model)
-        for name in method.rule().others
-    }
+    others = {name: asking.placed([own], model) for name, own in second.items()}
     note(f"answering with {title}")
     with method(model, tokenizer=loaded.processor.tokenizer, others=others) as applied:
         answers[title] = asking.answer(loaded, [prompt], args.max_new_tokens)[0]

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from mata_audio.doctor.check import DoctorReport
 
-HELP = "check that MATA is exact on a model and machine"
+HELP = "check that MATA and the other methods are exact on a model and machine"
 
 DESCRIPTION = """\
 Run a model on short synthesised clips (on images, if it takes no audio) and check what MATA
-promises: it equals a full-score reference; alpha 0 changes nothing; all backends, paddings and
-caches agree; nothing is left behind in the model. Every line says what was measured, against what,
-and what to do if it failed.
+promises: it equals a full-score reference, and every other method its definition; alpha 0 changes
+nothing; all backends, paddings and caches agree; nothing is left behind in the model. Every line
+says what was measured, against what, and what to do if it failed.
 """
 
 EXAMPLES = """\
