@@ -15,7 +15,7 @@ from mata_audio.doctor.patient import Inputs
 from mata_audio.doctor.plain_methods import ENTRIES, Plain, settings_of
 from mata_audio.doctor.restoration import traces
 from mata_audio.doctor.trial_setting import TrialSetting, largest
-from mata_audio.errors import CacheError
+from mata_audio.errors import CacheError, SettingsError
 from mata_audio.methods import Method
 
 NEW = 3
@@ -39,8 +39,8 @@ def examined(trial: TrialSetting, name: str) -> Check:
     own = largest(again - baseline)  # 0 on a deterministic device
     try:
         first, output = _steered(trial, method, inputs, other)
-    except CacheError as error:
-        raise Skipped(f"refused for this model: {error}") from error
+    except (CacheError, SettingsError) as error:  # such as a prompt that ends with audio
+        raise Skipped(f"refused for this model and prompt: {error}") from error
     with neutral(patient.model):
         idle = largest(written_logits(write(patient, inputs, NEW)) - baseline)
     after = largest(written_logits(write(patient, inputs, NEW)) - baseline)

@@ -72,7 +72,9 @@ class Plain:
         if kind == "before":
             return named.cumsum(1) == 0
         if kind == "after":
-            return named.flip(1).cumsum(1).flip(1) == 0
+            after = named.flip(1).cumsum(1).flip(1) == 0
+            after[:, self.last_rows[0]] = True  # the prompt's last row, also if it is audio
+            return after
         if kind == "first":
             return torch.arange(ids.shape[1], device=ids.device)[None] == 0
         return named
