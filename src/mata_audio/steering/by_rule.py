@@ -62,7 +62,8 @@ def attachment_by_rule(
         KeyGains(change.gains.repeat(1, batch or 1, 1), change.formula, change.keys)
         for change in changes
     ]
-    first, answering = rules[0], _answering(rules, located)
+    answering = _answering(rules, located)
+    first = next((rule for rule in rules if rule is not NOTHING), NOTHING)
     kinds = key_kinds([change.keys for change in changes], first.tokens, located, tokenizer, spans)
     return Attachment(
         located,
