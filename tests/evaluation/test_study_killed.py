@@ -16,13 +16,13 @@ import pytest
 
 from mata_audio.storage.items_file import ItemStore
 
-ITEMS = 48
+ITEMS = 24
 
 
 def command(out: Path) -> list[str]:
-    options = "--choose-on tune --report-on test --batch-size 4 --leave-out task"
+    options = "--choose-on tune --report-on test --batch-size 2"
     model = ["tiny", "--task", "tiny", "--out", str(out), "--limit", str(ITEMS)]
-    methods = ["--methods", "text lowered,contrast", "--fit", "mass; steps=2"]
+    methods = ["--methods", "text lowered", "--fit", "mass; steps=2"]
     return [sys.executable, "-m", "mata_audio", "study", *model, *options.split(), *methods]
 
 
@@ -52,11 +52,11 @@ def without_commit(path: Path) -> Any:
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
 def test_sigkill_while_choosing_and_while_reporting(tmp_path: Path) -> None:
     out, whole = tmp_path / "killed", tmp_path / "whole"
-    kill_when(out, "choosing", 9)
+    kill_when(out, "choosing", 5)
     first = [*ItemStore(out / "choosing" / "items.jsonl").lines]
-    assert 9 <= len(first) < ITEMS
+    assert 5 <= len(first) < ITEMS
     assert not (out / "reporting").exists()
-    kill_when(out, "reporting", 9)
+    kill_when(out, "reporting", 5)
     second = [*ItemStore(out / "reporting" / "items.jsonl").lines]
     assert len(second) < ITEMS
     assert not (out / "study.json").exists()
