@@ -92,4 +92,4 @@ def test_a_profile_is_of_audio() -> None:
 def test_on_the_command_line() -> None:
     setting = parse_setting("alpha=0.2 formula=absolute tokens=image,audio")
     assert setting.method == MATA(alpha=0.2, formula="absolute", tokens="audio,image")
-    assert setting.name == "alpha 0.2, absolute, tokens audio,image"
+    assert setting.name == "alpha 0.2, tokens audio,image, absolute"
