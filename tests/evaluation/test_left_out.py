@@ -216,7 +216,7 @@ def test_the_benchmarks_that_leave_answers_out(task: str, record: dict[str, str]
 
 def test_the_page_has_one_denominator_in_each_line() -> None:
     text = ParsedPage(render_report(results(ISSUE), {})).text.replace("\xa0", " ")
-    assert "baseline 100.0 % → MATA 100.0 % +0.0 points" in text
+    assert "baseline 100.0 % → setting 100.0 % +0.0 points" in text
     assert (
         "Accuracy over all answers that count: baseline 100.0 % of 10 (8 left out); "
         "MATA 66.7 % of 18 (0 left out)."

@@ -42,10 +42,29 @@ def answers(results: Results) -> dict[str, dict[str, str]]:
     return {i.id: {name: own.raw for name, own in i.answers.items()} for i in results.items}
 
 
+def assert_same(results: Results, expected: Results) -> None:
+    """All is equal; a mean of attention masses may differ in its last digits.
+
+    Kernels add up in another order if a batch has another size.
+    """
+    close = [
+        replace(
+            own,
+            **{
+                mass: pytest.approx(value, rel=1e-6)
+                for mass in ("mass_before", "mass_after")
+                if (value := getattr(own, mass)) is not None
+            },
+        )
+        for own in expected.settings
+    ]
+    assert results == replace(expected, settings=tuple(close))
+
+
 @pytest.mark.parametrize("size", [1, 8])
 def test_batch_size_never_changes_an_answer(tiny_run: Run, tmp_path: Path, size: int) -> None:
     """The shared run has batches of 3."""
-    assert tiny(tmp_path, batch_size=size) == tiny_run[1]
+    assert_same(tiny(tmp_path, batch_size=size), tiny_run[1])
 
 
 def test_answers_are_those_of_separate_plain_runs(tiny_run: Run) -> None:
@@ -73,7 +92,7 @@ def _as_read(item: Any) -> Any:
 def test_a_model_of_ones_own_that_is_loaded_already(tiny_run: Run, tmp_path: Path) -> None:
     loaded = load("tiny", device="cpu")
     results = evaluate(loaded, "tiny", tmp_path, settings=SETTINGS, limit=ITEMS)
-    assert replace(results, run={}) == replace(tiny_run[1], run={})
+    assert_same(replace(results, run={}), replace(tiny_run[1], run={}))
     by_name, given = tiny_run[1].run["identity"], results.run["identity"]
     assert {key for key in given if given[key] != by_name[key]} == {"weights"}  # files, tensors
 
@@ -244,7 +263,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(
     monkeypatch.setattr(runner, "generate_all", short_of_memory)
     seen: list[Progress] = []
     results = tiny(tmp_path, batch_size=8, report=lambda progress: seen.append(replace(progress)))
-    assert results == tiny_run[1]
+    assert_same(results, tiny_run[1])
     failures = [size for size in sizes if size > 2]
     assert 1 <= len(failures) <= 2  # 8, 4: then the size is remembered
     assert seen[-1].batch_size <= 2

@@ -110,9 +110,11 @@ def _layers(setting: SettingResult) -> Layers:
     return layers if layers is None or isinstance(layers, str) else tuple(layers)
 
 
-def _place(layers: Layers) -> tuple[bool, tuple[int, ...]]:
+def _place(layers: Layers) -> tuple[bool, tuple[int, ...], str]:
     """Return where layers stand in a grid: the paper's first, those in words last."""
-    return isinstance(layers, str), () if layers is None or isinstance(layers, str) else layers
+    if isinstance(layers, str):
+        return True, (), layers
+    return False, layers or (), ""
 
 
 def _alpha(setting: SettingResult) -> float:
