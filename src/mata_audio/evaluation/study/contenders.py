@@ -79,8 +79,8 @@ _SCORES = {"alpha": (0.1, 0.5, 1.0, 2.0, 5.0), "layers": LAYERS}
 _SHARES = {"alpha": (0.5, 1.0, 2.0, 3.0), "layers": LAYERS}
 
 
-def _text(alpha: float) -> dict[str, Any]:
-    return {"formula": "add", "alpha": -alpha, "keys": "text", "layers": "all"}
+def _text(alpha: float, layers: str = "all") -> dict[str, Any]:
+    return {"formula": "add", "alpha": -alpha, "keys": "text", "layers": layers}
 
 
 def _mass(alpha: float) -> dict[str, Any]:
@@ -105,7 +105,13 @@ CONTENDERS = (
     Contender(
         "text lowered",
         "changes",
-        grid={"changes": [(_text(alpha),) for alpha in (0.25, 0.5, 1.0, 2.0)]},
+        grid={
+            "changes": [
+                (_text(alpha, layers),)
+                for alpha in (0.25, 0.5, 1.0, 2.0)
+                for layers in ("all", "3-7 of 12", "3-11 of 12")
+            ]
+        },
         published=False,
     ),
     Contender("contrast", "contrast", grid={"alpha": (0.5, 1.0, 2.0, 3.0), "power": (0.0, 2.0)}),
