@@ -178,6 +178,13 @@ def test_halves_of_one_split_share_no_item_and_leave_none_out() -> None:
     assert {item.id for item in other.choosing.items} != set(chosen)
 
 
+def test_fewer_items_to_choose_on_than_to_report_on() -> None:
+    wanted = Wanted("tune", choose_limit=24, report_on="test", methods=["contrast"])
+    plan = plan_study("tiny", "tiny", None, wanted, Options(limit=72))
+    assert [item.id for item in plan.choosing.items] == [*of_tiny("tune")][:24]
+    assert len(plan.reporting.items) == 72
+
+
 def test_what_is_chosen_does_not_depend_on_reporting_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -303,6 +310,8 @@ def test_every_reported_setting_has_a_measured_time(
         ({"fits": ["mass; steps=many"]}, "steps of the fit .* cannot be 'many'"),
         ({"choose_on": "validation"}, "no split 'validation'"),
         ({"report_task": "mmar"}, "mmar needs its data"),
+        ({"choose_limit": 20}, "name another to report on"),
+        ({"choose_limit": 0, "report_on": "tune"}, "choose_limit must be at least 1; got 0"),
     ],
 )
 def test_wrong_use_is_explained_before_anything_is_written(

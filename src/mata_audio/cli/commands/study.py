@@ -57,6 +57,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="SPLIT",
         help="split to report on (default: the same; a half of its items then serves each end)",
     )
+    add_number(
+        group, "--choose-limit", "choose and fit on the first N items only; --limit is for both"
+    )
     group.add_argument("--report-task", metavar="NAME", help="another benchmark to report on")
     group.add_argument("--report-data", metavar="PATH", help="its data")
     group.add_argument("--methods", metavar="LIST", help="only these methods, with commas")
@@ -123,6 +126,7 @@ def run(args: argparse.Namespace) -> int:
 
     wanted = Wanted(
         choose_on=args.choose_on,
+        choose_limit=args.choose_limit,
         report_on=args.report_on,
         report_task=args.report_task,
         report_data=args.report_data,

@@ -32,6 +32,8 @@ class Wanted:
 
     Args:
         choose_on: split to choose on; None for the task's first.
+        choose_limit: choose on this many of its items at most, the first ones; needs a split, task
+            or data of its own to report on.
         report_on: split to report on; None for the same, of which each half then serves one end.
         report_task: another task to report on; None for the same.
         report_data: its data.
@@ -43,6 +45,7 @@ class Wanted:
     """
 
     choose_on: str | None = None
+    choose_limit: int | None = None
     report_on: str | None = None
     report_task: str | Task | None = None
     report_data: str | Path | None = None
@@ -113,6 +116,7 @@ def plan_study(
         model, task, data, (), replace(options, split=wanted.choose_on, unheard=False)
     )
     second = _reporting(first, model, data, wanted, options)
+    first = _limited(first, wanted.choose_limit, halved=second is None)
     if second is None:
         ids = set(check_divisible(first, 0.5, wanted.split_seed))
         second = replace(first, items=tuple(i for i in first.items if i.id not in ids))
@@ -143,6 +147,19 @@ def plan_study(
         how={own.name: own.how for own in chosen},
         unfit=unfit,
     )
+
+
+def _limited(first: Plan, limit: int | None, halved: bool) -> Plan:
+    if limit is None:
+        return first
+    if halved:
+        raise SettingsError(
+            "one split serves for choosing and reporting, half its items each: name another to "
+            "report on, or limit both with --limit"
+        )
+    if limit < 1:
+        raise SettingsError(f"choose_limit must be at least 1; got {limit}")
+    return replace(first, items=first.items[:limit])
 
 
 def _reporting(
