@@ -10,11 +10,14 @@ from torch import Tensor
 from mata_audio.errors import DataError
 from mata_audio.evaluation.choosing.expected_reply import expected_reply
 from mata_audio.evaluation.item import Item
-from mata_audio.evaluation.running.batches import auto_batch, prepared_batches, stacked
+from mata_audio.evaluation.running.batches import prepared_batches, stacked
 from mata_audio.evaluation.running.plan import Plan
 from mata_audio.methods.mata import MATA
 from mata_audio.methods.one_change import OneChange
 from mata_audio.models.loading import Loaded
+
+BATCH = 32
+"""Prompts in a batch, at most: on small models a step of a fit costs what its batches cost."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,8 @@ class Measuring:
         """
         plan, loaded = self.plan, self.loaded
         wanted = plan.items if items is None else items
-        size = auto_batch(loaded.model)
         found = False
-        for batch in prepared_batches(plan, loaded, wanted, lambda: size, lambda failed: None):
+        for batch in prepared_batches(plan, loaded, wanted, lambda: BATCH, lambda failed: None):
             found = True
             yield Batch(tuple(own.item for own in batch), stacked(batch, loaded.model))
         if not found:

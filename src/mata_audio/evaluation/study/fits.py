@@ -25,10 +25,12 @@ from mata_audio.evaluation.running.plan import Plan
 from mata_audio.evaluation.study.answers import groups_of
 from mata_audio.evaluation.study.compiled import Reported
 from mata_audio.evaluation.study.contenders import FITTED
-from mata_audio.evaluation.study.timing import TIMED
 from mata_audio.models.loading import Loaded
 from mata_audio.settings.named import NamedSetting
 from mata_audio.storage.file_names import file_stems
+
+TIMED = 64
+"""Items of which the largest batch is timed."""
 
 
 @dataclass(frozen=True)
@@ -128,21 +130,20 @@ def fit(
 
 
 def seconds_to_fit(plan: Plan, loaded: Loaded, by: str) -> float:
-    """Return how long one fit takes at most, from one batch of the plan's items."""
+    """Return how long one fit takes at most, from the largest batch of some of the plan's items."""
     fitting = replace(read_fit(by), keep=())
     measuring = Measuring(replace(plan, items=plan.items[:TIMED]), loaded)
     model, tokenizer = loaded.model, loaded.processor.tokenizer
-    for batch in measuring.batches():  # or an error
-        answers = measuring.answers(batch.items)
-        start = time.perf_counter()
-        read = prefill_prompts(model, batch.inputs, answers)
-        reading = time.perf_counter() - start
-        prompts = Prompts(read, torch.zeros(0, len(answers), dtype=torch.bool))
-        one_step(model, prompts, fitting, tokenizer)  # the first is slower
-        start = time.perf_counter()
-        one_step(model, prompts, fitting, tokenizer)
-        step = time.perf_counter() - start
-        break
+    batch = max(measuring.batches(), key=lambda own: len(own.items))
+    answers = measuring.answers(batch.items)
+    start = time.perf_counter()
+    read = prefill_prompts(model, batch.inputs, answers)
+    reading = time.perf_counter() - start
+    prompts = Prompts(read, torch.zeros(0, len(answers), dtype=torch.bool))
+    one_step(model, prompts, fitting, tokenizer)  # the first is slower
+    start = time.perf_counter()
+    one_step(model, prompts, fitting, tokenizer)
+    step = time.perf_counter() - start
     n = len(answers)
     sample = Sample(kept_bytes=read.cache_bytes / n, reading=reading / n, step=step / n)
     needed = cost(sample, fitting, len(plan.items))
