@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test soak test-versions test-oldest map support-table results-table check bench bench-choosing train clean
+.PHONY: demo test soak test-versions test-oldest map support-table results-table check bench bench-choosing bench-methods train clean
 
 demo: .venv/ready
 	$(BIN)/mata demo
@@ -81,6 +81,20 @@ MODELS := build/models/seed1-12layers build/models/seed2-16layers
 
 bench-choosing: .venv/ready $(MODELS)
 	$(BIN)/python benchmarks/choosing.py tiny $(MODELS)
+
+# The tables of docs/methods.md: every method on three models, chosen on tune, reported on test-2.
+# Hours; stopped, it goes on where it was.
+STUDY := --task tiny --choose-on tune --choose-limit 720 --report-on test-2 \
+  --leave-out task --leave-out sub-category
+
+bench-methods: .venv/ready $(MODELS)
+	$(BIN)/mata study tiny $(STUDY) --fit mass --fit "mass; shape=per-layer; steps=20" \
+	  --out build/studies/tiny
+	set -e; for model in $(MODELS); do \
+	  $(BIN)/mata study $$model $(STUDY) --fit "mass; steps=20" \
+	    --carry build/studies/tiny/study.json --out build/studies/$${model##*/}; \
+	done
+	$(BIN)/mata study --join build/studies/*
 
 build/models/seed1-12layers:
 	$(BIN)/python training/train_tiny.py --train-only --threads 1 --seed 1 --layers 12 --out $@

@@ -6,6 +6,8 @@ import pytest
 import torch
 import transformers
 
+from doctor.refused_methods import refused, skipped
+from families.processing import NEEDS
 from mata_audio.doctor import small_models
 from mata_audio.doctor.all_families import examine_families, family_names
 from mata_audio.doctor.small_models import MODEL_TYPES, VISION_MODEL_TYPES
@@ -20,25 +22,13 @@ def test_every_family_is_examined() -> None:
         assert family_names() == MODEL_TYPES + VISION_MODEL_TYPES
 
 
-VIEWS = {f"method {name}" for name in ("aad", "contrast", "changes", "pai")}
-LOOKS = {f"method {name}" for name in ("adaptvis", "caac")}
-OF_AUDIO = {f"method {name}" for name in ("contrast", "gacl", "tcd", "vcd")}
-
-
-def refused(name: str) -> set[str]:
-    """Checks of methods that a family's caches, or its want of audio, leave undefined."""
-    states = VIEWS | LOOKS if name == "nemotron_h_omni" else set()
-    windows = LOOKS if name in ("gemma3", "gemma3n", "gemma4") else set()
-    return states | windows | (OF_AUDIO if name in VISION_MODEL_TYPES else set())
-
-
-@pytest.mark.parametrize("name", family_names())
+@pytest.mark.parametrize("name", [name for name in family_names() if NEEDS.get(name) != ""])
 def test_a_family(name: str) -> None:
+    """Those with a processor that can always be built: ``tests/families/test_folders.py``."""
     (report,) = examine_families((name,))
     assert report.failures == []
-    skipped = [check.name for check in report.checks if check.outcome == "skip"]
-    if transformers.__version__ == NEWEST:  # an old VibeVoice differs without its cache
-        assert set(skipped) - {"flash_attention_2 and sdpa"} == refused(name)
+    if transformers.__version__ == NEWEST:
+        assert skipped(report.checks) == refused(name)
     assert report.model == name
     assert report.worst is not None
     assert report.worst < 1e-5

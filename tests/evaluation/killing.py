@@ -25,7 +25,7 @@ from mata_audio.evaluation.choosing.choose import WAYS, Way, choose_plan
 from mata_audio.evaluation.choosing.evidence import Evidence
 from mata_audio.evaluation.choosing.measuring import Measuring
 from mata_audio.evaluation.item import Item
-from mata_audio.evaluation.running import identity, runner
+from mata_audio.evaluation.running import batches, identity, runner
 from mata_audio.evaluation.running.plan import Options, Plan, make_plan
 from mata_audio.evaluation.running.prepare import Prepared, preparer_of
 from mata_audio.evaluation.tasks.tiny import Tiny, TinyAudio
@@ -132,14 +132,16 @@ class _Stream:
 
 
 def small_plan(loaded: Loaded) -> Plan:
-    """Return a plan with items of three shapes in turn, two batches of each."""
+    """Return a plan with items of three shapes in turn, two batches of each; all are prepared."""
     plan = make_plan(loaded, "tiny", options=Options(limit=120, batch_size=BATCH, workers=1))
     prepare = preparer_of(plan, loaded)
+    made = {item.id: prepare(item) for item in plan.items}
+    batches.preparer_of = lambda *_: lambda item: made[item.id]
     by_shape: dict[object, list[Item]] = {}
     for item in plan.items:
-        made = prepare(item)
-        assert isinstance(made, Prepared)
-        by_shape.setdefault(made.shape, []).append(item)
+        prepared = made[item.id]
+        assert isinstance(prepared, Prepared)
+        by_shape.setdefault(prepared.shape, []).append(item)
     commonest = sorted(by_shape.values(), key=len)[-3:]
     turns = zip(*commonest, strict=False)
     return replace(plan, items=tuple(item for turn in turns for item in turn)[:ITEMS])

@@ -39,7 +39,7 @@ from paper_data import write_mmau
 
 METHODS = ("mass", "contrast", "text lowered")
 FIT = "mass; steps=3; patience=3"
-ITEMS = 60
+ITEMS = 48
 CARRIED = NamedSetting("from elsewhere", Mass(1.5, layers="2-6 of 12"))
 STUDY: dict[str, Any] = {
     "choose_on": "tune",

@@ -30,7 +30,7 @@ FEW: dict[str, Any] = {"split": "tune", "limit": 48}
 
 
 def chosen(out: Path, by: str = "tune", **more: Any) -> Choice:
-    fitting = Fitting(**{"steps": 10, **more}) if by == "tune" else None
+    fitting = Fitting(**{"steps": 4, **more}) if by == "tune" else None
     return choose("tiny", "tiny", out, by, **FEW, fitting=fitting)
 
 

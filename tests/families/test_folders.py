@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import transformers
 
+from doctor.refused_methods import refused, skipped
 from families.folders import FOLDERS, folder_of
 from families.subjects import subject_of
 from mata_audio import MATA, SettingsError
@@ -17,6 +19,7 @@ from mata_audio.doctor.patient import loaded_patient
 from mata_audio.doctor.small_models import small_model
 from mata_audio.evaluation import evaluate
 from mata_audio.families import FAMILIES
+from mata_audio.families.versions import NEWEST
 from mata_audio.models.asking import answer
 from mata_audio.models.finding import find_model
 from mata_audio.models.loading import Loaded, load, load_processor
@@ -88,6 +91,9 @@ def test_its_shortest_clip_is_heard(model_type: str) -> None:
 def test_the_doctor_examines_it(model_type: str) -> None:
     report = examine(loaded_patient(loaded_of(model_type)))
     assert report.failures == []
+    # An old VibeVoice differs without its cache; Qwen3-ASR's prompts end with the audio.
+    if transformers.__version__ == NEWEST and model_type != "qwen3_asr":
+        assert skipped(report.checks) == refused(model_type)
     # In a batch, Granite and Phi-4 differ even unsteered: their encoders see the padding.
     alone = [check for check in report.checks if not check.name.startswith("batch")]
     differences = [check.difference for check in alone if check.difference is not None]

@@ -74,12 +74,13 @@ def test_a_compiled_model_can_be_steered(qwen2_audio: Subject) -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [SETTING, {**SETTING, "formula": "add"}], ids=["multiply", "add"]
+    ("family", "formula"), [("qwen2_audio", "add"), ("omni_thinker", "multiply")]
 )
 def test_generate_compiles_decoding_with_a_static_cache(
-    subject: Subject, setting: dict[str, Any]
+    family: str, formula: str, request: pytest.FixtureRequest
 ) -> None:
     """As generate() does by default on a GPU; the whole decoding step is one graph."""
+    subject, setting = request.getfixturevalue(family), {**SETTING, "formula": formula}
     inputs = subject.inputs(QUESTIONS)
     torch._dynamo.utils.counters.clear()
     generate_exactly(subject, inputs, setting, **compiling(BACKEND))
