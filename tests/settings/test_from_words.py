@@ -126,8 +126,12 @@ def test_several_changes_are_named_and_said_in_words() -> None:
     named = "changes, mass 0.5 of audio and multiply -0.1 of first (layers 2-3), contrast 1"
     assert short_name(setting) == named
     said = describe(setting, 12, 4)
-    assert said.startswith("changes, contrast 1, power 0, cut 0: mass, alpha 0.5, layers 4-8 of 0-")
+    assert said.startswith(
+        "changes, contrast 1: mass, alpha 0.5, layers 4-8 of 0-11, all heads and"
+    )
     assert said.endswith(" and multiply, alpha -0.1, layers 2-3 of 0-11, all heads, first tokens")
+    only = describe(Changes([quieter]), 12, 4)
+    assert only == "changes: multiply, alpha -0.1, layers 2-3 of 0-11, all heads, first tokens"
 
 
 def test_a_look_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,9 @@ def _in_full(method: Method) -> str:
     parts = [method.name]
     for field in ordered_fields(type(method)):
         value = getattr(method, field.name)
-        if field.name not in (*_OF_CHANGES, "on_no_audio") and value is not None:
+        switched_off = value == field.default == 0
+        said_already = field.name in (*_OF_CHANGES, "on_no_audio")
+        if not (switched_off or said_already or value is None):
             parts.append(_named(field.name, value))
     return ", ".join(parts)
 
