@@ -1,6 +1,6 @@
-"""The table of docs/results.md, made of the files in docs/results/.
+"""The tables of docs/results.md, made of the files in docs/results/.
 
-``python tools/results_table.py`` writes it; with ``--check`` it only says whether it is up to date.
+``python tools/results_table.py`` writes them; ``--check`` only says whether they are up to date.
 Either way, every file is checked: its figures must fit together.
 """
 
@@ -15,11 +15,15 @@ from mata_audio.evaluation.results.table import escaped_markdown
 from mata_audio.evaluation.study.checked import problems
 from mata_audio.evaluation.study.outcome import Study, overall
 from mata_audio.evaluation.study.study_file import load_study
+from mata_audio.evaluation.study.tables import joined_markdown
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "results.md"
 FOLDER = ROOT / "docs" / "results"
 START, END = "<!-- results -->\n", "<!-- /results -->\n"
+JOINED_START, JOINED_END = "<!-- small models -->\n", "<!-- /small models -->\n"
+SMALL = ("small-tiny.json", "small-seed1-12layers.json", "small-seed2-16layers.json")
+"""Our own studies (``make bench-methods``), side by side in a table of their own."""
 HEADINGS = (
     "model",
     "settings chosen on",
@@ -82,18 +86,25 @@ def table(folder: Path) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def with_table(page: str, folder: Path) -> str:
-    """Return a page with the table between its markers replaced."""
-    before, _, rest = page.partition(START)
-    _, _, after = rest.partition(END)
-    return "".join([before, START, table(folder), END, after])
+def joined(folder: Path) -> str:
+    """Return one table of methods and our own small models; errors as for a missing file."""
+    whole = joined_markdown([load_study(folder / name) for name in SMALL])
+    return whole[whole.index("| method") :].replace(" on mata-tiny test-2: 2,412 items", "")
+
+
+def with_table(page: str, made: str, start: str = START, end: str = END) -> str:
+    """Return a page with the table between two markers replaced."""
+    before, _, rest = page.partition(start)
+    _, _, after = rest.partition(end)
+    return "".join([before, start, made, end, after])
 
 
 def main(arguments: list[str]) -> int:
     """Write the table, or check it."""
     page = PAGE.read_text(encoding="utf-8")
     try:
-        made = with_table(page, FOLDER)
+        made = with_table(page, table(FOLDER))
+        made = with_table(made, joined(FOLDER), JOINED_START, JOINED_END)
     except RunError as error:
         print(error, file=sys.stderr)
         return 1

@@ -32,12 +32,14 @@ BAD = entry("mass", "chosen", (9, 1), [(1, 9), (1, 3)])
 
 def test_each_file_is_a_row(tool: Any, tmp_path: Path) -> None:
     page = f"before\n{tool.START}old\n{tool.END}after\n"
-    assert tool.with_table(page, tmp_path) == page.replace("old", "No study has been sent yet.")
+    assert tool.with_table(page, tool.table(tmp_path)) == page.replace(
+        "old", "No study has been sent yet."
+    )
     hostile = {"name": "<script>|*x*", "model_type": "audio"}
     files = {"a.json": study_of(GOOD), "b.json": study_of(BAD, model=hostile)}
     for name, study in files.items():
         (tmp_path / name).write_text(study_json(study), encoding="utf-8")
-    lines = tool.with_table(page, tmp_path).splitlines()[2:-2]
+    lines = tool.with_table(page, tool.table(tmp_path)).splitlines()[2:-2]
     assert len(lines) == 4
     assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
     assert "| mass: mass in words | +12.5 | 12 / 2 |" in lines[2]
