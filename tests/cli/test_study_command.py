@@ -28,14 +28,14 @@ def written(tmp_path: Path) -> Path:
 
 def test_a_study_from_start_to_end(mata: Mata, tmp_path: Path, written: Path) -> None:
     out = tmp_path / "study"
-    few = ("--limit", "36", "--methods", "text lowered", "--out", out)
+    few = ("--limit", "36", "--methods", "aad", "--out", out)
     outcome = mata(*TINY, *few, "--carry", written)
     assert outcome.code == 0, outcome.err
     assert (
         "36 items of mata-tiny tune to choose on, 36 of mata-tiny test to report on" in outcome.err
     )
     assert "4 settings to choose from; about " in outcome.err
-    assert "text lowered, chosen" in outcome.out
+    assert "aad, chosen" in outcome.out
     assert "mass from tiny, carried over" in outcome.out
     assert "not right unheard" in outcome.out
     assert f"The page is {out / 'study.html'}" in outcome.out

@@ -22,7 +22,7 @@ ITEMS = 24
 def command(out: Path) -> list[str]:
     options = "--choose-on tune --report-on test --batch-size 2"
     model = ["tiny", "--task", "tiny", "--out", str(out), "--limit", str(ITEMS)]
-    methods = ["--methods", "text lowered", "--fit", "mass; steps=2"]
+    methods = ["--methods", "aad", "--fit", "mass; steps=2"]
     return [sys.executable, "-m", "mata_audio", "study", *model, *options.split(), *methods]
 
 
@@ -72,6 +72,3 @@ def test_sigkill_while_choosing_and_while_reporting(tmp_path: Path) -> None:
     for name in ("choosing/items.jsonl", "reporting/items.jsonl", "timing.json"):
         assert (out / name).read_bytes() == (whole / name).read_bytes()
     assert (out / "winner.json").exists() == (whole / "winner.json").exists()
-
-    subprocess.run(command(out), capture_output=True, check=True)  # nothing is left to run
-    assert without_commit(out / "study.json") == without_commit(whole / "study.json")
