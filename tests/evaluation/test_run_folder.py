@@ -176,14 +176,14 @@ def test_a_full_disk_is_named_and_the_run_goes_on_to_the_same_files(tmp_path: Pa
     """The disk is full amid a batch."""
 
     def mata(out: Path, **options: Any) -> subprocess.CompletedProcess[str]:
-        words = f"eval --model tiny --task tiny --limit 60 --batch-size 4 --out {out}"
+        words = f"eval --model tiny --task tiny --limit 32 --batch-size 4 --out {out}"
         command = [sys.executable, "-m", "mata_audio", *words.split()]
         return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
     assert mata(tmp_path / "whole").returncode == 0
     whole = (tmp_path / "whole" / "items.jsonl").read_bytes()
     lines = whole.splitlines(keepends=True)
-    torn = next(n for n in range(45, 60) if json.loads(lines[n])["part"][0] > 1)
+    torn = next(n for n in range(16, 32) if json.loads(lines[n])["part"][0] > 1)
     short = len(b"".join(lines[:torn])) + 100
     failed = mata(tmp_path / "run", preexec_fn=_short_of_space(short))
     assert failed.returncode == 1
