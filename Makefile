@@ -94,7 +94,7 @@ bench-methods: .venv/ready $(MODELS)
 	  $(BIN)/mata study $$model $(STUDY) --fit "mass; steps=20" \
 	    --carry build/studies/tiny/study.json --out build/studies/$${model##*/}; \
 	done
-	$(BIN)/mata study --join build/studies/*
+	$(BIN)/mata study --join build/studies/tiny $(MODELS:build/models/%=build/studies/%)
 
 build/models/seed1-12layers:
 	$(BIN)/python training/train_tiny.py --train-only --threads 1 --seed 1 --layers 12 --out $@

@@ -72,3 +72,6 @@ def test_sigkill_while_choosing_and_while_reporting(tmp_path: Path) -> None:
     for name in ("choosing/items.jsonl", "reporting/items.jsonl", "timing.json"):
         assert (out / name).read_bytes() == (whole / name).read_bytes()
     assert (out / "winner.json").exists() == (whole / "winner.json").exists()
+
+    subprocess.run(command(out), capture_output=True, check=True)  # nothing is left to run
+    assert without_commit(out / "study.json") == without_commit(whole / "study.json")

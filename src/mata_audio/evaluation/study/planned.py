@@ -150,6 +150,7 @@ def plan_study(
 
 
 def _limited(first: Plan, limit: int | None, halved: bool) -> Plan:
+    """Return the choosing plan with at most so many items; only if it has a split of its own."""
     if limit is None:
         return first
     if halved:
