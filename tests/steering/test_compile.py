@@ -46,8 +46,7 @@ def test_forward(subject: Subject) -> None:
     settings: list[dict[str, Any] | None] = [
         None,
         SETTING,
-        {**SETTING, "formula": "absolute", "heads": [1]},
-        {"alpha": -0.5, "layers": [0, 3]},
+        {"alpha": -0.5, "layers": [0, 3], "formula": "absolute", "heads": [1]},
         None,
     ]
     seen: list[torch.Tensor] = []

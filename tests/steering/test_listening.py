@@ -188,3 +188,26 @@ def test_an_answer_adds_nothing(
         family.model.generate(**inputs, **greedy(family))
     assert len(noted) == len(family.layers)
     assert_masses(applied.receipt, expected_masses(family, inputs, steering))
+
+
+def test_it_is_counted_when_somebody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counting would launch kernels in every generation."""
+    family, counted = subject_of("qwen2_audio"), []
+    real = listening._counted
+    monkeypatch.setattr(listening, "_counted", lambda kept: counted.append(len(kept)) or real(kept))
+    inputs = family.small.inputs(family.small.questions[1:2])
+    with MATA(alpha=0.5, layers=family.layers)(family.small.model) as applied:
+        for _ in range(3):
+            family.model.generate(**inputs, **greedy(family, max_new_tokens=2))
+    assert not counted
+    later = applied.receipt.listening
+    assert sum(counted) == 3 * len(family.layers)
+    assert applied.receipt.listening == later
+    assert sum(counted) == 3 * len(family.layers)  # nothing twice
+
+    monkeypatch.setattr(listening, "MAX_KEPT", 0)
+    with MATA(alpha=0.5, layers=family.layers)(family.small.model) as applied:
+        for _ in range(3):
+            family.model.generate(**inputs, **greedy(family, max_new_tokens=2))
+    assert sum(counted) == 6 * len(family.layers)
+    assert applied.receipt.listening == later

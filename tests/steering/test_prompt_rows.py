@@ -193,7 +193,7 @@ def test_a_cache_filled_unsteered_is_refused(subject: Subject) -> None:
     inputs = subject.inputs(QUESTIONS[:1])
     located = locate(subject.model)
     with torch.no_grad():
-        cache = prefill(located.listener, inputs)
+        cache = prefill(located, inputs)
     gains = torch.ones(located.depth, 1, located.heads)
     with (
         Attachment(located, [KeyGains(gains)], prompt_rows=PromptRows("all")) as attachment,

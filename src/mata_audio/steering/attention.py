@@ -81,8 +81,10 @@ def attend_rows(
     """
     batch, heads, rows, head_dim = query.shape
     key_heads, keys = key.shape[1:3]
-    grouped = query.reshape(batch, key_heads, heads // key_heads * rows, head_dim)
-    raw = torch.matmul(grouped * scaling, key.transpose(2, 3)).view(batch, heads, rows, keys)
+    grouped = query.reshape(batch * key_heads, -1, head_dim)
+    across = key.transpose(2, 3).flatten(0, 1)
+    product = torch.baddbmm(query.new_empty(1, 1, 1), grouped, across, beta=0, alpha=scaling)
+    raw = product.view(batch, heads, rows, keys)
     scores = raw.to(torch.promote_types(raw.dtype, changes[0].gain.dtype))
     for formula, gain, _ in changes:
         if formula.on_scores is not None:

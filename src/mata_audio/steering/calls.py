@@ -111,7 +111,7 @@ class SteeredCalls:
             else:
                 output = self._under(this_pass, call)
         finally:
-            self._tracker.listening.settle()
+            self._tracker.listening.end_pass()
         self._end(this_pass, reading, output)
         return output
 

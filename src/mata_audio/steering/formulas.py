@@ -60,13 +60,13 @@ def multiply(scores: Tensor, gain: Tensor) -> Tensor:
     The paper's formula (arXiv 2509.18816, section 2). It lowers attention where a score is
     negative.
     """
-    return scores * (1 + gain)
+    return scores.addcmul(scores, gain)
 
 
 @on_scores
 def absolute(scores: Tensor, gain: Tensor) -> Tensor:
     """Return ``scores + gain * |scores|``, as PAI does (ECCV 2024); the shapes broadcast."""
-    return scores + gain * scores.abs()
+    return scores.addcmul(gain, scores.abs())
 
 
 @on_scores
@@ -84,7 +84,7 @@ def mass(weights: Tensor, gain: Tensor, without: Callable[[], Tensor]) -> Tensor
     weights. The weights still add up to 1. Our own.
     """
     more = weights * gain
-    return weights + more - more.sum(dim=-1, keepdim=True) * without()
+    return (weights + more).addcmul(more.sum(dim=-1, keepdim=True), without(), value=-1)
 
 
 @on_weights
@@ -103,7 +103,7 @@ def value(weights: Tensor, gain: Tensor, without: Callable[[], Tensor]) -> Tenso
 
     The weights no longer add up to 1: audio is louder, and nothing else is quieter. Our own.
     """
-    return weights * (1 + gain)
+    return weights.addcmul(weights, gain)
 
 
 def knockout(scores: Tensor, gain: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from typing import NamedTuple
@@ -13,7 +14,9 @@ from mata_audio.steering.active_rows import Rows
 from mata_audio.steering.attention import RowAttention, unchanged_weights
 
 MAX_PENDING = 2**23
-"""Most scores kept to be counted together; bounds the memory."""
+"""Most scores of one pass kept to be counted together; bounds the memory."""
+MAX_KEPT = 2**25
+"""Most bytes of earlier passes kept until somebody wants to know."""
 
 
 @dataclass(frozen=True)
@@ -78,25 +81,41 @@ class Noted(NamedTuple):
 
 
 class ListeningCounts:
-    """Counts how rows listen, on the device and for all layers of a pass at once."""
+    """Counts how rows listen, on the device, for all layers at once, when somebody asks."""
 
     def __init__(self) -> None:
         self._pending: list[Noted] = []
         self._scores = 0
+        self._kept: list[Noted] = []
+        self._kept_bytes = 0
+        self._compiled = False
         self._totals: dict[tuple[torch.device, int], tuple[Tensor, Tensor]] = {}
+        self._lock = threading.RLock()
 
     def add(self, noted: Noted) -> None:
         """Note what rows of one layer attended to."""
+        if torch.compiler.is_compiling():  # the next pass may write to the same memory
+            self._compiled = True
         self._pending.append(noted)
         self._scores += noted.attended.raw.numel()
         if self._scores > MAX_PENDING:
-            self.settle()
+            self.end_pass()
+
+    def end_pass(self) -> None:
+        """Keep what was noted, to be counted later; now, if it is much or cannot be kept."""
+        with self._lock:
+            graph = any(noted.attended.weights.requires_grad for noted in self._pending)
+            self._kept += self._pending
+            self._kept_bytes += sum(_held(noted) for noted in self._pending)
+            self._pending, self._scores = [], 0
+            if graph or self._compiled or self._kept_bytes > MAX_KEPT:
+                self._settle()
 
     @torch.no_grad()
-    def settle(self) -> None:
-        """Count what was noted, and free it."""
+    def _settle(self) -> None:
+        """Count what was kept, and free it."""
         groups: dict[object, list[Noted]] = {}
-        for noted in self._pending:
+        for noted in self._kept:
             groups.setdefault(_alike(noted), []).append(noted)
         for entries in groups.values():
             counts, masses = _counted(entries)
@@ -105,15 +124,20 @@ class ListeningCounts:
                 earlier = self._totals[kind]
                 counts, masses = earlier[0] + counts, earlier[1] + masses
             self._totals[kind] = counts, masses
-        self._pending.clear()
-        self._scores = 0
+        self._kept, self._kept_bytes = [], 0
+
+    def _settled(self) -> dict[tuple[torch.device, int], tuple[Tensor, Tensor]]:
+        """Return the sums over all passes that ended."""
+        with self._lock:
+            self._settle()
+            return dict(self._totals)
 
     @property
     def whole(self) -> Listening:
-        """What is settled, over all samples."""
+        """What passes that ended listened to, over all samples."""
         found = [
             (*counts.sum(dim=1).tolist(), *masses.sum(dim=1).tolist())
-            for counts, masses in list(self._totals.values())
+            for counts, masses in self._settled().values()
         ]
         return sum((Listening(*sums) for sums in found), Listening())
 
@@ -123,11 +147,17 @@ class ListeningCounts:
         Row i is assumed to be one sample throughout.
         """
         totals = [Listening()] * samples
-        for (_, batch), (counts, masses) in list(self._totals.items()):
+        for (_, batch), (counts, masses) in self._settled().items():
             if batch == samples:
                 sums = zip(*counts.tolist(), *masses.tolist(), strict=True)
                 totals = [total + Listening(*own) for total, own in zip(totals, sums, strict=True)]
         return totals
+
+
+def _held(noted: Noted) -> int:
+    """Return the bytes that are kept for ``noted``; a view of a mask keeps the whole mask."""
+    tensors = [*noted.attended, noted.mask]
+    return sum(own.untyped_storage().nbytes() for own in tensors if own is not None)
 
 
 def _alike(noted: Noted) -> object:

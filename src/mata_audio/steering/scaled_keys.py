@@ -68,9 +68,9 @@ class ScaledKeys:
         if type(stored) is not DynamicLayer or stored.keys is not key or self._cache.offloading:
             return
         groups = gain.shape[1] // key.shape[1]
-        factor = 1 + gain[:, ::groups].transpose(2, 3)
-        # Half-precision keys are rounded once, after the product with the float32 factor.
-        scaled = torch.mul(key, factor, out=torch.empty_like(key))
+        of_keys = gain[:, ::groups].transpose(2, 3)
+        # Half-precision keys are rounded once, after the product with the float32 gain.
+        scaled = torch.addcmul(key, key, of_keys, out=torch.empty_like(key))
         if key.dtype == torch.float16 and not scaled.isfinite().all():
             return
         stored.keys = scaled
