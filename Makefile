@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test soak test-versions test-oldest map support-table results-table check bench bench-choosing bench-methods train clean
+.PHONY: demo test soak test-versions test-oldest map support-table results-table check bench bench-throughput bench-launches bench-choosing bench-methods train clean
 
 demo: .venv/ready
 	$(BIN)/mata demo
@@ -75,6 +75,15 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/one_prefill.py
 	$(BIN)/python benchmarks/attention_profile.py
 	$(BIN)/python benchmarks/report.py
+
+# What padded batches save, and how many answers another batch changes in half precision.
+bench-throughput: .venv/ready
+	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/half_precision.py
+
+# Operations that launch a kernel, counted.
+bench-launches: .venv/ready
+	$(BIN)/python benchmarks/launches.py
 
 # Trains two more small models first, about ten minutes each.
 MODELS := build/models/seed1-12layers build/models/seed2-16layers

@@ -73,7 +73,7 @@ def prefill_seconds(model: Loaded, items: int) -> float:
     start = time.perf_counter()
     with torch.inference_mode():
         for batch in Measuring(tuning_plan(plan, 0.5, 0), model).batches():
-            prefill(locate(model.model).listener, batch.inputs)
+            prefill(locate(model.model), batch.inputs)
     return time.perf_counter() - start
 
 

@@ -18,7 +18,7 @@ import models
 from subject import Subject
 
 torch.set_num_threads(1)  # these models are too small to gain from more
-hypothesis.settings.register_profile("ci", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, max_examples=50)
 hypothesis.settings.register_profile("many", deadline=None, max_examples=3_000)
 hypothesis.settings.load_profile("ci")
 transformers.logging.set_verbosity_error()

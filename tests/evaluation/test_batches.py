@@ -1,17 +1,31 @@
-"""Grouping items into batches: one shape each, none lost, none held back for ever."""
+"""Grouping items into batches: none lost, none held back for ever, and again the same."""
 
 from __future__ import annotations
 
-import threading
-import time
+from collections.abc import Iterable, Iterator
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mata_audio.errors import SettingsError
 from mata_audio.evaluation.item import Item
-from mata_audio.evaluation.running.batches import ahead, batches
+from mata_audio.evaluation.running.batch_limit import (
+    BATCHINGS,
+    Batching,
+    BatchLimit,
+    read_batch_size,
+)
+from mata_audio.evaluation.running.grouping import exact_batches, padded_batches, share_of_padding
 from mata_audio.evaluation.running.prepare import Prepared
+
+LENGTHS = st.lists(st.integers(1, 40), max_size=60)
+LIMITS = st.one_of(
+    st.builds(BatchLimit, prompts=st.integers(1, 6)),
+    st.builds(BatchLimit, tokens=st.integers(1, 150)),
+)
+MANY_BYTES = 10**9
 
 
 def prepared(number: int, tokens: int) -> Prepared:
@@ -19,88 +33,142 @@ def prepared(number: int, tokens: int) -> Prepared:
     return Prepared(item, {"input_ids": torch.zeros(1, tokens, dtype=torch.int64)}, ())
 
 
-@given(st.lists(st.integers(1, 5), max_size=40), st.integers(1, 6), st.integers(0, 2000))
-def test_every_item_once_in_batches_of_one_shape(lengths: list[int], size: int, held: int) -> None:
+def grouped(
+    batching: Batching,
+    items: Iterable[Prepared],
+    limit: BatchLimit,
+    held: int = MANY_BYTES,
+    before: int = 0,
+) -> Iterator[list[Prepared]]:
+    if batching == "exact":
+        return exact_batches(items, lambda: limit, held)
+    return padded_batches(items, lambda: limit, held, before)
+
+
+@pytest.mark.parametrize("batching", BATCHINGS)
+@given(lengths=LENGTHS, limit=LIMITS, held=st.integers(0, 2000))
+def test_every_item_once_within_the_limit(
+    batching: Batching, lengths: list[int], limit: BatchLimit, held: int
+) -> None:
     items = [prepared(number, tokens) for number, tokens in enumerate(lengths)]
-    found = list(batches(items, lambda: size, held))
+    found = list(grouped(batching, items, limit, held))
     assert sorted(int(p.item.id) for batch in found for p in batch) == [*range(len(lengths))]
     for batch in found:
-        assert 1 <= len(batch) <= size
-        assert len({p.inputs["input_ids"].shape for p in batch}) == 1
+        widest = max(own.tokens for own in batch)
+        if limit.prompts is not None:
+            assert len(batch) <= limit.prompts
+        else:
+            assert len(batch) == 1 or len(batch) * widest <= limit.tokens
+        if batching == "exact":
+            assert {own.tokens for own in batch} == {widest}
+
+
+@pytest.mark.parametrize("batching", BATCHINGS)
+@given(lengths=LENGTHS, limit=LIMITS, held=st.integers(1, 5_000), data=st.data())
+def test_a_run_stopped_after_any_batch_makes_the_same_ones(
+    batching: Batching, lengths: list[int], limit: BatchLimit, held: int, data: st.DataObject
+) -> None:
+    """Whatever waits for others when the run stops, and however little may wait."""
+    items = [prepared(number, length) for number, length in enumerate(lengths)]
+
+    def made(left: list[Prepared], before: int) -> list[list[str]]:
+        found = grouped(batching, left, limit, held, before)
+        return [[own.item.id for own in batch] for batch in found]
+
+    whole = made(items, 0)
+    stopped = data.draw(st.integers(0, len(whole)))
+    done = {id for batch in whole[:stopped] for id in batch}
+    assert made([own for own in items if own.item.id not in done], len(done)) == whole[stopped:]
 
 
 def test_full_batches_go_at_once_and_the_rest_at_the_end() -> None:
-    taken: list[int] = []
-
-    def items() -> list[Prepared]:
-        return [prepared(n, 1 + n % 2) for n in range(7)]
-
-    for batch in batches(iter(items()), lambda: 3, 10**9):
-        taken.append(len(batch))
-    assert taken == [3, 3, 1]
+    items = [prepared(n, 1 + n % 2) for n in range(7)]
+    found = exact_batches(iter(items), lambda: BatchLimit(prompts=3), MANY_BYTES)
+    assert [len(batch) for batch in found] == [3, 3, 1]
 
 
-def test_what_is_held_is_bounded() -> None:
+@pytest.mark.parametrize("batching", BATCHINGS)
+def test_what_is_held_is_bounded(batching: Batching) -> None:
     seen: list[int] = []
 
-    def endless() -> object:
+    def endless() -> Iterator[Prepared]:
         for number in range(100):
             seen.append(number)
             yield prepared(number, 10 + number)  # all different: 80 bytes or more each
 
-    first = next(batches(endless(), lambda: 4, 1000))  # type: ignore[arg-type]
-    assert len(first) == 1
+    first = next(grouped(batching, endless(), BatchLimit(prompts=4), 1000))
+    assert len(first) == (1 if batching == "exact" else 4)
     assert len(seen) <= 12
 
 
-@given(
-    st.lists(st.integers(1, 40), max_size=40), st.integers(1, 5), st.integers(1, 2_000), st.data()
-)
-def test_a_run_stopped_after_any_batch_makes_the_same_ones(
-    lengths: list[int], size: int, held: int, data: st.DataObject
-) -> None:
-    """Whatever waits for others of its shape when the run stops, and however little may wait."""
+def test_a_limit_that_shrinks_holds_for_what_waits_already() -> None:
+    limit = [BatchLimit(prompts=8)]
+    found = exact_batches((prepared(n, 1) for n in range(16)), lambda: limit[0], MANY_BYTES)
+    assert len(next(found)) == 8
+    limit[0] = BatchLimit(prompts=3)
+    assert [len(batch) for batch in found] == [3, 3, 2]
+
+
+def test_the_first_padded_batch_waits_for_two_batches_worth() -> None:
+    seen: list[int] = []
+
+    def items() -> Iterator[Prepared]:
+        for number in range(1000):
+            seen.append(number)
+            yield prepared(number, 1 + number)
+
+    found = padded_batches(items(), lambda: BatchLimit(prompts=16), MANY_BYTES)
+    assert len(next(found)) == 16
+    assert len(seen) == 32
+    for _ in range(40):
+        next(found)
+    assert len(seen) <= (40 + 16) * 16
+
+
+def test_padded_batches_are_full_and_of_similar_lengths() -> None:
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.randint(100, 900, (1000,), generator=generator).tolist()
     items = [prepared(number, length) for number, length in enumerate(lengths)]
-
-    def made(left: list[Prepared]) -> list[list[str]]:
-        return [[own.item.id for own in batch] for batch in batches(left, lambda: size, held)]
-
-    whole = made(items)
-    stopped = data.draw(st.integers(0, len(whole)))
-    done = {id for batch in whole[:stopped] for id in batch}
-    assert made([own for own in items if own.item.id not in done]) == whole[stopped:]
+    found = list(padded_batches(items, lambda: BatchLimit(prompts=16), MANY_BYTES))
+    assert [len(batch) for batch in found] == [16] * 62 + [8]
+    slots = sum(16 * max(own.tokens for own in batch) for batch in found)
+    in_order = [items[first : first + 16] for first in range(0, 1000, 16)]
+    assert sum(lengths) / slots > 0.93
+    assert sum(map(share_of_padding, in_order)) / len(in_order) > 0.3  # what sorting saves
 
 
-def test_a_size_that_shrinks_holds_for_what_waits_already() -> None:
-    size = [8]
-    grouped = batches((prepared(n, 1) for n in range(16)), lambda: size[0], 10**9)
-    assert len(next(grouped)) == 8
-    size[0] = 3
-    assert [len(batch) for batch in grouped] == [3, 3, 2]
+def test_only_items_with_the_same_kinds_of_inputs_go_together() -> None:
+    def of(number: int) -> Prepared:
+        own = prepared(number, 5)
+        if number % 2:
+            own.inputs["input_features"] = torch.zeros(1, 2, 3)
+        return own
+
+    limit = BatchLimit(prompts=4)
+    for batch in padded_batches([of(number) for number in range(10)], lambda: limit, MANY_BYTES):
+        assert len({own.kinds for own in batch}) == 1
 
 
-def test_ahead_keeps_the_order_and_its_distance() -> None:
-    running, most = [0], [0]
-    lock = threading.Lock()
+@pytest.mark.parametrize(
+    ("size", "limit"),
+    [
+        (16, BatchLimit(prompts=16)),
+        ("16", BatchLimit(prompts=16)),
+        ("tokens=4096", BatchLimit(tokens=4096)),
+        ("auto", None),
+    ],
+)
+def test_batch_sizes(size: int | str, limit: BatchLimit | None) -> None:
+    assert read_batch_size(size) == limit
 
-    def work(value: int) -> int:
-        with lock:
-            running[0] += 1
-            most[0] = max(most[0], running[0])
-        time.sleep(0.001 * (value % 3))
-        with lock:
-            running[0] -= 1
-        return value
 
-    started: list[int] = []
+@pytest.mark.parametrize("size", [0, -1, "0", "tokens=0", "tokens=", "many", "1.5", True, "-3"])
+def test_wrong_batch_sizes(size: int | str) -> None:
+    with pytest.raises(SettingsError, match=r'such as "tokens=16384", or "auto"; got'):
+        read_batch_size(size)
 
-    def values() -> object:
-        for value in range(50):
-            started.append(value)
-            yield value
 
-    results = ahead(work, values(), workers=3, window=5)  # type: ignore[arg-type]
-    assert next(results) == 0
-    assert len(started) <= 6
-    assert list(results) == [*range(1, 50)]
-    assert most[0] <= 3
+def test_half_of_a_batch() -> None:
+    assert BatchLimit(prompts=16).halved(10, 100) == BatchLimit(prompts=5)
+    assert BatchLimit(tokens=4096).halved(10, 400) == BatchLimit(tokens=2000)
+    assert BatchLimit(prompts=1).halved(1, 7) == BatchLimit(prompts=1)

@@ -118,7 +118,7 @@ def test_an_adopted_cache_continues_its_prompt(subject: Subject) -> None:
     with torch.no_grad():
         with MATA(alpha=0.7, layers=[1, 2])(subject.model):
             expected = listener(**inputs).logits[:, -1]
-        cache = prefill(listener, inputs)
+        cache = prefill(located, inputs)
         gains = torch.zeros(located.depth, 1, located.heads)
         gains[1:3] = 0.7
         attachment = Attachment(located, [KeyGains(gains)])

@@ -19,7 +19,7 @@ ITEMS, BATCH = 48, 4
 
 
 def command(out: Path) -> list[str]:
-    options = f"--limit {ITEMS} --batch-size {BATCH} --alpha 2 --layers 3-7"
+    options = f"--limit {ITEMS} --batch-size {BATCH} --batching padded --alpha 2 --layers 3-7"
     model = ["--model", "tiny", "--task", "tiny", "--out", str(out)]
     return [sys.executable, "-m", "mata_audio", "eval", *model, *options.split()]
 

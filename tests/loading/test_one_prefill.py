@@ -115,7 +115,7 @@ def test_logits_after_the_shared_prefill(subject: Subject) -> None:
     listener: Any = locate(subject.model).listener
     with torch.no_grad():
         whole = listener(**inputs).logits[:, -1]
-        cache = prefill(listener, inputs)
+        cache = prefill(locate(subject.model), inputs)
         assert cache.get_seq_length() == inputs["input_ids"].shape[1] - 1
         output = listener.generate(
             input_ids=inputs["input_ids"],

@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from mata_audio import SettingsError
-from mata_audio.evaluation.running.batches import prepared_batches, stacked, stacked_others
+from mata_audio.evaluation.running.batch_limit import BATCHINGS, Batching, BatchLimit
+from mata_audio.evaluation.running.batches import prepared_batches
 from mata_audio.evaluation.running.evaluate import loaded_model
 from mata_audio.evaluation.running.plan import Options, make_plan
+from mata_audio.evaluation.running.stacking import stacked, stacked_others
 from mata_audio.methods import AAD, GACL, MATA, TCD, VCD, Contrast
 from mata_audio.models.one_prefill import generate_all, greedy
 from mata_audio.models.other_audio import NOISE_STEP, OTHERS, blurred, noisy
@@ -55,13 +57,16 @@ def test_blur_keeps_loudness_and_low_tones() -> None:
     assert not blurred(np.zeros(1_000, np.float32), 320).any()
 
 
-def test_an_evaluation_makes_them_and_answers_as_a_program_would() -> None:
+@pytest.mark.parametrize("batching", BATCHINGS)
+def test_an_evaluation_makes_them_and_answers_as_a_program_would(batching: Batching) -> None:
     plan = make_plan("tiny", "tiny", None, SETTINGS, Options(split="tune", limit=12))
     loaded = loaded_model(plan)
     model, tokenizer = loaded.model, loaded.processor.tokenizer
     config, answers = greedy(model, tokenizer, 5), set()
-    for batch in prepared_batches(plan, loaded, list(plan.items), lambda: 4, pytest.fail):
-        inputs, others = stacked(batch, model), stacked_others(batch, model)
+    limit = BatchLimit(prompts=4)
+    made = prepared_batches(plan, loaded, plan.items, lambda: limit, pytest.fail, batching)
+    for batch in made:
+        inputs, others = stacked(batch, loaded), stacked_others(batch, loaded)
         assert set(others) == set(OTHERS)
         found = generate_all(model, inputs, plan.settings, config, None, tokenizer, others)
         for setting in SETTINGS:

@@ -37,11 +37,17 @@ class Hearing:
         clips: greatest number of clips in one prompt; None for any.
         padded: if set, a clip gets the tokens of the next multiple of this many seconds, with
             silence at the end.
+        ignores_padding: whether a clip sounds the same to the model beside a longer one, so that
+            prompts of different lengths may share a batch. Some encoders see their padding.
+        drops_masked: whether the model drops the frames that ``feature_attention_mask`` hides
+            before it encodes the others, so that they need not be kept.
     """
 
     longest: float | str | None = None
     clips: int | None = None
     padded: float | None = None
+    ignores_padding: bool = False
+    drops_masked: bool = False
 
 
 Positions = Callable[[Any], Tensor]

@@ -10,11 +10,13 @@ from mata_audio.families.versions import ROPE_DELTAS, THINKER_DECODERS
 # What its makers advise for questions outside a dialogue.
 _OMNI_STYLE = PromptStyle(system="You are a helpful assistant.")
 
+# Most encoders do not see how far a clip is padded: tests/families/test_padded_batches.py.
+_ALIKE = Hearing(ignores_padding=True)
 # At most one window of Whisper's feature extractor.
-_ONE_WINDOW = Hearing(longest="feature_extractor.chunk_length")
+_ONE_WINDOW = replace(_ALIKE, longest="feature_extractor.chunk_length")
 # Several windows, up to the processor's limit; one clip in each prompt.
-_WINDOWS = Hearing(longest="max_audio_len", clips=1)
-_ONE_CLIP = Hearing(clips=1)
+_WINDOWS = replace(_ALIKE, longest="max_audio_len", clips=1)
+_ONE_CLIP = replace(_ALIKE, clips=1)
 
 _IMAGE = {"image": "image_token_id"}
 _VISION = {**_IMAGE, "video": "video_token_id"}
@@ -26,7 +28,7 @@ _QWEN2_5_THINKER = Family(
     "Qwen2_5OmniThinkerForConditionalGeneration",
     decoders=THINKER_DECODERS,
     prompt_style=_OMNI_STYLE,
-    hearing=_ONE_WINDOW,
+    hearing=replace(_ONE_WINDOW, drops_masked=True),
     tokens=_EVERY,
     row_state=ROPE_DELTAS,
 )
@@ -35,6 +37,7 @@ _QWEN3_THINKER = Family(
     "qwen3_omni_moe_thinker",
     "Qwen3OmniMoeThinkerForConditionalGeneration",
     decoders=THINKER_DECODERS,
+    hearing=_ALIKE,
     tokens=_EVERY,
     row_state=ROPE_DELTAS,
 )
@@ -56,7 +59,7 @@ FAMILIES: tuple[Family, ...] = (
         "voxtral",
         "VoxtralForConditionalGeneration",
         prompts="mistral-common",
-        hearing=Hearing(padded=30.0),
+        hearing=replace(_ALIKE, padded=30.0),
     ),
     # The encoders are inside the decoder's embedding, and the token ids in their configs.
     Family(
@@ -71,10 +74,13 @@ FAMILIES: tuple[Family, ...] = (
         "gemma3n",
         "Gemma3nForConditionalGeneration",
         tokens={"audio": "audio_token_id", **_IMAGE},
-        hearing=Hearing(longest=30.0, padded=30.0),
+        hearing=replace(_ALIKE, longest=30.0, padded=30.0),
     ),
     Family(
-        "gemma4", "Gemma4ForConditionalGeneration", tokens=_EVERY, hearing=Hearing(longest=30.0)
+        "gemma4",
+        "Gemma4ForConditionalGeneration",
+        tokens=_EVERY,
+        hearing=replace(_ALIKE, longest=30.0),
     ),
     # With a LoRA adapter in the decoder, which the model enables if the prompt has audio.
     Family("granite_speech", "GraniteSpeechForConditionalGeneration"),
@@ -91,9 +97,10 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "vibevoice_asr",
         "VibeVoiceAsrForConditionalGeneration",
+        hearing=_ALIKE,
         config={"acoustic_tokenizer_encoder_config.vae_std": 0.0},
     ),
-    Family("fun_asr_nano", "FunAsrNanoForConditionalGeneration", hearing=_ONE_CLIP),
+    Family("fun_asr_nano", "FunAsrNanoForConditionalGeneration", hearing=Hearing(clips=1)),
     Family(
         "moss_transcribe_diarize",
         "MossTranscribeDiarizeForConditionalGeneration",
@@ -103,6 +110,7 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "nemotron_h_omni",
         "NemotronH_Omni_Reasoning_V3",
+        hearing=_ALIKE,
         decoders=("language_model.model",),
         attention="mixer",
         attends=("block_type", "full_attention"),

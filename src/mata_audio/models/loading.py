@@ -121,7 +121,7 @@ def load_weights(
             small, or PEFT is missing for their adapter.
         SettingsError: the device, dtype or backend does not exist.
     """
-    target = _device(device)
+    target = device_named(device)
     if dtype not in DTYPES:
         raise SettingsError(f"dtype must be one of {', '.join(DTYPES)}; got {dtype!r}")
     check_peft(found.config, found.name)
@@ -167,7 +167,12 @@ def _make_ready(found: Found, model: Any) -> None:
     enable_adapter(model, found.source, name, subfolder, found.folder is not None)
 
 
-def _device(name: str) -> torch.device:
+def device_named(name: str) -> torch.device:
+    """Return a device; ``"auto"`` is the first GPU, or the CPU without one.
+
+    Raises:
+        SettingsError: it does not exist.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

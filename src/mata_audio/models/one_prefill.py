@@ -94,8 +94,8 @@ def generate_all(
 
     Args:
         model: a supported model, not steered.
-        inputs: model inputs on the model's device: prompts of one length without padding,
-            ``input_ids`` of shape ``(batch, tokens)``.
+        inputs: model inputs on the model's device, ``input_ids`` of shape ``(batch, tokens)``:
+            prompts of one length, or shorter ones padded on the left.
         settings: the baseline (``method`` None) may be among them.
         config: from :func:`greedy`.
         receipts: what the intervention did is added here, by setting name. Unchanged if an error is

@@ -30,15 +30,15 @@ def profile_pictures(plan: Plan, loaded: Loaded, profile: Profile, item: Item) -
         RunError: the item cannot be read.
     """
     from mata_audio.errors import RunError
-    from mata_audio.evaluation.running.batches import stacked
     from mata_audio.evaluation.running.prepare import FailedItem, preparer_of
+    from mata_audio.evaluation.running.stacking import stacked
     from mata_audio.pictures import layer_head_map, mass_by_layer
     from mata_audio.pictures.attention import MOST
 
     prepared = preparer_of(plan, loaded)(item)
     if isinstance(prepared, FailedItem):
         raise RunError(f"{item.id} cannot be drawn: {prepared.error}")
-    inputs = stacked([prepared], loaded.model)
+    inputs = stacked([prepared], loaded)
     shown = plan.settings[1 : 1 + MOST]
     attention = {"mass_by_layer": mass_by_layer(profile), "layer_head_map": layer_head_map(profile)}
     return attention | listening_pictures(loaded, item, inputs, profile, shown)

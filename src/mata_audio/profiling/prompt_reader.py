@@ -95,7 +95,7 @@ class PromptReader:
         self._cache: Any = None
         if settings > 1 and prompts.can_share and not forgets(located.listener):
             with torch.inference_mode():
-                self._cache = prefill(located.listener, prompts.inputs)
+                self._cache = prefill(located, prompts.inputs)
             self._inputs = {
                 "input_ids": prompts.ids,
                 "attention_mask": prompts.mask,

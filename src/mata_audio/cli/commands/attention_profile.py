@@ -158,18 +158,20 @@ def _item(plan: Plan, id: str | None) -> Item | None:
 
 def _batches(plan: Plan, loaded: Loaded, failed: dict[str, str]) -> Iterator[dict[str, Tensor]]:
     """Yield model inputs; add to ``failed``, by id, why an item cannot be read."""
-    from mata_audio.evaluation.running.batches import prepared_batches, stacked
+    from mata_audio.evaluation.running.batches import prepared_batches
+    from mata_audio.evaluation.running.fitting_limit import batch_limit
     from mata_audio.evaluation.running.runner import Progress
+    from mata_audio.evaluation.running.stacking import stacked
 
     def leave_out(item: FailedItem) -> None:
         note(f"warning: {item.item.id} is left out: {item.error}")
         failed[item.item.id] = item.error
 
-    size = int(plan.options.batch_size)
+    limit = batch_limit(plan.options.batch_size, loaded.model, len(plan.settings))
     state = Progress(len(plan.items))
     with RunProgress() as progress:
-        for batch in prepared_batches(plan, loaded, plan.items, lambda: size, leave_out):
-            yield stacked(batch, loaded.model)
+        for batch in prepared_batches(plan, loaded, plan.items, lambda: limit, leave_out):
+            yield stacked(batch, loaded)
             state.done += len(batch)
             progress.show(state, "profiling")
     if len(failed) == len(plan.items):

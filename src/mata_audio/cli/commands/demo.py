@@ -223,13 +223,16 @@ def _draw_attention(folder: Path, plan: Plan, loaded: Loaded, example: ItemResul
     Raises:
         SettingsError: the setting cannot be profiled.
     """
-    from mata_audio.evaluation.running.batches import prepared_batches, stacked
+    from mata_audio.evaluation.running.batch_limit import BatchLimit
+    from mata_audio.evaluation.running.batches import prepared_batches
+    from mata_audio.evaluation.running.stacking import stacked
     from mata_audio.pictures.of_profile import profile_pictures, save_all
     from mata_audio.profiling import profile
 
     items, model = plan.items[:PROFILED], loaded.model
-    prepared = prepared_batches(plan, loaded, items, lambda: BATCH, lambda failed: None)
-    inputs = (stacked(batch, model) for batch in prepared)
+    limit = BatchLimit(prompts=BATCH)
+    prepared = prepared_batches(plan, loaded, items, lambda: limit, lambda failed: None)
+    inputs = (stacked(batch, loaded) for batch in prepared)
     found = profile(model, inputs, loaded.processor.tokenizer, plan.settings[1:])
     shown = next(item for item in plan.items if item.id == example.id)
     return save_all(profile_pictures(plan, loaded, found, shown), folder)

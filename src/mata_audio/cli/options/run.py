@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from mata_audio.cli.options.model import MODEL_HELP, add_loading_options
 from mata_audio.cli.parser import add_number
+from mata_audio.errors import SettingsError
+from mata_audio.evaluation.running.batch_limit import AUTO, BATCHINGS, read_batch_size
 from mata_audio.evaluation.scoring.readers import READERS
 from mata_audio.evaluation.tasks import TASKS
 
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from mata_audio.evaluation.running.plan import Options
 
 READERS_HELP = f"answer readers, chained with +: {', '.join(READERS)}"
-AUTO = "auto"
 
 
 def add_benchmark_options(parser: argparse.ArgumentParser) -> None:
@@ -73,24 +74,32 @@ def add_run_options(parser: argparse.ArgumentParser, unheard: bool = True) -> No
 
 
 def add_running_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """Add ``--batch-size``, ``--limit``, ``--max-errors``, ``--retry-errors`` and ``--workers``."""
+    """Add ``--batch-size``, ``--batching``, ``--limit``, ``--max-errors`` and the like."""
     group = parser.add_argument_group("running")
     add_batch_size(group)
+    group.add_argument(
+        "--batching",
+        choices=(AUTO, *BATCHINGS),
+        default=AUTO,
+        help="exact: only prompts of one length in a batch; padded: also shorter ones, padded on "
+        "the left; auto: padded on a GPU if the family's encoder allows it (default: auto)",
+    )
     add_number(group, "--limit", "only the first N items of a split")
     add_number(group, "--max-errors", "stop a run once more than N items have failed", 100)
     group.add_argument("--retry-errors", action="store_true", help="run failed items again")
-    add_number(group, "--workers", "threads that decode audio", 4)
+    add_number(group, "--workers", "threads or processes that prepare clips", 4)
     return group
 
 
 def add_batch_size(group: argparse._ActionsContainer, default: int | str = AUTO) -> None:
-    """Add ``--batch-size``: with a number as its default it accepts only numbers."""
+    """Add ``--batch-size``."""
     group.add_argument(
         "--batch-size",
-        type=_batch_size if default == AUTO else int,
+        type=_batch_size,
         default=default,
         metavar="N",
-        help=f"prompts in one batch{', or auto' if default == AUTO else ''} (default: {default})",
+        help="prompts in one batch; tokens=N for a number of prompt tokens; or auto, what fits the "
+        f"device (default: {default})",
     )
 
 
@@ -168,13 +177,12 @@ def parts(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _batch_size(text: str) -> int | str:
-    if text == AUTO:
-        return text
+def _batch_size(text: str) -> str:
     try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number or auto; got {text!r}") from None
+        read_batch_size(text)
+    except SettingsError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def _ids(text: str) -> list[str]:

@@ -50,7 +50,7 @@ def knockout(model: Any, inputs: Inputs) -> NDArray[np.float64]:
     listener: Any = located.listener
     ids, mask = inputs["input_ids"], inputs["attention_mask"]
     batch = ids.shape[0]
-    cache = prefill(listener, inputs)
+    cache = prefill(located, inputs)
     if not can_be_repeated(cache):
         raise UnsupportedModelError(
             f"{type(model).__name__} keeps Mamba states, which cannot be copied once for each "

@@ -10,14 +10,16 @@ from torch import Tensor
 from mata_audio.errors import DataError
 from mata_audio.evaluation.choosing.expected_reply import expected_reply
 from mata_audio.evaluation.item import Item
-from mata_audio.evaluation.running.batches import prepared_batches, stacked
+from mata_audio.evaluation.running.batch_limit import BatchLimit
+from mata_audio.evaluation.running.batches import prepared_batches
 from mata_audio.evaluation.running.plan import Plan
+from mata_audio.evaluation.running.stacking import stacked
 from mata_audio.methods.mata import MATA
 from mata_audio.methods.one_change import OneChange
 from mata_audio.models.loading import Loaded
 
-BATCH = 32
-"""Prompts in a batch, at most: on small models a step of a fit costs what its batches cost."""
+BATCH = BatchLimit(prompts=32)
+"""The most that goes into a batch: on small models a step of a fit costs what its batches cost."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Measuring:
         found = False
         for batch in prepared_batches(plan, loaded, wanted, lambda: BATCH, lambda failed: None):
             found = True
-            yield Batch(tuple(own.item for own in batch), stacked(batch, loaded.model))
+            yield Batch(tuple(own.item for own in batch), stacked(batch, loaded))
         if not found:
             raise DataError("no item could be prepared: run mata eval to see the reasons")
 

@@ -114,7 +114,7 @@ def prefill_prompts(
     target = pad_sequence(tokens, batch_first=True)
     counted = pad_sequence([torch.ones_like(own).float() for own in tokens], batch_first=True)
     located = locate(model)
-    cache = prefill(located.listener, inputs)
+    cache = prefill(located, inputs)
     return PrefilledPrompts(located, ids, mask, cache, target, counted, row_state(located))
 
 

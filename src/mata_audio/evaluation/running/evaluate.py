@@ -117,7 +117,11 @@ def _sit(runner: Runner, sitting: dict[str, Any], save: Callable[[], None]) -> N
         sitting["seconds"] = round(time.monotonic() - start, 1)
         sitting["items"] = runner.store.written - before
         sitting["failed"] = runner.progress.failed
-        sitting["batch_size_at_end"] = runner.progress.batch_size
+        progress = runner.progress
+        sitting["batch_size_at_end"] = progress.limit.prompts or str(progress.limit)
+        sitting["batches"] = progress.batches
+        if progress.slots:
+            sitting["padding"] = round(1 - progress.prompt_tokens / progress.slots, 4)
         save()
 
     try:

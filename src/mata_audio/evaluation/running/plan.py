@@ -9,6 +9,12 @@ from typing import Any
 
 from mata_audio.errors import DataError, SettingsError
 from mata_audio.evaluation.item import Dataset, Item
+from mata_audio.evaluation.running.batch_limit import (
+    AUTO,
+    BATCHINGS,
+    Batching,
+    read_batch_size,
+)
 from mata_audio.evaluation.running.equal_settings import equal_settings
 from mata_audio.evaluation.running.unheard import with_unheard
 from mata_audio.evaluation.running.where import Where, items_where
@@ -19,11 +25,9 @@ from mata_audio.evaluation.templates.template import Template, default_template,
 from mata_audio.families import locate
 from mata_audio.methods.mata import MATA
 from mata_audio.models.finding import Found, find_model, model_name, skeleton
-from mata_audio.models.loading import DTYPES, Loaded
+from mata_audio.models.loading import DTYPES, Loaded, device_named
 from mata_audio.models.other_audio import OTHERS
 from mata_audio.settings.named import NamedSetting, with_baseline
-
-AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,11 @@ class Options:
         template: name of a prompt template, or a template file.
         reader: name of an answer reader.
         max_new_tokens: longest answer.
-        batch_size: prompts in one batch, or ``"auto"``.
+        batch_size: prompts in one batch, such as 16; prompt tokens, such as ``"tokens=16384"``; or
+            ``"auto"`` for what fits the device.
+        batching: ``"exact"`` to have only prompts of one length in a batch; ``"padded"`` to pad
+            prompts of similar lengths; ``"auto"`` to pad on a GPU if the family's encoder
+            allows it.
         limit: run only this many items, the first ones.
         ids: run only these items.
         where: run only items whose group is one of the values, by key of grouping, such as
@@ -48,7 +56,7 @@ class Options:
         attn_implementation: attention backend.
         trust_remote_code: run Python code from the model's repository.
         seed: seed of PyTorch's generators; greedy decoding draws nothing from them.
-        workers: threads that decode audio.
+        workers: threads that prepare clips and questions, or processes if that takes long.
         unheard: also answer every item without hearing its audio: the no-audio arm, which costs
             another prefill. It is never a candidate.
     """
@@ -58,6 +66,7 @@ class Options:
     reader: str | None = None
     max_new_tokens: int | None = None
     batch_size: int | str = AUTO
+    batching: str = AUTO
     limit: int | None = None
     ids: Sequence[str] | None = None
     where: Where | None = None
@@ -80,9 +89,11 @@ class Options:
                 raise SettingsError(
                     f"{name} must be a whole number of at least {bound}; got {value!r}"
                 )
-        size = self.batch_size
-        if size != AUTO and (isinstance(size, str) or size < 1):
-            raise SettingsError(f'batch_size must be 1 or more, or "auto"; got {size!r}')
+        read_batch_size(self.batch_size)
+        if self.batching not in (AUTO, *BATCHINGS):
+            raise SettingsError(
+                f"batching must be one of {', '.join((AUTO, *BATCHINGS))}; got {self.batching!r}"
+            )
         if self.dtype not in DTYPES:
             raise SettingsError(f"dtype must be one of {', '.join(DTYPES)}; got {self.dtype!r}")
 
@@ -101,6 +112,7 @@ class Plan:
         template: prompt template.
         reader: answer reader.
         max_new_tokens: longest answer.
+        batching: whether a batch has prompts of one length, or padded ones.
         options: as they were given.
         sweep: of a sweep, ``tuning_ids``, the items that its settings are ranked on, and ``how``
             the settings were found, if they were measured; JSON data.
@@ -115,13 +127,14 @@ class Plan:
     template: Template
     reader: str
     max_new_tokens: int
+    batching: Batching
     options: Options
     sweep: Mapping[str, Any] | None = None
 
     def identity(self) -> dict[str, Any]:
         """Return everything that could change an answer and is known before the model is loaded.
 
-        Which items are run, in which batches, and how answers are read are not part of it.
+        Which items are run, how large batches are, and how answers are read are not part of it.
         """
         template = {k: v for k, v in asdict(self.template).items() if k != "source"}
         return {
@@ -133,6 +146,7 @@ class Plan:
             "template": {**template, "sha256": self.template.sha256},
             "max_new_tokens": self.max_new_tokens,
             "cut_long_audio": self.options.cut_long_audio,
+            "batching": self.batching,
             "seed": self.options.seed,
         }
 
@@ -192,6 +206,7 @@ def make_plan(
         template=template,
         reader=reader,
         max_new_tokens=options.max_new_tokens or chosen.max_new_tokens,
+        batching=_batching(options, found),
         options=options,
     )
 
@@ -210,6 +225,30 @@ def check_second_prompts(settings: Sequence[NamedSetting]) -> None:
                 f"it makes {', '.join(OTHERS)}. In a program of your own, give it: "
                 f"method(model, others={{{name!r}: inputs}})"
             )
+
+
+def _batching(options: Options, model: Found | Loaded) -> Batching:
+    """Return how a model's items are put into batches.
+
+    A CPU gains nothing from larger batches, and padding costs it time.
+
+    Raises:
+        SettingsError: padded batches were asked for, and the family's encoder would hear the
+            padding; or the device does not exist.
+    """
+    pads = model.family.hearing.ignores_padding
+    if options.batching == "padded" and not pads:
+        raise SettingsError(
+            f'a {model.family.model_type} model can\'t be run with batching="padded": its answers '
+            "are not known to be the same beside longer clips. Allowed: exact"
+        )
+    if options.batching != AUTO:
+        return "padded" if options.batching == "padded" else "exact"
+    if isinstance(model, Loaded):
+        device = next(model.model.parameters()).device
+    else:
+        device = device_named(options.device)
+    return "padded" if pads and device.type != "cpu" else "exact"
 
 
 def _selected(dataset: Dataset, options: Options) -> tuple[Item, ...]:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from mata_audio.errors import one_line
-from mata_audio.evaluation.item import Item
+from mata_audio.evaluation.item import AudioSource, Item
 from mata_audio.evaluation.results.results import ClipHeard
 from mata_audio.evaluation.templates.template import Template
 from mata_audio.models.audio import Decoded, decode_audio
 from mata_audio.models.other_audio import other_inputs
+from mata_audio.models.prefill import BY_TOKEN
 from mata_audio.models.prompter import Prompter
+from mata_audio.models.remembered_sound import remembering_sound
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.running.plan import Plan
@@ -39,21 +42,31 @@ class Prepared:
     clips: tuple[ClipHeard, ...]
     others: Mapping[str, dict[str, Tensor]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of the inputs."""
         return sum(value.nbytes for own in self._all for value in own.values())
 
     @property
+    def tokens(self) -> int:
+        """Tokens of the prompt."""
+        return self.inputs["input_ids"].shape[1]
+
+    @property
+    def kinds(self) -> tuple[tuple[str, int], ...]:
+        """Names of the inputs and numbers of their dimensions: items of any batch share this."""
+        return tuple((n, v.dim()) for own in self._all for n, v in sorted(own.items()))
+
+    @property
     def shape(self) -> tuple[object, ...]:
-        """Items of one batch must share this: no prompt is padded to the length of another."""
+        """Items of an exact batch share this: no prompt is padded to the length of another."""
         return tuple(
             (name, tuple(value.shape[1:]))
             for own in self._all
             for name, value in sorted(own.items())
         )
 
-    @property
+    @cached_property
     def _all(self) -> list[dict[str, Tensor]]:
         return [self.inputs, *(self.others[name] for name in sorted(self.others))]
 
@@ -87,7 +100,7 @@ class Preparer:
         others: Sequence[str] = (),
         seed: int = 0,
     ) -> None:
-        self._prompter = styled(prompter, template)
+        self._prompter = remembering_sound(styled(prompter, template))
         self._template = template
         self._limits = prompter.limits
         self._cut = cut_long_audio
@@ -108,6 +121,8 @@ class Preparer:
                     name: other_inputs(name, self._prompter, question, heard_clips, seed)
                     for name in self._others
                 }
+            if self._prompter.hearing.drops_masked:
+                inputs, others = cut_masked(inputs), {n: cut_masked(o) for n, o in others.items()}
         except Exception as error:
             return FailedItem(item, one_line(error))
         heard = tuple(
@@ -143,6 +158,34 @@ def preparer_of(plan: Plan, loaded: Loaded) -> Preparer:
     return Preparer(
         Prompter.of(loaded), plan.template, options.cut_long_audio, tuple(others), options.seed
     )
+
+
+def clips_of(item: Item) -> tuple[AudioSource, ...]:
+    """Return what items with the same clips have in common."""
+    return item.audio
+
+
+def by_clips(items: Iterable[Item]) -> list[Item]:
+    """Return items with the same clips beside each other, else in their order."""
+    groups: dict[tuple[AudioSource, ...], list[Item]] = {}
+    for item in items:
+        groups.setdefault(clips_of(item), []).append(item)
+    return [item for group in groups.values() for item in group]
+
+
+def cut_masked(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return inputs without the frames after a clip's end, which the model drops by their mask.
+
+    Qwen2.5-Omni's processor pads every clip to 300 seconds: 15 MB each.
+    """
+    cut = dict(inputs)
+    mask = cut.get("feature_attention_mask")
+    if mask is not None:
+        frames, heard = mask.shape[1], int(mask.sum(dim=1).max())
+        for name, value in cut.items():
+            if name not in BY_TOKEN and value.dim() > 1 and value.shape[-1] == frames:
+                cut[name] = value[..., :heard].clone()
+    return cut
 
 
 def styled(prompter: Prompter, template: Template) -> Prompter:

@@ -12,14 +12,12 @@ import torch
 from mata_audio.errors import RunError, one_line
 from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.results.scores import AnswerScores
-from mata_audio.evaluation.running.batches import (
-    auto_batch,
-    prepared_batches,
-    stacked,
-    stacked_others,
-)
-from mata_audio.evaluation.running.plan import AUTO, Plan
-from mata_audio.evaluation.running.prepare import FailedItem, Prepared
+from mata_audio.evaluation.running.batch_limit import BatchLimit
+from mata_audio.evaluation.running.batches import prepared_batches
+from mata_audio.evaluation.running.fitting_limit import batch_limit
+from mata_audio.evaluation.running.plan import Plan
+from mata_audio.evaluation.running.prepare import FailedItem, Prepared, by_clips
+from mata_audio.evaluation.running.stacking import stacked, stacked_others
 from mata_audio.models.loading import Loaded
 from mata_audio.models.one_prefill import Generated, generate_all
 from mata_audio.steering.receipt import Receipt
@@ -37,7 +35,10 @@ class Progress:
         resumed: items that earlier sessions had done.
         correct: right answers by setting name.
         scored: scored answers by setting name.
-        batch_size: largest batch at the moment.
+        limit: the most that goes into a batch at the moment.
+        batches: batches that were answered in this session.
+        prompt_tokens: prompt tokens in them.
+        slots: the same with their padding.
         receipts: what the intervention did in this session, by setting name.
         started: :func:`time.monotonic` when this session's first item started.
     """
@@ -48,7 +49,10 @@ class Progress:
     resumed: int = 0
     correct: dict[str, int] = field(default_factory=dict)
     scored: dict[str, int] = field(default_factory=dict)
-    batch_size: int = 1
+    limit: BatchLimit = field(default_factory=lambda: BatchLimit(prompts=1))
+    batches: int = 0
+    prompt_tokens: int = 0
+    slots: int = 0
     receipts: dict[str, Receipt] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
@@ -92,11 +96,11 @@ class Runner:
 
     def __post_init__(self) -> None:
         self._errors = 0
-        given = self.plan.options.batch_size
-        self._size = auto_batch(self.loaded.model) if given == AUTO else int(given)
-        self._items = {item.id: item for item in self.plan.items}
-        self.pending = [item for item in self.plan.items if not self._is_done(item.id)]
-        self.progress = Progress(len(self.plan.items), batch_size=self._size)
+        plan = self.plan
+        limit = batch_limit(plan.options.batch_size, self.loaded.model, len(plan.settings))
+        self._items = {item.id: item for item in plan.items}
+        self.pending = [item for item in by_clips(plan.items) if not self._is_done(item.id)]
+        self.progress = Progress(len(plan.items), limit=limit)
 
     def run(self) -> None:
         """Run all pending items.
@@ -110,8 +114,15 @@ class Runner:
                 self._count(self.store.lines[item.id])
         self.progress.resumed = self.progress.done
         self.progress.started = time.monotonic()
+        before = sum("clips" in self.store.lines.get(item.id, ()) for item in plan.items)
         for batch in prepared_batches(
-            plan, self.loaded, self.pending, lambda: self._size, self._save_failed
+            plan,
+            self.loaded,
+            self.pending,
+            lambda: self.progress.limit,
+            self._save_failed,
+            plan.batching,
+            before,
         ):
             # At once, so that a run which stops inside the batch makes the same batches again.
             self._save(self._answers(batch))
@@ -155,18 +166,18 @@ class Runner:
             out_of_memory = is_out_of_memory(error)
         if len(batch) == 1:
             return [failed]
+        widest = max(own.tokens for own in batch)
         if out_of_memory:
             _free_memory()
-            self._size = self.progress.batch_size = max(1, len(batch) // 2)
-        step = self._size if out_of_memory else 1
-        return [
-            line
-            for start in range(0, len(batch), step)
-            for line in self._answers(batch[start : start + step])
-        ]
+            self.progress.limit = self.progress.limit.halved(len(batch), widest)
+        lines: list[Line] = []
+        while len(lines) < len(batch):
+            at_once = self.progress.limit.at_once(widest) if out_of_memory else 1
+            lines += self._answers(batch[len(lines) : len(lines) + at_once])
+        return lines
 
     def _generate(self, batch: Sequence[Prepared]) -> list[Line]:
-        inputs = stacked(batch, self.loaded.model)
+        inputs = stacked(batch, self.loaded)
         found = generate_all(
             self.loaded.model,
             inputs,
@@ -174,8 +185,11 @@ class Runner:
             self.config,
             self.progress.receipts,
             self.loaded.processor.tokenizer,
-            stacked_others(batch, self.loaded.model),
+            stacked_others(batch, self.loaded),
         )
+        self.progress.batches += 1
+        self.progress.prompt_tokens += sum(own.tokens for own in batch)
+        self.progress.slots += inputs["input_ids"].numel()
         return [
             _line(item, generated=own, tokenizer=self.loaded.processor.tokenizer)
             for item, own in zip(batch, found, strict=True)
@@ -192,7 +206,7 @@ def _line(
     line: dict[str, Any] = {
         "id": item.item.id,
         "clips": [vars(clip) for clip in item.clips],
-        "prompt_tokens": item.inputs["input_ids"].shape[1],
+        "prompt_tokens": item.tokens,
     }
     if generated is None:
         return {**line, "error": error}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mata_audio.errors import MataError, RunError
 from mata_audio.evaluation.item import Item
-from mata_audio.evaluation.running.batches import ahead
+from mata_audio.evaluation.running.ahead import ahead
 from mata_audio.evaluation.running.prepare import preparer_of
 
 if TYPE_CHECKING:

@@ -12,14 +12,11 @@ from typing import Any
 import torch
 
 from mata_audio.errors import DataError
-from mata_audio.evaluation.running.batches import (
-    auto_batch,
-    prepared_batches,
-    stacked,
-    stacked_others,
-)
-from mata_audio.evaluation.running.plan import AUTO, Plan
+from mata_audio.evaluation.running.batches import prepared_batches
+from mata_audio.evaluation.running.fitting_limit import batch_limit
+from mata_audio.evaluation.running.plan import Plan
 from mata_audio.evaluation.running.prepare import Prepared
+from mata_audio.evaluation.running.stacking import stacked, stacked_others
 from mata_audio.models.loading import Loaded
 from mata_audio.models.one_prefill import generate_all, greedy
 from mata_audio.settings.named import BASELINE, NamedSetting
@@ -68,11 +65,10 @@ class Stopwatch:
     def __init__(self, plan: Plan, loaded: Loaded) -> None:
         self._loaded = loaded
         self._config = greedy(loaded.model, loaded.processor.tokenizer, plan.max_new_tokens)
-        given = plan.options.batch_size
-        size = auto_batch(loaded.model) if given == AUTO else int(given)
+        limit = batch_limit(plan.options.batch_size, loaded.model, len(plan.settings))
         items = plan.items[:TIMED]
         self._batches = list(
-            prepared_batches(plan, loaded, items, lambda: size, lambda failed: None)
+            prepared_batches(plan, loaded, items, lambda: limit, lambda failed: None, plan.batching)
         )
         if not self._batches:
             raise DataError("no item could be prepared: run mata eval to see the reasons")
@@ -86,14 +82,13 @@ class Stopwatch:
         return (time.perf_counter() - start) / sum(map(len, self._batches))
 
     def _answer(self, batch: Sequence[Prepared], settings: Sequence[NamedSetting]) -> None:
-        model = self._loaded.model
         generate_all(
-            model,
-            stacked(batch, model),
+            self._loaded.model,
+            stacked(batch, self._loaded),
             settings,
             self._config,
             tokenizer=self._loaded.processor.tokenizer,
-            others=stacked_others(batch, model),
+            others=stacked_others(batch, self._loaded),
         )
         if torch.cuda.is_available():
             torch.cuda.synchronize()
