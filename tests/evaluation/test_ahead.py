@@ -96,9 +96,11 @@ def test_ahead_keeps_the_order_and_its_distance() -> None:
 def test_processes_keep_the_order_and_everything_prepared() -> None:
     given = items(30)
     here: Any = Preparing()
+    drawn = torch.random.get_rng_state()
     found = list(in_processes(here, given, workers=2, window=8))
     assert [own.item for own in found] == given
     assert [own.item.id for own in found if isinstance(own, FailedItem)] == ["7"]
+    assert torch.equal(torch.random.get_rng_state(), drawn)
     processes = set()
     for own in found:
         if isinstance(own, Prepared):

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
+from forking import forking
 
 from mata_audio.evaluation import evaluate
 from mata_audio.storage.items_file import ItemStore
@@ -20,8 +18,7 @@ ITEMS, BATCH = 48, 4
 
 def command(out: Path) -> list[str]:
     options = f"--limit {ITEMS} --batch-size {BATCH} --batching padded --alpha 2 --layers 3-7"
-    model = ["--model", "tiny", "--task", "tiny", "--out", str(out)]
-    return [sys.executable, "-m", "mata_audio", "eval", *model, *options.split()]
+    return ["eval", "--model", "tiny", "--task", "tiny", "--out", str(out), *options.split()]
 
 
 def finished(out: Path) -> list[str]:
@@ -29,37 +26,23 @@ def finished(out: Path) -> list[str]:
     return [*ItemStore(out / "items.jsonl").lines]
 
 
-def kill_after(out: Path, lines: int) -> None:
-    """Run until this many items are on disk, then send SIGKILL."""
-    process = subprocess.Popen(
-        command(out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
-    )
-    try:
-        deadline = time.monotonic() + 300
-        while len(finished(out)) < lines:
-            assert process.poll() is None, process.stderr and process.stderr.read().decode()
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_sigkill_at_any_moment(tmp_path: Path) -> None:
-    out = tmp_path / "killed"
-    kill_after(out, 1)
-    first = finished(out)
-    assert 1 <= len(first) < ITEMS
-    kill_after(out, len(first) + 9)
-    second = finished(out)
-    assert second[: len(first)] == first
-    with (out / "items.jsonl").open("ab") as stream:
-        stream.write(b'{"id": "torn", "answers": {"basel')
-
-    done = subprocess.run(command(out), capture_output=True, text=True, check=True)
-    assert "all" in done.stdout
+    out, whole = tmp_path / "killed", tmp_path / "whole"
+    with forking(tmp_path) as mata:
+        killed = mata.run(command(out), lambda: len(finished(out)) >= 1)
+        first = finished(out)
+        assert 1 <= len(first) < ITEMS
+        again = mata.run(command(out), lambda: len(finished(out)) >= len(first) + 9)
+        second = finished(out)
+        assert (killed.code, again.code) == (-signal.SIGKILL, -signal.SIGKILL)
+        assert second[: len(first)] == first
+        with (out / "items.jsonl").open("ab") as stream:
+            stream.write(b'{"id": "torn", "answers": {"basel')
+        done = mata.run(command(out))
+        assert done.code == 0, done.err
+        assert "all" in done.out
+        assert mata.run(command(whole)).code == 0
     ids = finished(out)
     assert ids[: len(second)] == second
     assert len(ids) == len(set(ids)) == ITEMS  # nothing already on disk was computed again
@@ -69,10 +52,8 @@ def test_sigkill_at_any_moment(tmp_path: Path) -> None:
     assert [sitting["items"] for sitting in sittings] == by_sitting
     assert all({"started", "device", "versions", "git"} <= set(sitting) for sitting in sittings)
 
-    whole = tmp_path / "whole"
     settings = json.loads((out / "run.json").read_text())["identity"]["settings"]
     assert settings["MATA"]["method"]["alpha"] == 2
-    assert subprocess.run(command(whole), capture_output=True, check=True).returncode == 0
     for name in ("items.jsonl", "results.json", "results.md", "results.tex", "results.csv"):
         assert (out / name).read_bytes() == (whole / name).read_bytes()
     for file in (whole / "predictions").iterdir():

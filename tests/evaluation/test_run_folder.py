@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forking import forking
 from small_runs import ITEMS, SETTINGS
 
 from mata_audio.errors import RunError, WriteError
@@ -162,37 +162,28 @@ def test_results_that_are_not_those_of_the_answers_are_refused(copy: Path) -> No
     load_results(copy)
 
 
-def _short_of_space(size: int) -> Callable[[], None]:
-    """Let every file have at most this many bytes, as a disk that gets full would."""
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-    return limit
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_FSIZE")
 def test_a_full_disk_is_named_and_the_run_goes_on_to_the_same_files(tmp_path: Path) -> None:
     """The disk is full amid a batch."""
 
-    def mata(out: Path, **options: Any) -> subprocess.CompletedProcess[str]:
-        words = f"eval --model tiny --task tiny --limit 32 --batch-size 4 --out {out}"
-        command = [sys.executable, "-m", "mata_audio", *words.split()]
-        return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    def command(out: Path) -> list[str]:
+        return f"eval --model tiny --task tiny --limit 32 --batch-size 4 --out {out}".split()
 
-    assert mata(tmp_path / "whole").returncode == 0
-    whole = (tmp_path / "whole" / "items.jsonl").read_bytes()
-    lines = whole.splitlines(keepends=True)
-    torn = next(n for n in range(16, 32) if json.loads(lines[n])["part"][0] > 1)
-    short = len(b"".join(lines[:torn])) + 100
-    failed = mata(tmp_path / "run", preexec_fn=_short_of_space(short))
-    assert failed.returncode == 1
-    assert f"{tmp_path / 'run' / 'items.jsonl'} cannot be written (File too large)" in failed.stderr
-    assert "then give the same command again" in failed.stderr
-    assert (tmp_path / "run" / "items.jsonl").read_bytes() == whole[:short]
-    assert mata(tmp_path / "run").returncode == 0
+    out, expected = tmp_path / "run", tmp_path / "whole"
+    with forking(tmp_path) as mata:
+        assert mata.run(command(expected)).code == 0
+        whole = (expected / "items.jsonl").read_bytes()
+        lines = whole.splitlines(keepends=True)
+        torn = next(n for n in range(16, 32) if json.loads(lines[n])["part"][0] > 1)
+        short = len(b"".join(lines[:torn])) + 100
+        failed = mata.run(command(out), most_bytes=short)
+        assert failed.code == 1
+        assert f"{out / 'items.jsonl'} cannot be written (File too large)" in failed.err
+        assert "then give the same command again" in failed.err
+        assert (out / "items.jsonl").read_bytes() == whole[:short]
+        assert mata.run(command(out)).code == 0
     for name in ("items.jsonl", "results.csv", "results.md", "predictions/baseline.json"):
-        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+        assert (out / name).read_bytes() == (expected / name).read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -90,9 +90,10 @@ def in_processes(
         collate_fn=partial(_packed, prepare),
         prefetch_factor=max(1, window // workers),
         multiprocessing_context="fork",
+        worker_init_fn=_without_more_threads,
+        generator=torch.Generator(),  # else it would draw from the one that the run seeded
     )
     # A fork of a process with threads is safe here: the children prepare, and never touch these.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*fork.*", DeprecationWarning)
         results = iter(made)
@@ -105,11 +106,19 @@ def in_processes(
                 "is done is kept; run the same command with fewer --workers (1 for no processes)"
             ) from error
         for item, own in zip(group, packed, strict=True):
-            yield own if isinstance(own, FailedItem) else _unpacked(item, own)
+            yield FailedItem(item, own) if isinstance(own, str) else _unpacked(item, own)
+
+
+def _without_more_threads(_: int) -> None:
+    """Keep a process's tokenizer to one thread: those of its parent are not there."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 
 def _packed(prepare: Preparer, group: Sequence[Item]) -> list[Any]:
-    """Prepare items in a process; tensors as arrays, since each tensor would keep a file open."""
+    """Prepare items in a process: what is made of each, or why it failed.
+
+    Tensors go as arrays, since each tensor would keep a file open.
+    """
     found: list[Any] = []
     for item in group:
         own = prepare(item)
@@ -118,7 +127,7 @@ def _packed(prepare: Preparer, group: Sequence[Item]) -> list[Any]:
             arrays = [{name: value.numpy() for name, value in part.items()} for part in parts]
             found.append((arrays, own.clips, tuple(own.others)))
         else:
-            found.append(own)
+            found.append(own.error)
     return found
 
 
