@@ -13,6 +13,8 @@ AUTO_PROMPTS = 8
 """Prompts in a batch of ``"auto"`` on a CPU, where larger batches save no time."""
 AUTO_SHARE = 0.5
 """Share of a GPU's free memory that ``"auto"`` plans for keys, values and activations."""
+AUTO_TOKENS = 32_768
+"""Most tokens in a batch of ``"auto"``: larger ones only delay the first answers."""
 
 
 def batch_limit(size: int | str, model: Any, rows: int) -> BatchLimit:
@@ -30,7 +32,8 @@ def batch_limit(size: int | str, model: Any, rows: int) -> BatchLimit:
     if not _is_gpu(device):
         return BatchLimit(prompts=AUTO_PROMPTS)
     free, _ = torch.cuda.mem_get_info(device)
-    return BatchLimit(tokens=max(1, int(AUTO_SHARE * free) // bytes_per_token(model, rows)))
+    fitting = int(AUTO_SHARE * free) // bytes_per_token(model, rows)
+    return BatchLimit(tokens=min(max(1, fitting), AUTO_TOKENS))
 
 
 def _is_gpu(device: torch.device) -> bool:

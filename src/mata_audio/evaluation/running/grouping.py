@@ -116,9 +116,3 @@ def _most_similar(window: Sequence[Prepared], limit: BatchLimit) -> list[Prepare
     if best is None:
         return alike
     return [alike[place] for place in sorted(by_length[best[1] : best[2] + 1])]
-
-
-def share_of_padding(batch: Sequence[Prepared]) -> float:
-    """Return the share of a batch's prompt tokens that are padding."""
-    lengths = [own.tokens for own in batch]
-    return 1 - sum(lengths) / (max(lengths) * len(lengths))
