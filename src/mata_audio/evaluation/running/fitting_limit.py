@@ -10,7 +10,7 @@ from mata_audio.evaluation.running.batch_limit import BatchLimit, read_batch_siz
 from mata_audio.families import locate
 
 AUTO_PROMPTS = 8
-"""Prompts in a batch of ``"auto"`` on a CPU, where larger batches save no time."""
+"""Prompts in a batch of ``"auto"`` on a CPU, where larger batches save little time."""
 AUTO_SHARE = 0.5
 """Share of a GPU's free memory that ``"auto"`` plans for keys, values and activations."""
 AUTO_TOKENS = 32_768

@@ -230,7 +230,7 @@ def check_second_prompts(settings: Sequence[NamedSetting]) -> None:
 def _batching(options: Options, model: Found | Loaded) -> Batching:
     """Return how a model's items are put into batches.
 
-    A CPU gains nothing from larger batches, and padding costs it time.
+    Larger batches help a CPU little, and padding costs it time.
 
     Raises:
         SettingsError: padded batches were asked for, and the family's encoder would hear the
