@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ from mata_audio.evaluation.running import ahead, fitting_limit, plan
 from mata_audio.evaluation.running.batch_limit import BatchLimit
 from mata_audio.evaluation.running.fitting_limit import batch_limit, bytes_per_token
 from mata_audio.evaluation.running.plan import make_plan
-from mata_audio.evaluation.running.prepare import Prepared, cut_masked, preparer_of
+from mata_audio.evaluation.running.prepare import Prepared, by_clips, cut_masked, preparer_of
+from mata_audio.evaluation.running.stacking import stacked
 from mata_audio.families import family_named
 from mata_audio.methods import Contrast, Mass
 from mata_audio.models.loading import Loaded, load
@@ -169,3 +171,29 @@ def test_auto_plans_half_of_a_gpus_free_memory(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10**12, 10**12))
     assert batch_limit("auto", model, 1) == BatchLimit(tokens=32_768)
     assert batch_limit("tokens=77", model, 1) == BatchLimit(tokens=77)
+
+
+class Source:
+    """A clip of a user's own, which cannot be a key of a dict."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.name, self.place = path, path.name, path.name
+
+    def read(self) -> bytes:
+        return self.path.read_bytes()
+
+
+def test_sources_need_no_hash(tmp_path: Path) -> None:
+    items = [Item(str(n), (Source(tmp_path / f"{n % 2}.wav"),), "q", (), None) for n in range(4)]
+    assert [item.id for item in by_clips(items)] == ["0", "2", "1", "3"]
+
+
+def test_a_tokenizer_without_padding_is_enough_for_prompts_of_one_length() -> None:
+    one = Prepared(Item("", (), "", (), None), {"input_ids": torch.ones(1, 3)}, ())
+    words = SimpleNamespace(pad_token_id=None, eos_token_id=None)
+    loaded: Any = SimpleNamespace(
+        model=torch.nn.Linear(1, 1), processor=SimpleNamespace(tokenizer=words)
+    )
+    assert stacked([one, one], loaded)["input_ids"].tolist() == [[1, 1, 1]] * 2

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from mata_audio.errors import one_line
-from mata_audio.evaluation.item import AudioSource, Item
+from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.results.results import ClipHeard
 from mata_audio.evaluation.templates.template import Template
 from mata_audio.models.audio import Decoded, decode_audio
@@ -160,14 +160,14 @@ def preparer_of(plan: Plan, loaded: Loaded) -> Preparer:
     )
 
 
-def clips_of(item: Item) -> tuple[AudioSource, ...]:
+def clips_of(item: Item) -> tuple[tuple[str, str], ...]:
     """Return what items with the same clips have in common."""
-    return item.audio
+    return tuple((clip.name, clip.place) for clip in item.audio)
 
 
 def by_clips(items: Iterable[Item]) -> list[Item]:
     """Return items with the same clips beside each other, else in their order."""
-    groups: dict[tuple[AudioSource, ...], list[Item]] = {}
+    groups: dict[tuple[tuple[str, str], ...], list[Item]] = {}
     for item in items:
         groups.setdefault(clips_of(item), []).append(item)
     return [item for group in groups.values() for item in group]

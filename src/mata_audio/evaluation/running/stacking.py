@@ -40,15 +40,16 @@ def _stacked(inputs: Sequence[dict[str, Tensor]], loaded: Loaded) -> dict[str, T
 
 def _joined(name: str, values: Sequence[Tensor], processor: Any) -> Tensor:
     """Return values of several prompts below each other, the shorter ones padded."""
+    if len({own.shape[1:] for own in values}) == 1:
+        return torch.cat(list(values))
     widest = [max(sizes) for sizes in zip(*(own.shape[1:] for own in values), strict=True)]
     padding = _pad_token(processor) if name == "input_ids" else 0
     padded = []
     for own in values:
         missing = [most - size for most, size in zip(widest, own.shape[1:], strict=True)]
-        if any(missing):
-            sides = [(need, 0) if name in BY_TOKEN else (0, need) for need in reversed(missing)]
-            own = functional.pad(own, [side for pair in sides for side in pair], value=padding)
-        padded.append(own)
+        sides = [(need, 0) if name in BY_TOKEN else (0, need) for need in reversed(missing)]
+        flat = [side for pair in sides for side in pair]
+        padded.append(functional.pad(own, flat, value=padding))
     return torch.cat(padded)
 
 
