@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -30,7 +31,8 @@ def model_and_prompt(args: argparse.Namespace) -> tuple[Any, dict[str, Tensor]]:
     """Random model of the size that ``args`` gives, and a prompt of one sample for it."""
     transformers.logging.set_verbosity_error()
     dtype = getattr(torch, args.dtype)
-    model = _build(args.audio_tokens, args.layers, args.width).to(DEVICE, dtype)
+    positions = {"max_source_positions": 2 * args.audio_tokens}
+    model = random_qwen2_audio(args.layers, args.width, positions).to(DEVICE, dtype)
     inputs = {name: value.to(DEVICE) for name, value in _prompt(args.audio_tokens).items()}
     inputs["input_features"] = inputs["input_features"].to(dtype)
     return model, inputs
@@ -43,13 +45,23 @@ def heading(args: argparse.Namespace, inputs: dict[str, Tensor], detail: str = "
     return f"{args.layers} layers x {args.width} wide{detail}, {prompt}, {machine}"
 
 
-def _build(audio_tokens: int, layers: int, width: int) -> Any:
-    """A random Qwen2-Audio with a decoder of the given size and a very small encoder."""
+def random_qwen2_audio(
+    layers: int,
+    width: int,
+    encoder: Mapping[str, int],
+    vocabulary: int = 1000,
+    audio_token: int = AUDIO_TOKEN,
+    pad_token: int = 0,
+) -> Any:
+    """A random Qwen2-Audio with a decoder of the given size and a very small encoder.
+
+    ``encoder`` holds values of the encoder's config; ``width`` is a multiple of 256.
+    """
     torch.manual_seed(0)
     config = transformers.Qwen2AudioConfig(
-        audio_config={**ENCODER, "max_source_positions": 2 * audio_tokens},
+        audio_config={**ENCODER, **encoder},
         text_config=transformers.Qwen2Config(
-            vocab_size=1000,
+            vocab_size=vocabulary,
             hidden_size=width,
             intermediate_size=width * 11 // 4,
             num_hidden_layers=layers,
@@ -58,9 +70,9 @@ def _build(audio_tokens: int, layers: int, width: int) -> Any:
             max_position_embeddings=65536,
             tie_word_embeddings=True,
         ),
-        audio_token_index=AUDIO_TOKEN,
+        audio_token_index=audio_token,
     )
-    config.pad_token_id = 0
+    config.pad_token_id = pad_token
     return transformers.Qwen2AudioForConditionalGeneration(config).eval()
 
 

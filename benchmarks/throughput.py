@@ -28,7 +28,6 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from interleaved import measure_rounds, median_ratio, now
 from mata_audio import MATA
-from mata_audio.doctor.small_models.configs import ENCODER
 from mata_audio.evaluation.data.audio_sources import FileAudio
 from mata_audio.evaluation.item import Dataset, Item
 from mata_audio.evaluation.running.batch_limit import BatchLimit
@@ -42,7 +41,7 @@ from mata_audio.evaluation.task import Grouping, Task
 from mata_audio.families import family_named
 from mata_audio.models.loading import Loaded
 from mata_audio.storage.run_folder import RunFolder
-from random_model import DEVICE
+from random_model import DEVICE, random_qwen2_audio
 
 RATE = 16_000
 FILES = {"mmau": "mmau-test-mini.json", "mmar": "MMAR-meta.jsonl"}
@@ -112,11 +111,7 @@ def main() -> None:
     )
     print(f"{'':22}{'items/s':>9}{'ratio':>8}{'mean batch':>12}{'padding':>9}{'first answers':>15}")
     for name, file in FILES.items():
-        only_batches(
-            name,
-            read_questions(args.questions / file, 1000),
-            [int(n) for n in args.sizes.split(",")],
-        )
+        only_batches(name, read_questions(args.questions / file, 1000), sizes_of(args))
     for name, file in FILES.items():
         with tempfile.TemporaryDirectory() as folder:
             measure(name, Path(folder), args, args.questions / file)
@@ -214,7 +209,7 @@ def run(
         now() - start,
         answered[0] - start,
         progress.done / progress.batches,
-        1 - progress.prompt_tokens / progress.slots,
+        progress.padding or 0.0,
     )
 
 
@@ -247,23 +242,14 @@ def make_items(name: str, folder: Path, questions: Sequence[dict[str, Any]]) -> 
 def build(args: argparse.Namespace, texts: Sequence[str]) -> Loaded:
     """Return a random Qwen2-Audio with a very small encoder, and the real feature extractor."""
     words = tokenizer(texts)
-    torch.manual_seed(0)
-    encoder = {**ENCODER, "num_mel_bins": 128, "max_source_positions": 1500}
-    config = transformers.Qwen2AudioConfig(
-        audio_config=encoder,
-        text_config=transformers.Qwen2Config(
-            vocab_size=len(words),
-            hidden_size=args.width,
-            intermediate_size=args.width * 11 // 4,
-            num_hidden_layers=args.layers,
-            num_attention_heads=args.width // 64,
-            num_key_value_heads=args.width // 256,
-            tie_word_embeddings=True,
-        ),
-        audio_token_index=words.convert_tokens_to_ids("<|AUDIO|>"),
-        pad_token_id=words.pad_token_id,
+    model = random_qwen2_audio(
+        args.layers,
+        args.width,
+        {"num_mel_bins": 128, "max_source_positions": 1500},
+        len(words),
+        words.convert_tokens_to_ids("<|AUDIO|>"),
+        words.pad_token_id,
     )
-    model = transformers.Qwen2AudioForConditionalGeneration(config).eval()
     model.to(DEVICE, getattr(torch, args.dtype))
     processor = transformers.Qwen2AudioProcessor(
         transformers.WhisperFeatureExtractor(feature_size=128), words, chat_template=TEMPLATE

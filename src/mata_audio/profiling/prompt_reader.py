@@ -75,7 +75,7 @@ class PromptReader:
 
     No setting changes anything before the last prompt token, and observed keys are never scaled, so
     the prompts are read once and each setting starts from that cache. Padded prompts are read again
-    each time, because only ``generate`` knows their positions.
+    each time, because the padding may be on the right.
 
     Args:
         located: the model's parts.

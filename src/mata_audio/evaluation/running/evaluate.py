@@ -120,8 +120,8 @@ def _sit(runner: Runner, sitting: dict[str, Any], save: Callable[[], None]) -> N
         progress = runner.progress
         sitting["batch_size_at_end"] = progress.limit.prompts or str(progress.limit)
         sitting["batches"] = progress.batches
-        if progress.slots:
-            sitting["padding"] = round(1 - progress.prompt_tokens / progress.slots, 4)
+        if progress.padding is not None:
+            sitting["padding"] = round(progress.padding, 4)
         save()
 
     try:

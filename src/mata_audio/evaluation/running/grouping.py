@@ -70,30 +70,32 @@ def padded_batches(
         held: bytes of inputs that may wait; beyond it the next batch is taken.
         before: number of items that earlier sessions of the same run had in batches.
     """
-    coming, taken, more = iter(prepared), before, True
+    coming, taken = iter(prepared), before
     window: list[Prepared] = []
-    while more or window:
-        while more and not _is_full(window, limit(), held, taken):
+    while True:
+        waiting = sum(own.size for own in window)
+        widest = max((own.tokens for own in window), default=1)
+        while not window or (
+            waiting < held and len(window) < _wanted(limit().at_once(widest), taken)
+        ):
             item = next(coming, None)
             if item is None:
-                more = False
-            else:
-                window.append(item)
-        if window:
-            batch = _most_similar(window, limit())
-            chosen = {id(own) for own in batch}
-            window = [own for own in window if id(own) not in chosen]
-            taken += len(batch)
-            yield batch
+                break
+            window.append(item)
+            waiting += item.size
+            widest = max(widest, item.tokens)
+        if not window:
+            return
+        batch = _most_similar(window, limit())
+        chosen = {id(own) for own in batch}
+        window = [own for own in window if id(own) not in chosen]
+        taken += len(batch)
+        yield batch
 
 
-def _is_full(window: Sequence[Prepared], limit: BatchLimit, held: int, taken: int) -> bool:
-    """Whether the next batch is to be taken before more items are waited for."""
-    if not window:
-        return False
-    at_once = limit.at_once(max(own.tokens for own in window))
-    wanted = min(FIRST_WINDOW * at_once + 2 * taken, WINDOW * at_once)
-    return len(window) >= wanted or sum(own.size for own in window) >= held
+def _wanted(at_once: int, taken: int) -> int:
+    """Return how many items should wait before a batch is taken."""
+    return min(FIRST_WINDOW * at_once + 2 * taken, WINDOW * at_once)
 
 
 def _most_similar(window: Sequence[Prepared], limit: BatchLimit) -> list[Prepared]:

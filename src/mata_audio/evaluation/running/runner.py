@@ -62,6 +62,11 @@ class Progress:
         return (self.done - self.resumed) / max(time.monotonic() - self.started, 1e-9)
 
     @property
+    def padding(self) -> float | None:
+        """Share of the slots that is padding; None before the first batch."""
+        return 1 - self.prompt_tokens / self.slots if self.slots else None
+
+    @property
     def seconds_left(self) -> float | None:
         """Seconds left at this rate; None before the first item."""
         return (self.total - self.done) / self.rate if self.done > self.resumed else None
