@@ -88,7 +88,7 @@ def rows_in_pieces(prompt: Prompt, total: int, data: st.DataObject) -> Tensor:
     past = 0
     while past < total:
         queries = data.draw(st.integers(1, total - past), label="piece")
-        rows = prompt.rows(past, queries)
+        rows = prompt.rows(past, queries, got.device)
         if rows is not None:
             where = torch.zeros(prompt.batch, 1, queries, 1, dtype=torch.bool)
             count = rows.places(torch.device("cpu")).shape[1]

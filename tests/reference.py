@@ -51,7 +51,7 @@ def reweighed(scores: Tensor, spots: Tensor, alpha: Tensor | float, formula: str
     if formula == "clipped_mass":
         on_spots = torch.where(spots, weights, 0.0).sum(-1, keepdim=True)
         alpha = torch.minimum(torch.as_tensor(alpha).to(weights), (1 - on_spots) / on_spots)
-        alpha = torch.where(on_spots > 0, alpha, 0.0)
+        alpha = torch.where(on_spots > 0, alpha.clamp(min=-1), 0.0)
     return weights + alpha * (weights - without)
 
 

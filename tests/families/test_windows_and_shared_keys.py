@@ -111,15 +111,16 @@ def test_capped_scores(monkeypatch: pytest.MonkeyPatch, model_type: str, formula
 
 def test_a_knocked_out_key_stays_out_under_a_cap() -> None:
     query, key, value = (torch.randn(1, 2, n, 4) for n in (1, 5, 5))
-    gain = torch.tensor([0.0, 1.0, 1.0, 0.0, 0.0]).expand(1, 2, 1, 5)
+    keys = torch.tensor([[[[False, True, True, False, False]]]])
     attended = attend_rows(
         query,
         key,
         value,
-        changes=[RowChange(change_named(KNOCKOUT), gain, gain.bool()[:, :1])],
-        mask=None,
+        changes=[RowChange(change_named(KNOCKOUT), keys.float(), keys)],
+        masks=None,
         scaling=0.5,
         softcap=2.0,
     )
+    assert attended.weights is not None
     assert attended.weights[..., 1:3].eq(0).all()
     torch.testing.assert_close(attended.weights.sum(-1), torch.ones(1, 2, 1))

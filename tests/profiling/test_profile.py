@@ -128,8 +128,10 @@ def test_observing_changes_nothing(subject: Subject, backend: str) -> None:
             if mata is not STEERED:
                 assert torch.equal(got, expected)
                 continue
-            # Unobserved, "multiply" decodes from scaled keys: equal up to rounding.
-            assert torch.equal(got[0], expected[0])
+            # Unobserved, "multiply" attends to scaled keys: equal up to rounding. Only eager
+            # attention, which returns the weights too, rewrites the prompt's row in either case.
+            if backend == "eager":
+                assert torch.equal(got[0], expected[0])
             assert (got - expected).abs().max() <= 1e-6 * expected.abs().max()
         assert torch.equal(logits(), plain)
 
@@ -142,7 +144,10 @@ def test_the_receipt_is_of_what_was_changed(qwen2_audio: Subject) -> None:
             qwen2_audio.model.generate(**inputs, **greedy(qwen2_audio))
         attachment.check()
         receipts.append(attachment.receipt)
-    assert receipts[0] == receipts[1]
+    unseen, seen = (vars(receipt) | vars(receipt.listening) for receipt in receipts)
+    assert seen.pop("after") == pytest.approx(unseen.pop("after"), rel=1e-6)  # other kernels
+    del seen["listening"], unseen["listening"]
+    assert seen == unseen
     with observed(qwen2_audio, NOTHING, [].append) as attachment:
         qwen2_audio.model.generate(**inputs, **greedy(qwen2_audio))
     attachment.check()

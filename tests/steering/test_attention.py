@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import example, given
@@ -11,13 +12,23 @@ from torch.nn.attention.flex_attention import create_block_mask
 
 from checks import padded, rows_in_pieces
 from mata_audio.steering.active_rows import Span, ragged
-from mata_audio.steering.attention import RowChange, attend_rows
+from mata_audio.steering.attention import (
+    RowChange,
+    attend_row_to_scaled_keys,
+    attend_rows,
+    changed_weights,
+    masks_of,
+)
 from mata_audio.steering.formulas import FORMULAS
 from mata_audio.steering.masks import rows_mask
 from mata_audio.steering.prompt import Prompt
 from reference import changed, reweighed
 
 CPU = torch.device("cpu")
+
+
+def row_change(formula: str, alpha: Tensor, keys: Tensor) -> RowChange:
+    return RowChange(FORMULAS[formula], FORMULAS[formula].applied(alpha, keys), keys)
 
 
 @given(
@@ -43,7 +54,7 @@ def test_attend_rows(
         normal(batch, 1, 1, keys) > 0,
     )
     changed_keys &= ~changed_keys.all(-1, keepdim=True)
-    gain = 2 * normal(batch, heads, 1, 1) * changed_keys
+    alpha = 2 * normal(batch, heads, 1, 1)
     visible = normal(batch, 1, rows, keys) > -0.5
     visible[..., 0] = True
     mask = {
@@ -51,22 +62,18 @@ def test_attend_rows(
         "bool": visible,
         "additive": torch.where(visible, 0.0, torch.finfo(torch.float32).min).double(),
     }[mask_kind]
+    changes = [row_change(formula, alpha, changed_keys)]
     got = attend_rows(
-        query,
-        key,
-        value,
-        changes=[RowChange(FORMULAS[formula], gain, changed_keys)],
-        mask=mask,
-        scaling=0.3,
+        query, key, value, changes=changes, masks=masks_of(changes, mask), scaling=0.3
     )
+    assert got.weights is not None
     for b in range(batch):
         for h in range(heads):
             raw = query[b, h] @ key[b, h // groups].T * 0.3
-            scores = changed(raw, gain[b, h], formula)
+            scores = changed(raw, alpha[b, h] * changed_keys[b, 0], formula)
             if mask_kind:
                 scores = scores.masked_fill(~visible[b, 0], -torch.inf)
-            strength = gain[b, h].abs().max() * gain[b, h].sum().sign()
-            weights = reweighed(scores, changed_keys[b, 0], strength, formula)
+            weights = reweighed(scores, changed_keys[b, 0], alpha[b, h], formula)
             torch.testing.assert_close(got.raw[b, h], raw)
             torch.testing.assert_close(got.weights[b, h], weights)
             torch.testing.assert_close(got.output[b, h], weights @ value[b, h // groups])
@@ -95,13 +102,15 @@ def test_laws_of_mass(scores: list[float], audio: int, alpha: float) -> None:
     """The mass on audio is multiplied by 1 + alpha; clipped, it is 1 at most."""
     raw = torch.tensor(scores, dtype=torch.float64)[None, None, None]
     spots = (torch.arange(raw.shape[3]) < min(audio, len(scores) - 1))[None, None, None]
-    weights, without = raw.softmax(-1), raw.masked_fill(spots, -torch.inf).softmax(-1)
-    gain = alpha * spots.double()
+    weights = raw.softmax(-1)
     before = weights[spots].sum()
+
+    def changed_by(name: str, alpha: float) -> Tensor:
+        changes = [row_change(name, torch.full((1, 1, 1, 1), alpha), spots)]
+        return changed_weights(raw, changes, masks_of(changes, None), None)
+
     for name in ("mass", "clipped_mass"):
-        change = FORMULAS[name].on_weights
-        assert change is not None
-        after = change(weights, gain, lambda: without)
+        after = changed_by(name, alpha)
         wanted = (1 + alpha) * before
         if name == "clipped_mass" and wanted > 1:
             wanted = torch.ones((), dtype=torch.float64)
@@ -109,7 +118,7 @@ def test_laws_of_mass(scores: list[float], audio: int, alpha: float) -> None:
         torch.testing.assert_close(after.sum(), torch.ones((), dtype=torch.float64))
         if name == "clipped_mass" or wanted <= 1:
             assert (after >= -1e-12).all()
-        assert torch.equal(change(weights, 0 * gain, lambda: without), weights)
+        torch.testing.assert_close(changed_by(name, 0), weights, rtol=1e-15, atol=0)
 
 
 def test_a_row_that_sees_only_audio_keeps_its_mass() -> None:
@@ -117,14 +126,40 @@ def test_a_row_that_sees_only_audio_keeps_its_mass() -> None:
     query, key, value = (torch.randn(1, 2, n, 4) for n in (1, 5, 5))
     changed_keys = torch.tensor([False, True, True, True, False]).expand(1, 1, 1, 5)
     mask = changed_keys & torch.tensor([True, True, True, False, True])
-    how = {"mask": mask, "scaling": 0.5}
-    gain = 0.7 * changed_keys.float().expand(1, 2, 1, 5)
-    nothing = RowChange(FORMULAS["mass"], 0 * gain, changed_keys)
-    plain = attend_rows(query, key, value, changes=[nothing], **how)
+    plain = attend_rows(query, key, value, changes=[], masks=masks_of([], mask), scaling=0.5)
     for name in ("mass", "clipped_mass"):
-        change = RowChange(FORMULAS[name], gain, changed_keys)
-        found = attend_rows(query, key, value, changes=[change], **how)
+        changes = [row_change(name, torch.full((1, 2, 1, 1), 0.7), changed_keys)]
+        masks = masks_of(changes, mask)
+        found = attend_rows(query, key, value, changes=changes, masks=masks, scaling=0.5)
         torch.testing.assert_close(found.output, plain.output)
+
+
+@given(
+    # batch, key heads, groups, keys, head_dim
+    shape=st.tuples(*(st.integers(1, most) for most in (3, 3, 3, 9, 8))),
+    seed=st.integers(0, 2**31),
+    masked=st.booleans(),
+)
+def test_a_fused_row_is_the_same(shape: tuple[int, ...], seed: int, masked: bool) -> None:
+    batch, key_heads, groups, keys, head_dim = shape
+    random = torch.Generator().manual_seed(seed)
+
+    def normal(*size: int) -> Tensor:
+        return torch.randn(*size, generator=random, dtype=torch.float64)
+
+    query = normal(batch, key_heads * groups, 1, head_dim)
+    key, value = normal(batch, key_heads, keys, head_dim), normal(batch, key_heads, keys, 3)
+    changed_keys = normal(batch, 1, 1, keys) > 0
+    visible = normal(batch, 1, 1, keys) > -0.5
+    visible[..., 0] = True
+    changes = [row_change("multiply", normal(batch, 1, 1, 1), changed_keys)]
+    masks = masks_of(changes, visible) if masked else None
+    rows = attend_rows(query, key, value, changes=changes, masks=masks, scaling=0.3)
+    own = None if masks is None else masks[0].double()
+    scaled = key * (1 + changes[0].applied.transpose(2, 3))
+    fused = attend_row_to_scaled_keys(query, key, scaled, value, own, 0.3)
+    assert torch.equal(fused.raw, rows.raw)
+    torch.testing.assert_close(fused.output, rows.output)
 
 
 def test_the_reference_refuses_a_formula_that_it_does_not_know() -> None:
@@ -159,7 +194,7 @@ def test_masks_agree(form: str, side: str, past: int) -> None:
     everything = masks(real, past, queries)
     active = torch.zeros(2, queries, dtype=torch.bool)
     active[0, [1, 4]] = active[1, 2] = True
-    for rows in (ragged(active), Span(queries - 1, queries, 2), Span(0, queries, 2)):
+    for rows in (ragged(active.numpy(), CPU), Span(queries - 1, queries, 2), Span(0, queries, 2)):
         got = rows_mask(everything[form], rows, batch=2, keys=8, first=past, device=CPU)
         assert got is not None
         got = got if got.dtype == torch.bool else got == 0
@@ -201,7 +236,8 @@ def test_active_rows_follow_the_rule(
     ]
     given_length = data.draw(st.booleans(), label="given")
     ends = prompt_lengths if given_length else lengths
-    prompt = Prompt.build(audio, real, torch.tensor(prompt_lengths) if given_length else None)
+    lengths = np.array(prompt_lengths) if given_length else None
+    prompt = Prompt.build(audio.numpy(), real.numpy(), lengths)
 
     total = width + 3  # three generated tokens
     got = rows_in_pieces(prompt, total, data)

@@ -116,7 +116,7 @@ def test_greedy_batch(subject: Subject, method: Ruled) -> None:
 
 @each_method
 def test_sampling(subject: Subject, method: Ruled) -> None:
-    torch.manual_seed(4)
+    torch.manual_seed(3)
     generate_exactly(
         subject, subject.inputs(QUESTIONS), method, 2, do_sample=True, num_return_sequences=2
     )

@@ -290,20 +290,27 @@ def test_decoding_runs_on_stock_kernels(
     qwen2_audio: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With scaled keys, no row is rewritten after the prompt; without, one is in every step."""
-    calls: list[int] = []
-    attend = steered_layer.attend_rows
+    calls: list[str] = []
 
-    def counted(query: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        calls.append(query.shape[2])
-        return attend(query, *args, **kwargs)
+    def counting(name: str) -> None:
+        attend = getattr(steered_layer, name)
 
-    monkeypatch.setattr(steered_layer, "attend_rows", counted)
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            calls.append(name)
+            return attend(*args, **kwargs)
+
+        monkeypatch.setattr(steered_layer, name, counted)
+
+    counting("attend_rows")
+    counting("attend_row_to_scaled_keys")
     inputs = qwen2_audio.inputs(QUESTIONS[:1])
-    for setting, expected in zip(SETTINGS, [2, 2 * NEW_TOKENS, 2 * NEW_TOKENS], strict=True):
+    rewritten = ["attend_rows"] * 2 * NEW_TOKENS
+    expected = [["attend_row_to_scaled_keys"] * 2, rewritten, rewritten]
+    for setting, rows in zip(SETTINGS, expected, strict=True):
         calls.clear()
         with MATA(**setting)(qwen2_audio.model):
             qwen2_audio.model.generate(**inputs, **greedy(qwen2_audio))
-        assert len(calls) == expected
+        assert calls == rows
 
 
 def test_a_prefilled_cache_without_the_last_token(subject: Subject) -> None:

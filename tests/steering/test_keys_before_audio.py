@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,13 +19,17 @@ prompts = st.lists(st.lists(st.booleans(), min_size=1, max_size=8), min_size=1, 
 @given(samples=prompts, left=st.booleans(), answer=st.integers(0, 3))
 def test_whatever_the_padding(samples: list[list[bool]], left: bool, answer: int) -> None:
     audio, real = padded(samples, left)
-    lengths = torch.tensor([max(1, len(tokens) - answer) for tokens in samples])
-    ids = audio.long()
+    lengths = np.array([max(1, len(tokens) - answer) for tokens in samples])
+    ids = audio.long().numpy()
     kinds = KeyKinds(("before-audio", "first,before-audio"))
 
-    found = Prompt.build(
-        audio, real, lengths, find_kinds=lambda *masks: kinds.masks(ids, *masks)
-    ).keys("before-audio")
+    prompt = Prompt.build(
+        audio.numpy(),
+        real.numpy(),
+        lengths,
+        find_kinds=lambda *masks: kinds.masks(ids, *masks),
+    )
+    found = torch.from_numpy(prompt.kinds["before-audio"])
 
     for row, tokens in enumerate(samples):
         prompt = tokens[: int(lengths[row])]

@@ -49,8 +49,8 @@ KNOWN = frozenset((*CHANGES, *OUTPUT_CHANGES))
 
 
 def _at_most(alpha: Alpha, heard: Tensor) -> Tensor:
-    """Return alpha, or what raises the mass ``heard`` to 1 if that is less."""
-    return ((1 - heard) / heard).clamp(max=alpha)
+    """Return alpha, or what takes the mass ``heard`` to 1 if that is less, to 0 if more."""
+    return ((1 - heard) / heard).clamp(max=alpha).clamp(min=-1)
 
 
 class UnknownFormulaError(ValueError):

@@ -24,26 +24,27 @@ One layer in one forward pass:
 12. ``scaled_keys``: decoding at no cost, by scaling the cached audio keys once.
 13. ``listening``: counting how rows listen: audio mass, and raw scores that ``multiply`` lowers.
 14. ``forward_pass``: one forward pass, as the layers see it.
-15. ``observation``: what an observer is shown of it.
-16. ``audio_share``: how much of the last layers' attention goes to audio.
-17. ``layer``: one steered layer. The stock function computes every row, ours the active ones.
+15. ``layer_gains``: the gains of all layers, given to the keys of a pass at once.
+16. ``observation``: what an observer is shown of it.
+17. ``audio_share``: how much of the last layers' attention goes to audio.
+18. ``layer``: one steered layer. The stock function computes every row, ours the active ones.
 
 Which prompt a pass belongs to:
 
-18. ``generate_call``: what a ``generate`` call is given.
-19. ``reading``: the prompts that the model reads or has read.
-20. ``cache_record``: what a cache holds, and noticing what other code did to it.
-21. ``tracker``: generations, caches, turns, pieces: the prompt of each pass, or an error.
+19. ``generate_call``: what a ``generate`` call is given.
+20. ``reading``: the prompts that the model reads or has read.
+21. ``cache_record``: what a cache holds, and noticing what other code did to it.
+22. ``tracker``: generations, caches, turns, pieces: the prompt of each pass, or an error.
 
 One model:
 
-22. ``receipt``: what really happened.
-23. ``split_pass``: a forward pass's first rows, run once, and its last ones, for every view.
-24. ``other_prompt``: a second prompt, answered beside the first to compare their logits.
-25. ``views``: the last rows of a prompt, read under several views at once.
-26. ``turns``: calls from several threads take turns.
-27. ``checkpointing``: layers that run again in the backward pass.
-28. ``calls``: the model's own ``forward`` and ``generate``, with all of this around them.
-29. ``attachment``: all of this on one model, and off again without a trace.
-30. ``by_rule``: from rules to an attachment, with a rule for each row of a batch.
+23. ``receipt``: what really happened.
+24. ``split_pass``: a forward pass's first rows, run once, and its last ones, for every view.
+25. ``other_prompt``: a second prompt, answered beside the first to compare their logits.
+26. ``views``: the last rows of a prompt, read under several views at once.
+27. ``turns``: calls from several threads take turns.
+28. ``checkpointing``: layers that run again in the backward pass.
+29. ``calls``: the model's own ``forward`` and ``generate``, with all of this around them.
+30. ``attachment``: all of this on one model, and off again without a trace.
+31. ``by_rule``: from rules to an attachment, with a rule for each row of a batch.
 """

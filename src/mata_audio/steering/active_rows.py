@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -112,12 +114,13 @@ class Ragged:
 Rows = Span | Ragged
 
 
-def ragged(active: Tensor) -> Ragged:
-    """Return the rows at which ``active``, shape ``(batch, queries)``, is True."""
-    most = int(active.sum(dim=1).max())
-    index = active.int().argsort(dim=1, descending=True, stable=True)[:, :most]
-    gathered = active.gather(1, index)
-    return Ragged(index, gathered, int(gathered.sum()))
+def ragged(active: NDArray[np.bool_], device: torch.device) -> Ragged:
+    """Return the rows at which ``active``, shape ``(batch, queries)``, is True, for a device."""
+    most = active.sum(axis=1).max()
+    index = (~active).argsort(axis=1, kind="stable")[:, :most]
+    gathered = np.take_along_axis(active, index, axis=1)
+    places, kept = torch.from_numpy(index).to(device), torch.from_numpy(gathered).to(device)
+    return Ragged(places, kept, int(gathered.sum()))
 
 
 def _sample_numbers(index: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ from mata_audio.steering.calls import SteeredCalls
 from mata_audio.steering.gain_tensor import KeyGains
 from mata_audio.steering.key_kinds import KeyKinds
 from mata_audio.steering.layer import SteeredLayer, refuse_batching, refuse_copies
+from mata_audio.steering.layer_gains import layer_gains
 from mata_audio.steering.listening import Listening
 from mata_audio.steering.observation import Observer
 from mata_audio.steering.other_prompt import OtherPrompt
@@ -93,8 +94,9 @@ class Attachment:
         ]
         check_attending(steered, located.attending)
         self._steered = tuple(steered)
+        in_layers = layer_gains(changes, located.depth, self._views)
         self._layers = [
-            SteeredLayer(located.attention(i), i, changes, self._views, observer)
+            SteeredLayer(located.attention(i), i, in_layers, self._views, observer)
             for i in (steered if observer is None else located.attending)
         ]
         self._changes = " and ".join(dict.fromkeys(change.formula for change in changes))

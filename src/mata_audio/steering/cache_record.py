@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -116,7 +117,7 @@ def check_prefix(earlier: Reading, reading: Reading, held: int) -> None:
         CacheError: they are not.
     """
     kept = min(held, earlier.prompt.width)
-    if not earlier.has(reading.ids[:, :kept], 0):
+    if not earlier.has(torch.from_numpy(reading.ids[:, :kept]), 0):
         raise CacheError(
             "the cache holds another prompt than the start of input_ids: give each prompt the "
             "cache that was filled with its start"
@@ -124,9 +125,9 @@ def check_prefix(earlier: Reading, reading: Reading, held: int) -> None:
     # After an answer comes a second turn: each prompt was steered as it was read.
     if held > kept or (held == kept and earlier.by_generate):
         return
-    steered = earlier.prompt.expand(reading.prompt.batch).active[:, :held].clone()
+    steered = earlier.prompt.expand(reading.prompt.batch).active[:, :held].copy()
     steered[:, : earlier.unsteered] = False
-    if not torch.equal(steered, reading.prompt.active[:, :held].to(steered.device)):
+    if not np.array_equal(steered, reading.prompt.active[:, :held]):
         raise CacheError(
             "the cache was filled inside the block, by a prompt that ended earlier, so it holds a "
             "steered row that is not the last of this prompt: fill it before the block, where "

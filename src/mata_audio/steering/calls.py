@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 import torch
-from torch import Tensor
 from transformers.cache_utils import Cache
 
 from mata_audio.errors import (
@@ -26,6 +25,7 @@ from mata_audio.steering.forward_pass import ForwardPass
 from mata_audio.steering.generate_call import GenerateCall
 from mata_audio.steering.layer import SteeredLayer
 from mata_audio.steering.other_prompt import OtherPrompt
+from mata_audio.steering.prompt import Mask
 from mata_audio.steering.reading import Reading
 from mata_audio.steering.tracker import PassTracker
 from mata_audio.steering.turns import Turns
@@ -157,7 +157,7 @@ class SteeredCalls:
             )
         self.check_attention()
         this_pass, reading = self._tracker.next(
-            ids, batch, queries, mask, given.get("past_key_values")
+            ids, batch, queries, mask, given.get("past_key_values"), slots.device
         )
         if this_pass.past == 0:
             self._refuse_legacy_prompt(this_pass.prompt.audio, given)
@@ -218,7 +218,7 @@ class SteeredCalls:
             )
         return stock()
 
-    def _refuse_legacy_prompt(self, audio: Tensor, given: dict[str, Any]) -> None:
+    def _refuse_legacy_prompt(self, audio: Mask, given: dict[str, Any]) -> None:
         if not self._located.family.expands_single_tokens or given.get("input_features") is None:
             return
         if audio.any() and not (audio[:, 1:] & audio[:, :-1]).any():

@@ -1,9 +1,10 @@
 """How the attention of a row is changed: the formulas.
 
-A formula changes raw scores before the softmax, or weights after it. To add one, write it here
-under ``@on_scores`` or ``@on_weights``: settings, the command line, the doctor and the tests take
-it from :data:`FORMULAS`. The doctor's and the tests' references are written separately on purpose,
-and fail until they know the new formula too.
+A formula changes raw scores before the softmax, weights after it, or the mass: the share of a
+row's attention that goes to the changed keys. To add one, write it here under ``@on_scores``,
+``@on_weights`` or ``@on_mass``: settings, the command line, the doctor and the tests take it from
+:data:`FORMULAS`. The doctor's and the tests' references are written separately on purpose, and fail
+until they know the new formula too.
 
 A gain of 0 changes nothing. Results have the wider dtype of scores and gain, so scores in half
 precision come back in float32.
@@ -18,39 +19,66 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-ScoreChange = Callable[["Tensor", "Tensor"], "Tensor"]
-WeightChange = Callable[["Tensor", "Tensor", Callable[[], "Tensor"]], "Tensor"]
+KeyChange = Callable[["Tensor", "Tensor"], "Tensor"]
+MassChange = Callable[..., "Tensor"]
+
+WITHOUT = "without the changed keys"
+ONLY = "only the changed keys"
 
 
 @dataclass(frozen=True)
 class Formula:
-    """What is done to the attention of a row; one of the two is given.
+    """What is done to the attention of a row; one of the first three is given.
 
     Args:
-        on_scores: before mask and softmax: from (raw scores, gain) to scores.
-        on_weights: after the softmax: from (weights, gain, without) to weights. The last returns
-            the weights that the row would have if the changed keys did not exist; its own if it
-            sees no other key.
+        on_scores: before mask and softmax: from (raw scores, gain) to scores, with a gain for each
+            key, 0 where it is not changed.
+        on_weights: after the softmax: from (weights, gain) to weights, with such a gain.
+        on_mass: after the softmax: from (weights, factor, ...) to weights, where factor is 1 + gain
+            of each head, and the others are the weights in ``compared``.
+        compared: :data:`WITHOUT`, :data:`ONLY` or both: weights that the row would have if keys did
+            not exist. It has its own if it sees no others.
     """
 
-    on_scores: ScoreChange | None = None
-    on_weights: WeightChange | None = None
+    on_scores: KeyChange | None = None
+    on_weights: KeyChange | None = None
+    on_mass: MassChange | None = None
+    compared: tuple[str, ...] = ()
+
+    def applied(self, gain: Tensor, keys: Tensor) -> Tensor:
+        """Return what the function is given: a gain for each key, or the factor of each head.
+
+        Args:
+            gain: of each head, shape ``(..., heads, 1, 1)``; 1 head may stand for all.
+            keys: True at the changed keys, shape ``(..., 1, 1, keys)``.
+        """
+        return gain * keys if self.on_mass is None else 1 + gain
 
 
 FORMULAS: dict[str, Formula] = {}
 """Formulas that a setting may name."""
 
 
-def on_scores(change: ScoreChange) -> ScoreChange:
+def on_scores(change: KeyChange) -> KeyChange:
     """Register a function of scores as a formula, under its own name."""
     FORMULAS[change.__name__] = Formula(on_scores=change)
     return change
 
 
-def on_weights(change: WeightChange) -> WeightChange:
+def on_weights(change: KeyChange) -> KeyChange:
     """Register a function of weights as a formula, under its own name."""
     FORMULAS[change.__name__] = Formula(on_weights=change)
     return change
+
+
+def on_mass(*compared: str) -> Callable[[MassChange], MassChange]:
+    """Register a function of the mass as a formula, under its own name, with what it compares."""
+
+    def register(change: MassChange) -> MassChange:
+        FORMULAS[change.__name__] = Formula(on_mass=change, compared=compared)
+        return change
+
+    return register
 
 
 @on_scores
@@ -75,30 +103,25 @@ def add(scores: Tensor, gain: Tensor) -> Tensor:
     return scores + gain
 
 
-@on_weights
-def mass(weights: Tensor, gain: Tensor, without: Callable[[], Tensor]) -> Tensor:
+@on_mass(WITHOUT)
+def mass(weights: Tensor, factor: Tensor, without: Tensor) -> Tensor:
     """Multiply the row's attention mass on the changed keys by ``1 + gain``, whatever their signs.
 
     With output o, and o_without if those keys did not exist, the output is
     ``o + gain * (o - o_without)``. Beyond a mass of 1 it extrapolates: other keys get negative
     weights. The weights still add up to 1. Our own.
     """
-    more = weights * gain
-    return (weights + more).addcmul(more.sum(dim=-1, keepdim=True), without(), value=-1)
+    return without.lerp(weights, factor.to(weights.dtype))
+
+
+@on_mass(WITHOUT, ONLY)
+def clipped_mass(weights: Tensor, factor: Tensor, without: Tensor, only: Tensor) -> Tensor:
+    """Do as :func:`mass` does, but keep the mass between 0 and 1, so that no weight is negative."""
+    return mass(weights, factor, without).relu().minimum(without + only)
 
 
 @on_weights
-def clipped_mass(weights: Tensor, gain: Tensor, without: Callable[[], Tensor]) -> Tensor:
-    """Do as :func:`mass` does, but raise the mass to 1 at most, so that no weight is negative."""
-    heard = weights.masked_fill(gain == 0, 0.0).sum(dim=-1, keepdim=True)
-    taken = (weights * gain).sum(dim=-1, keepdim=True)
-    most = (1 - heard).clamp(min=0)
-    share = (most / taken.clamp(min=1e-12)).masked_fill(taken <= most, 1.0)
-    return mass(weights, gain * share, without)
-
-
-@on_weights
-def value(weights: Tensor, gain: Tensor, without: Callable[[], Tensor]) -> Tensor:
+def value(weights: Tensor, gain: Tensor) -> Tensor:
     """Multiply the values of the changed keys by ``1 + gain``: the others keep their weights.
 
     The weights no longer add up to 1: audio is louder, and nothing else is quieter. Our own.

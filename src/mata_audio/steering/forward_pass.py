@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -11,8 +14,10 @@ from torch.nn import functional
 from mata_audio.errors import UnsupportedModelError
 from mata_audio.steering.active_rows import Rows
 from mata_audio.steering.listening import ListeningCounts
-from mata_audio.steering.prompt import Prompt
+from mata_audio.steering.prompt import HEARD, Prompt
 from mata_audio.steering.scaled_keys import ScaledKeys
+
+_T = TypeVar("_T")
 
 
 @dataclass
@@ -21,6 +26,7 @@ class ForwardPass:
 
     Args:
         prompt: the prompts of the batch.
+        kinds: where their keys are, from :meth:`Prompt.on` the device of the pass.
         rows: the active query rows of this pass; None when there are none.
         past: number of slots in the cache before the pass.
         queries: number of rows that the pass reads.
@@ -32,6 +38,7 @@ class ForwardPass:
     """
 
     prompt: Prompt
+    kinds: Mapping[str, Tensor]
     rows: Rows | None
     past: int
     queries: int
@@ -41,7 +48,9 @@ class ForwardPass:
     repeated: bool = False
     strength: Tensor | None = None
     _keys: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
-    _changeable: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
+    _made: dict[str, tuple[tuple[Any, ...], Any]] = field(
+        default_factory=dict, init=False, repr=False
+    )
     _last_rows: ForwardPass | None = field(default=None, init=False, repr=False)
 
     @property
@@ -68,17 +77,24 @@ class ForwardPass:
         known = self._last_rows
         if known is None or known.queries != queries:
             past = self.past + self.queries - queries
-            rows = self.prompt.rows(past, queries)
+            rows = self.prompt.rows(past, queries, self.kinds[HEARD].device)
             known = replace(self, rows=rows, past=past, queries=queries)
             self._last_rows = known
         return known
 
     def unchanged(self, batch: int, queries: int) -> ForwardPass:
         """Return a pass over another prompt, in which nothing is changed."""
-        nothing = torch.zeros(batch, queries, dtype=torch.bool)
+        nothing = np.zeros((batch, queries), dtype=bool)
         prompt = Prompt(nothing, nothing, (0,) * batch, (queries,) * batch, None)
         return replace(
-            self, prompt=prompt, rows=None, past=0, queries=queries, ends_prompt=False, scaled=None
+            self,
+            prompt=prompt,
+            kinds={},
+            rows=None,
+            past=0,
+            queries=queries,
+            ends_prompt=False,
+            scaled=None,
         )
 
     def first(self, queries: int, keys: int) -> int:
@@ -87,22 +103,23 @@ class ForwardPass:
         return self.past - dropped
 
     def keys(self, kind: str, queries: int, keys: int, device: torch.device) -> Tensor:
-        """Return 1.0 at keys of ``kind`` and 0.0 at others, shape ``(batch, 1, 1, keys)``."""
+        """Return True at keys of ``kind``, shape ``(batch, 1, 1, keys)``."""
+        kind = kind if kind in self.kinds else HEARD
         known = self._keys.get(kind)
         if known is None or known.shape[-1] != keys or known.device != device:
             dropped = self.past - self.first(queries, keys)
-            own = self.prompt.keys(kind)[:, dropped : dropped + keys].to(device, torch.float32)
-            known = functional.pad(own, (0, keys - own.shape[1]))[:, None, None]
-            self._keys[kind] = known
+            known = self.kinds[kind][:, dropped : dropped + keys].to(device)
+            if known.shape[1] < keys:
+                known = functional.pad(known, (0, keys - known.shape[1]))
+            known = self._keys[kind] = known[:, None, None]
         return known
 
-    def changeable(self, kind: str, queries: int, keys: int, device: torch.device) -> Tensor:
-        """Return True at keys of ``kind``, shape ``(batch, 1, 1, keys)``.
-
-        A sample that has no other key has none.
-        """
-        known = self._changeable.get(kind)
-        if known is None or known.shape[-1] != keys or known.device != device:
-            own = self.keys(kind, queries, keys, device).bool()
-            known = self._changeable[kind] = own & ~own.all(dim=-1, keepdim=True)
-        return known
+    def made_for(self, name: str, what: tuple[Any, ...], make: Callable[[], _T]) -> _T:
+        """Return what an earlier layer made of just these objects, or make it."""
+        known = self._made.get(name)
+        if known is not None and all(a is b for a, b in zip(known[0], what, strict=True)):
+            found: _T = known[1]
+            return found
+        made = make()
+        self._made[name] = what, made
+        return made

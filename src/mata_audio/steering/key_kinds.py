@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mata_audio.errors import SettingsError, SettingsTypeError
 from mata_audio.notation.keys import BEFORE_AUDIO, BY_PLACE, BY_TOKENIZER, KEYS
 from mata_audio.notation.tokens import TOKENS
+from mata_audio.steering.prompt import Mask, on_host
 from mata_audio.steering.token_kinds import INSTRUCTION, SPECIAL, SYSTEM, Vocabulary, own_kinds
 
 _OF_KIND = {
@@ -70,8 +73,8 @@ class KeyKinds:
                 )
 
     def masks(
-        self, ids: Tensor, audio: Tensor, in_prompt: Tensor, in_pieces: bool = False
-    ) -> dict[str, Tensor]:
+        self, ids: NDArray[np.int64], audio: Mask, in_prompt: Mask, in_pieces: bool = False
+    ) -> dict[str, Mask]:
         """Return where the keys of each named kind are, bool, shape ``(batch, width)``.
 
         A prompt without audio has none: it is left alone.
@@ -86,18 +89,16 @@ class KeyKinds:
             SettingsError: the tokens of a kind are not known, or a span does not fit the prompts.
         """
         audio = audio & in_prompt
-        changed = in_prompt & audio.any(dim=1, keepdim=True)
-        return {
-            keys: torch.stack(
-                [self._one(part, ids, audio, in_prompt, in_pieces) for part in keys.split(",")]
-            ).any(0)
-            & changed
-            for keys in self.named
-        }
+        changed = in_prompt & audio.any(axis=1, keepdims=True)
+        found = {}
+        for keys in self.named:
+            parts = [self._one(part, ids, audio, in_prompt, in_pieces) for part in keys.split(",")]
+            found[keys] = np.logical_or.reduce(parts) & changed
+        return found
 
     def _one(
-        self, kind: str, ids: Tensor, audio: Tensor, in_prompt: Tensor, in_pieces: bool
-    ) -> Tensor:
+        self, kind: str, ids: NDArray[np.int64], audio: Mask, in_prompt: Mask, in_pieces: bool
+    ) -> Mask:
         if kind in self.spans:
             return _fitting(kind, self.spans[kind], ids, in_pieces)
         if kind == self.heard:
@@ -110,21 +111,21 @@ class KeyKinds:
                 f"them, method(model, spans={{{kind!r}: mask}})"
             )
         if kind in TOKENS:
-            return ids == self.token_ids[kind]
+            found: Mask = ids == self.token_ids[kind]
+            return found
         assert self.vocabulary is not None
-        kinds = own_kinds(ids, self.vocabulary)
-        found = torch.isin(kinds, torch.tensor(_OF_KIND[kind])).to(ids.device)
-        return found & (ids >= 0) & ~audio
+        kinds = own_kinds(torch.from_numpy(ids), self.vocabulary).numpy()
+        return np.isin(kinds, _OF_KIND[kind]) & (ids >= 0) & ~audio
 
 
-def _by_place(kind: str, audio: Tensor, in_prompt: Tensor) -> Tensor:
+def _by_place(kind: str, audio: Mask, in_prompt: Mask) -> Mask:
     """Return the first token of each prompt, or all before its audio."""
     if kind == BEFORE_AUDIO:
-        return in_prompt & (audio.cumsum(dim=1) == 0)
-    return in_prompt & (in_prompt.cumsum(dim=1) == 1)
+        return in_prompt & (audio.cumsum(axis=1) == 0)
+    return in_prompt & (in_prompt.cumsum(axis=1) == 1)
 
 
-def _fitting(name: str, mask: Tensor, ids: Tensor, in_pieces: bool) -> Tensor:
+def _fitting(name: str, mask: Tensor, ids: NDArray[np.int64], in_pieces: bool) -> Mask:
     """Return the mask of a span for a batch of prompts, which may be beams of it."""
     batch, width = ids.shape
     fits = mask.shape[1] >= width if in_pieces else mask.shape[1] == width
@@ -133,8 +134,8 @@ def _fitting(name: str, mask: Tensor, ids: Tensor, in_pieces: bool) -> Tensor:
             f"the span {name!r} has the shape {tuple(mask.shape)}, but the batch of prompts has "
             f"{(batch, width)}: give a mask over all its tokens, padding included"
         )
-    mask = mask[:, :width].to(ids.device).bool()
-    return mask.repeat_interleave(batch // mask.shape[0], dim=0)
+    own: Mask = on_host(mask[:, :width]).astype(bool)
+    return own.repeat(batch // own.shape[0], axis=0)
 
 
 def kinds_beside(tokens: str, named: Sequence[str]) -> tuple[str, ...]:

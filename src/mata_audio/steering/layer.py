@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
@@ -10,10 +11,16 @@ from torch import Tensor, nn
 
 from mata_audio.errors import AlreadyAttachedError, UnsupportedModelError
 from mata_audio.steering.active_rows import Rows
-from mata_audio.steering.attention import RowAttention, RowChange, attend_rows
+from mata_audio.steering.attention import (
+    RowAttention,
+    RowChange,
+    attend_row_to_scaled_keys,
+    attend_rows,
+    masks_of,
+)
 from mata_audio.steering.backends import AttentionOutput, call_original
-from mata_audio.steering.formulas import change_named
 from mata_audio.steering.gain_tensor import KeyGains
+from mata_audio.steering.layer_gains import LayerGains
 from mata_audio.steering.listening import Noted
 from mata_audio.steering.masks import rows_mask
 from mata_audio.steering.observation import Observation, Observer
@@ -36,38 +43,35 @@ class SteeredLayer:
     Args:
         module: the layer's attention module.
         index: index of the decoder layer.
-        changes: what is changed, with gains of all layers.
+        changes: what is changed, in all layers.
         views: rows of a batch that belong to one sample; see :class:`~mata_audio.steering.views`.
-        observer: shown the attention of the active rows. In a layer whose gains are all 0, these
-            are then computed only to be shown: the output is the stock function's.
+        observer: shown the attention of the active rows. In a layer in which nothing is changed,
+            these are then computed only to be shown: the output is the stock function's.
     """
 
     def __init__(
         self,
         module: nn.Module,
         index: int,
-        changes: Sequence[KeyGains],
+        changes: Sequence[LayerGains],
         views: int = 1,
         observer: Observer | None = None,
     ) -> None:
         self.config: Any = module.config
         self.index = index
         self.current_pass: ForwardPass | None = None
-        own = [change for change in changes if change.steers(index)]
+        self._changes = tuple(change for change in changes if index in change)
         # Without an observer, only layers that have a gain are made into a SteeredLayer.
-        self.steers = bool(own)
-        self._changes = tuple(own or changes[:1])
+        self.steers = bool(self._changes)
         self._views = views
         self._observer = observer
-        first = self._changes[0]
+        self._names = ",".join(change.name for change in self._changes)
         self._keys_can_be_scaled = (
-            len(own) == 1
-            and first.formula == "multiply"
+            len(self._changes) == 1
             and views == 1
             and observer is None  # stock kernels have nothing to show
-            and not first.gains.requires_grad
             and not shares_keys(module)
-            and shared_by_groups(first.gains[index], key_heads(module, first.gains.shape[2]))
+            and _is_linear_in_keys(self._changes[0].change, index, module)
         )
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
@@ -92,34 +96,36 @@ class SteeredLayer:
             return call_original(*stock, **kwargs)
 
         changes = self._row_changes(query, key, this_pass)
-        eager = self.config._attn_implementation == "eager"
+        attend = partial(self._attend, module, query, key, value, mask, this_pass, changes, kwargs)
         at_once = max(1, MAX_SCORES // (query.shape[0] * query.shape[1] * key.shape[2]))
         if not self.steers:
             for part in this_pass.rows.chunks(at_once):
-                self._attend(module, query, key, value, mask, this_pass, part, changes, kwargs)
+                attend(part)
             return call_original(*stock, **kwargs)
+        eager = self.config._attn_implementation == "eager"
         if this_pass.rows.covers(query.shape[2]) and query.shape[2] <= at_once:
-            rows = self._attend(
-                module, query, key, value, mask, this_pass, this_pass.rows, changes, kwargs
-            )
-            self._scale_keys(key, changes[0].gain, this_pass)
+            rows = attend(this_pass.rows, self._scaled_keys(key, changes, this_pass))
             return rows.output.transpose(1, 2).contiguous(), rows.weights if eager else None
 
         output, weights = call_original(*stock, **kwargs)
         if torch.is_grad_enabled():  # a backward pass may need what the stock function returned
             output, weights = output.clone(), None if weights is None else weights.clone()
+        scaled_keys = self._scaled_keys(key, changes, this_pass)
         for part in this_pass.rows.chunks(at_once):
-            rows = self._attend(module, query, key, value, mask, this_pass, part, changes, kwargs)
+            rows = attend(part, scaled_keys)
             part.put(output.transpose(1, 2), rows.output)
             if eager and weights is not None:
+                assert rows.weights is not None
                 part.put(weights, rows.weights)
-        self._scale_keys(key, changes[0].gain, this_pass)
         return output, weights
 
-    def _scale_keys(self, key: Tensor, gain: Tensor, this_pass: ForwardPass) -> None:
+    def _scaled_keys(
+        self, key: Tensor, changes: Sequence[RowChange], this_pass: ForwardPass
+    ) -> Tensor | None:
         """Once the prompt is read, let the stock kernels do the rest if that is exact."""
         if this_pass.ends_prompt and this_pass.scaled is not None and self._keys_can_be_scaled:
-            this_pass.scaled.scale(self.index, key, gain)
+            return this_pass.scaled.scale(self.index, key, changes[0].applied)
+        return None
 
     def _checked_pass(self, kwargs: dict[str, Any]) -> ForwardPass:
         if kwargs.get("cache") is not None:
@@ -141,26 +147,12 @@ class SteeredLayer:
     def _row_changes(
         self, query: Tensor, key: Tensor, this_pass: ForwardPass
     ) -> tuple[RowChange, ...]:
-        """Return the changes with a gain for each key of this pass."""
+        """Return the changes with what they give to each key of this pass."""
         sizes = (query.shape[2], key.shape[2], query.device)
-        found = []
-        for change in self._changes:
-            gains = self._of_rows(change.gains[self.index].to(query.device), query.shape[0])
-            if this_pass.strength is not None:
-                gains = gains * this_pass.strength.to(query.device)[:, None]
-            gain = gains[:, :, None, None] * this_pass.keys(change.keys, *sizes)
-            formula = change_named(change.formula)
-            keys = None if formula.on_weights is None else this_pass.changeable(change.keys, *sizes)
-            found.append(RowChange(formula, gain, keys))
-        return tuple(found)
-
-    def _of_rows(self, gains: Tensor, batch: int) -> Tensor:
-        """Return gains ``(samples x views, heads)`` for each row of a batch of beams of them."""
-        if gains.shape[0] in (1, batch):
-            return gains
-        of_sample = gains.view(-1, self._views, gains.shape[1])
-        beams = batch // gains.shape[0]
-        return of_sample.repeat_interleave(beams, dim=0).flatten(0, 1)
+        return tuple(
+            change.of_layer(self.index, this_pass, this_pass.keys(change.keys, *sizes))
+            for change in self._changes
+        )
 
     def _attend(
         self,
@@ -170,52 +162,64 @@ class SteeredLayer:
         value: Tensor,
         mask: Any,
         this_pass: ForwardPass,
-        rows: Rows,
         changes: tuple[RowChange, ...],
         kwargs: dict[str, Any],
+        rows: Rows,
+        scaled_keys: Tensor | None = None,
     ) -> RowAttention:
         """Attend from ``rows`` with the intervention; note how they listen, and show it."""
-        visible = rows_mask(
-            mask,
-            rows,
-            batch=query.shape[0],
-            keys=key.shape[2],
-            first=this_pass.first(query.shape[2], key.shape[2]),
-            device=query.device,
-            causal=_given_or(kwargs.get("is_causal"), getattr(module, "is_causal", True)),
-            window=kwargs.get("sliding_window"),
-        )
-        attended = attend_rows(
-            rows.take(query),
-            key,
-            value,
-            changes=changes,
-            mask=visible,
-            scaling=_given_or(kwargs.get("scaling"), query.shape[3] ** -0.5),
-            softcap=kwargs.get("softcap"),
-            dropout=kwargs.get("dropout", 0.0),
-        )
+        heard = this_pass.keys(HEARD, query.shape[2], key.shape[2], query.device)
+        causal = _given_or(kwargs.get("is_causal"), getattr(module, "is_causal", True))
+        window = kwargs.get("sliding_window")
+
+        def make_masks() -> Tensor | None:
+            visible = rows_mask(
+                mask,
+                rows,
+                batch=query.shape[0],
+                keys=key.shape[2],
+                first=this_pass.first(query.shape[2], key.shape[2]),
+                device=query.device,
+                causal=causal,
+                window=window,
+            )
+            return masks_of(changes, visible)
+
+        kind = f"masks {self._names} {causal} {window}"
+        masks = this_pass.made_for(kind, (mask, rows, heard), make_masks)
+        taken = rows.take(query)
+        scaling = _given_or(kwargs.get("scaling"), query.shape[3] ** -0.5)
+        softcap, dropout = kwargs.get("softcap"), kwargs.get("dropout", 0.0)
+        if (
+            scaled_keys is not None
+            and taken.shape[2] == 1
+            and (masks is None or masks.shape[2] == 1)
+            and self.config._attn_implementation != "eager"  # it returns weights too
+            and softcap is None
+            and not dropout
+        ):
+            own = this_pass.made_for(
+                f"{kind} fused", (masks,), lambda: None if masks is None else masks[0].to(query)
+            )
+            attended = attend_row_to_scaled_keys(taken, key, scaled_keys, value, own, scaling)
+        else:
+            attended = attend_rows(
+                taken,
+                key,
+                value,
+                changes=changes,
+                masks=masks,
+                scaling=scaling,
+                softcap=softcap,
+                dropout=dropout,
+            )
         if this_pass.reads_prompt and self.steers and not this_pass.repeated:
             this_pass.listening.add(
-                Noted(
-                    attended,
-                    tuple(self._of_first_view(c.gain.detach(), query.shape[0]) for c in changes),
-                    this_pass.keys(HEARD, query.shape[2], key.shape[2], query.device),
-                    visible,
-                    kwargs.get("softcap"),
-                    rows,
-                )
+                Noted(attended.raw, changes, heard, masks, softcap, rows, self._views)
             )
         if self._observer is not None and not this_pass.repeated:
             self._show(attended, rows, this_pass, query.shape[2])
         return attended
-
-    def _of_first_view(self, gain: Tensor, batch: int) -> Tensor:
-        """Return ``gain``, 0 in rows of other views, which are not counted."""
-        if self._views == 1:
-            return gain
-        first = torch.arange(batch, device=gain.device) % self._views == 0
-        return gain * first[:, None, None, None]
 
     @torch.compiler.disable
     def _show(
@@ -223,13 +227,14 @@ class SteeredLayer:
     ) -> None:
         """Show the observer a part of the pass, which has ``queries`` rows in all."""
         assert self._observer is not None
+        assert attended.weights is not None
         keys = attended.weights.shape[3]
         self._observer(
             Observation(
                 layer=self.index,
                 weights=attended.weights,
                 raw=attended.raw,
-                audio=this_pass.keys("audio", queries, keys, attended.raw.device),
+                audio=this_pass.keys("audio", queries, keys, attended.raw.device).float(),
                 rows=rows,
                 first_slot=this_pass.past - this_pass.first(queries, keys),
                 forward_pass=this_pass,
@@ -250,6 +255,16 @@ def refuse_copies() -> NoReturn:
     raise AlreadyAttachedError(
         "a steered model cannot be copied, pickled or saved whole: first leave its `with` block, "
         "or call mata_audio.attachment_of(model).detach()"
+    )
+
+
+def _is_linear_in_keys(change: KeyGains, layer: int, module: nn.Module) -> bool:
+    """Whether multiplied keys do the same, for every query head that shares them."""
+    gains = change.gains
+    return (
+        change.formula == "multiply"
+        and not gains.requires_grad
+        and shared_by_groups(gains[layer], key_heads(module, gains.shape[2]))
     )
 
 

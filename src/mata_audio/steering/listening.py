@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mata_audio.steering.active_rows import Rows
-from mata_audio.steering.attention import RowAttention, unchanged_weights
+from mata_audio.steering.attention import RowChange, changed_weights
 
 MAX_PENDING = 2**23
 """Most scores of one pass kept to be counted together; bounds the memory."""
@@ -64,20 +64,22 @@ class Noted(NamedTuple):
     """What some rows of one layer attended to.
 
     Args:
-        attended: their attention.
-        gains: of each change, 0 in heads that do not steer, ``(batch, heads, 1, keys)``.
-        audio: 1 at audio keys, shape ``(batch, 1, 1, keys)``.
-        mask: bool or additive, as for :func:`~mata_audio.steering.attention.attend_rows`.
+        raw: their scores before the intervention, shape ``(batch, heads, rows, keys)``.
+        changes: what was changed.
+        audio: True at audio keys, shape ``(batch, 1, 1, keys)``.
+        masks: as for :func:`~mata_audio.steering.attention.changed_weights`.
         softcap: as there.
         rows: which of the rows are active.
+        views: rows of a batch that belong to one sample, of which the first counts.
     """
 
-    attended: RowAttention
-    gains: tuple[Tensor, ...]
+    raw: Tensor
+    changes: tuple[RowChange, ...]
     audio: Tensor
-    mask: Tensor | None
+    masks: Tensor | None
     softcap: float | None
     rows: Rows
+    views: int
 
 
 class ListeningCounts:
@@ -97,16 +99,17 @@ class ListeningCounts:
         if torch.compiler.is_compiling():  # the next pass may write to the same memory
             self._compiled = True
         self._pending.append(noted)
-        self._scores += noted.attended.raw.numel()
+        self._scores += noted.raw.numel()
         if self._scores > MAX_PENDING:
             self.end_pass()
 
     def end_pass(self) -> None:
         """Keep what was noted, to be counted later; now, if it is much or cannot be kept."""
         with self._lock:
-            graph = any(noted.attended.weights.requires_grad for noted in self._pending)
+            held = [tensor for noted in self._pending for tensor in _held(noted)]
+            graph = any(tensor.requires_grad for tensor in held)
             self._kept += self._pending
-            self._kept_bytes += sum(_held(noted) for noted in self._pending)
+            self._kept_bytes += _bytes(held)
             self._pending, self._scores = [], 0
             if graph or self._compiled or self._kept_bytes > MAX_KEPT:
                 self._settle()
@@ -154,18 +157,23 @@ class ListeningCounts:
         return totals
 
 
-def _held(noted: Noted) -> int:
-    """Return the bytes that are kept for ``noted``; a view of a mask keeps the whole mask."""
-    tensors = [*noted.attended, noted.mask]
-    return sum(own.untyped_storage().nbytes() for own in tensors if own is not None)
+def _held(noted: Noted) -> list[Tensor]:
+    """Return the tensors that are kept for ``noted``."""
+    masks = [] if noted.masks is None else [noted.masks]
+    return [noted.raw, noted.audio, *masks, *(change.applied for change in noted.changes)]
+
+
+def _bytes(held: Sequence[Tensor]) -> int:
+    """Return the bytes of memory of tensors, which may share it."""
+    storages = [tensor.untyped_storage() for tensor in held]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
 def _alike(noted: Noted) -> object:
     """Return what layers must have in common to be counted together."""
-    raw, mask = noted.attended.raw, noted.mask
-    seen = None if mask is None else (mask.shape, mask.dtype)
-    known = noted.attended.unchanged is not None
-    return raw.shape, raw.device, id(noted.rows), seen, len(noted.gains), noted.softcap, known
+    changes = tuple((change.formula, change.applied.shape) for change in noted.changes)
+    same = (noted.rows, noted.masks, noted.audio)
+    return noted.raw.shape, noted.raw.device, changes, noted.softcap, *map(id, same)
 
 
 def _counted(layers: Sequence[Noted]) -> tuple[Tensor, Tensor]:
@@ -176,24 +184,20 @@ def _counted(layers: Sequence[Noted]) -> tuple[Tensor, Tensor]:
         :class:`Listening`.
     """
     first = layers[0]
-    raw = torch.stack([layer.attended.raw for layer in layers])
-    masks = [layer.mask for layer in layers if layer.mask is not None]
-    mask = torch.stack(masks) if masks else None
-    steered = torch.stack(
-        [
-            torch.stack(gains).any(dim=-1, keepdim=True)
-            for gains in zip(*(layer.gains for layer in layers), strict=True)
-        ]
-    ).any(dim=0)
-    rows = first.rows.only_active(steered.expand(*raw.shape[:-1], 1))
-    heard = rows & first.audio.bool()
-    scores = heard if mask is None else heard & (mask if mask.dtype == torch.bool else mask >= 0)
+    raw = torch.stack([layer.raw for layer in layers])
+    changes = [
+        own[0]._replace(applied=torch.stack([change.applied for change in own]))
+        for own in zip(*(layer.changes for layer in layers), strict=True)
+    ]
+    steered = torch.stack([change.steered.expand(*raw.shape[:-1], 1) for change in changes]).any(0)
+    counts_at = torch.arange(raw.shape[1], device=raw.device) % first.views == 0
+    rows = first.rows.only_active(steered & counts_at[:, None, None, None])
+    heard = rows & first.audio
+    masks = None if first.masks is None else first.masks[:, None]  # the same in all layers
+    scores = heard if masks is None else heard & (masks[0] >= 0)
     over = (0, 2, 3, 4)  # all but the samples
     counts = torch.stack([x.sum(over) for x in (scores & (raw < 0), scores, rows)])
-    plain = [layer.attended.unchanged for layer in layers]
-    known = [weights for weights in plain if weights is not None]
-    before = torch.stack(known) if known else unchanged_weights(raw, first.softcap, mask)
-    after = torch.stack([layer.attended.weights for layer in layers])
-    wide = torch.promote_types(raw.dtype, torch.float32)
-    masses = [x.masked_fill(~heard, 0.0).sum(over, dtype=wide) for x in (before, after)]
+    before = changed_weights(raw, (), None if masks is None else masks[:1], first.softcap)
+    after = changed_weights(raw, changes, masks, first.softcap)
+    masses = [x.masked_fill(~heard, 0.0).sum(over) for x in (before, after)]
     return counts, torch.stack(masses)

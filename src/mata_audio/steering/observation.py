@@ -43,9 +43,9 @@ class Observation:
     def active(self) -> Tensor:
         """Which rows are active, shape ``(batch, rows)``; none in samples without audio."""
         batch, _, rows, _ = self.weights.shape
-        with_audio = self.forward_pass.prompt.audio.any(dim=1).to(self.weights.device)
+        with_audio = torch.tensor(self.forward_pass.prompt.audio_tokens) > 0
         every = torch.ones(batch, 1, rows, 1, dtype=torch.bool, device=self.weights.device)
-        return self.rows.only_active(every)[:, 0, :, 0] & with_audio[:, None]
+        return self.rows.only_active(every)[:, 0, :, 0] & with_audio.to(every.device)[:, None]
 
 
 class Observer(Protocol):

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mata_audio.notation.rows import LAST, PromptRows
@@ -20,14 +23,24 @@ from mata_audio.steering.active_rows import Rows, Span, ragged
 HEARD = ""
 """Kind of the keys that a prompt's rows are to listen to, whatever they are called."""
 
+Mask = NDArray[np.bool_]
+Kinds = Mapping[str, Mask]
 
-def _no_kinds(_: Tensor, __: Tensor) -> Mapping[str, Tensor]:
+
+def on_host(values: Tensor) -> NDArray[Any]:
+    """Return whole numbers or truth values in main memory, copied from where they are."""
+    if values.is_floating_point():  # NumPy has no bfloat16
+        values = values != 0
+    return values.cpu().numpy()
+
+
+def _no_kinds(_: Mask, __: Mask) -> Kinds:
     return {}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prompt:
-    """A batch of prompts, by cache slot; all tensors are on one device.
+    """A batch of prompts, by cache slot; in main memory, so that no device has to be asked.
 
     Args:
         audio: True where the slot holds an audio token, shape ``(batch, width)``.
@@ -40,21 +53,25 @@ class Prompt:
         kinds: where keys of other kinds are, by their name, each of the shape of ``audio``.
     """
 
-    audio: Tensor
-    active: Tensor
+    audio: Mask
+    active: Mask
     audio_tokens: tuple[int, ...]
     tokens: tuple[int, ...]
     start: int | None
-    kinds: Mapping[str, Tensor] = field(default_factory=dict)
+    kinds: Kinds = field(default_factory=dict)
+    _on_device: dict[torch.device, Mapping[str, Tensor]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+    _expanded: dict[int, Prompt] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def build(
         cls,
-        audio: Tensor,
-        real: Tensor,
-        length: Tensor | None = None,
+        audio: Mask,
+        real: Mask,
+        length: NDArray[np.int64] | None = None,
         prompt_rows: PromptRows = LAST,
-        find_kinds: Callable[[Tensor, Tensor], Mapping[str, Tensor]] = _no_kinds,
+        find_kinds: Callable[[Mask, Mask], Kinds] = _no_kinds,
     ) -> Prompt:
         """Make a prompt from its masks, both ``(batch, width)`` bool.
 
@@ -67,25 +84,31 @@ class Prompt:
             find_kinds: returns ``kinds``, from where the audio and the prompt's own tokens are.
         """
         audio = audio & real
-        place = real.cumsum(dim=1)  # 1 at each sample's first token
+        place = real.cumsum(axis=1)  # 1 at each sample's first token
         length = place[:, -1] if length is None else length
         answer = real & (place > length[:, None])
         active = (
             changed_rows(prompt_rows, audio & ~answer, place * (real & ~answer), length) | answer
         )
-        active &= audio.any(dim=1, keepdim=True)
-        first = active.int().argmax(dim=1)
-        # One transfer from the device for everything that Python needs to know.
-        counts = torch.stack([audio.sum(dim=1), place[:, -1], first, active.sum(dim=1)])
-        audio_tokens, tokens, starts, active_slots = counts.tolist()
-        alike = len(set(starts)) == 1 and set(active_slots) == {audio.shape[1] - starts[0]}
+        active &= audio.any(axis=1, keepdims=True)
+        starts = active.argmax(axis=1).tolist()
+        audio_tokens = tuple(audio.sum(axis=1).tolist())
+        alike = bool((active == active[:1]).all()) and bool(active[0, starts[0] :].all())
         start = starts[0] if all(audio_tokens) and alike else None
         kinds = find_kinds(audio, real & ~answer)
-        return cls(audio, active, tuple(audio_tokens), tuple(tokens), start, kinds)
+        return cls(audio, active, audio_tokens, tuple(place[:, -1].tolist()), start, kinds)
 
-    def keys(self, kind: str) -> Tensor:
-        """Return where the keys of ``kind`` are: in ``kinds``, or else the audio."""
-        return self.kinds.get(kind, self.audio)
+    def on(self, device: torch.device) -> Mapping[str, Tensor]:
+        """Return where the keys of each kind are, :data:`HEARD` for the audio, on a device.
+
+        They are copied there together, once. Each is bool, shape ``(batch, width)``.
+        """
+        known = self._on_device.get(device)
+        if known is None:
+            kinds = {**self.kinds, HEARD: self.audio}
+            copied = torch.from_numpy(np.stack(list(kinds.values()))).to(device)
+            known = self._on_device[device] = dict(zip(kinds, copied.unbind(), strict=True))
+        return known
 
     @property
     def width(self) -> int:
@@ -102,14 +125,16 @@ class Prompt:
         if batch == self.batch:
             return self
         times = batch // self.batch
-        return Prompt(
-            self.audio.repeat_interleave(times, dim=0),
-            self.active.repeat_interleave(times, dim=0),
-            tuple(count for count in self.audio_tokens for _ in range(times)),
-            tuple(count for count in self.tokens for _ in range(times)),
-            self.start,
-            {name: mask.repeat_interleave(times, dim=0) for name, mask in self.kinds.items()},
-        )
+        if batch not in self._expanded:
+            self._expanded[batch] = Prompt(
+                self.audio.repeat(times, axis=0),
+                self.active.repeat(times, axis=0),
+                tuple(count for count in self.audio_tokens for _ in range(times)),
+                tuple(count for count in self.tokens for _ in range(times)),
+                self.start,
+                {name: mask.repeat(times, axis=0) for name, mask in self.kinds.items()},
+            )
+        return self._expanded[batch]
 
     def one(self) -> Prompt | None:
         """Return the prompt of one sample, if all samples have the same keys and active rows."""
@@ -124,7 +149,7 @@ class Prompt:
         masks = (self.audio, self.active, *self.kinds.values())
         return first if all(bool((mask == mask[:1]).all()) for mask in masks) else None
 
-    def rows(self, past: int, queries: int) -> Rows | None:
+    def rows(self, past: int, queries: int, device: torch.device) -> Rows | None:
         """Return the active rows of a pass over slots ``past`` to ``past + queries - 1``.
 
         None when there are none. Samples without audio have none, as nothing would change there.
@@ -137,14 +162,15 @@ class Prompt:
         if self.start is not None:
             first = max(self.start - past, 0)
             return Span(first, queries, with_audio) if first < queries else None
-        active = self.audio.any(dim=1, keepdim=True).repeat(1, queries)
+        active = self.audio.any(axis=1, keepdims=True).repeat(queries, axis=1)
         known = self.active[:, past : past + queries]
         active[:, : known.shape[1]] = known
-        found = ragged(active)
-        return found if found.count else None
+        return ragged(active, device) if active.any() else None
 
 
-def changed_rows(prompt_rows: PromptRows, audio: Tensor, place: Tensor, length: Tensor) -> Tensor:
+def changed_rows(
+    prompt_rows: PromptRows, audio: Mask, place: NDArray[np.int64], length: NDArray[np.int64]
+) -> Mask:
     """Return which prompt slots have active query rows, shape ``(batch, slots)``, bool.
 
     Args:
@@ -161,16 +187,16 @@ def changed_rows(prompt_rows: PromptRows, audio: Tensor, place: Tensor, length: 
     if prompt_rows.kind == "last":
         return prompt & (place > length - prompt_rows.count)
     if prompt_rows.kind == "after-audio":
-        last_audio = torch.where(audio, place, 0).amax(dim=1, keepdim=True)
-        return prompt & (place > last_audio.minimum(length - 1))
-    chosen = torch.zeros_like(prompt)
+        last_audio = np.where(audio, place, 0).max(axis=1, keepdims=True)
+        return prompt & (place > np.minimum(last_audio, length - 1))
+    chosen = np.zeros_like(prompt)
     for sample, tokens in enumerate(length.flatten().tolist()):
-        drawn = _drawn(tokens, prompt_rows.count, prompt_rows.seed).to(place.device)
-        chosen[sample] = torch.isin(place[sample], drawn)
+        drawn = _drawn(tokens, prompt_rows.count, prompt_rows.seed)
+        chosen[sample] = np.isin(place[sample], drawn)
     return chosen
 
 
-def _drawn(tokens: int, count: int, seed: int) -> Tensor:
+def _drawn(tokens: int, count: int, seed: int) -> NDArray[np.int64]:
     """Draw ``count`` of the places 1 to ``tokens``, with a separate generator."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.randperm(tokens, generator=generator)[:count] + 1
+    return torch.randperm(tokens, generator=generator)[:count].numpy() + 1

@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mata_audio.errors import PromptLengthError, SettingsError, UnsupportedModelError
 from mata_audio.notation.rows import LAST, PromptRows
 from mata_audio.steering.key_kinds import KeyKinds
-from mata_audio.steering.prompt import Prompt
+from mata_audio.steering.prompt import Mask, Prompt, on_host
 
 
 class PromptFinder:
@@ -44,7 +46,7 @@ class PromptFinder:
         self.prompt_rows = prompt_rows
         self.prompt_length = _checked_length(prompt_length)
 
-    def new(self, ids: Tensor, mask: Any) -> Prompt:
+    def new(self, ids: NDArray[np.int64], mask: Any) -> Prompt:
         """Return the prompts that ``ids`` are, shape ``(batch, tokens)``.
 
         Raises:
@@ -55,7 +57,7 @@ class PromptFinder:
         audio = self._find_audio(ids, 0)
         return self._build(audio, real_slots(mask, audio), ids)
 
-    def longer(self, earlier: Prompt, ids: Tensor, mask: Any, past: int) -> Prompt:
+    def longer(self, earlier: Prompt, ids: NDArray[np.int64], mask: Any, past: int) -> Prompt:
         """Return prompts that start with ``earlier``; errors of ``new``.
 
         Args:
@@ -65,7 +67,7 @@ class PromptFinder:
             past: slots that were read before.
         """
         cached = earlier.expand(ids.shape[0])
-        audio = torch.zeros_like(ids, dtype=torch.bool)
+        audio = np.zeros_like(ids, dtype=bool)
         kept = min(cached.width, past)
         audio[:, :kept] = cached.audio[:, :kept]
         audio[:, past:] = self._find_audio(ids[:, past:], past)
@@ -75,20 +77,19 @@ class PromptFinder:
         """Return what is missing if ``prompt_length`` lies beyond what was read of a sample."""
         if self.prompt_length is None:
             return None
-        heard = torch.tensor([count > 0 for count in prompt.audio_tokens])
-        length, tokens = self._lengths(prompt.batch), torch.tensor(prompt.tokens)
-        short = (heard & (length > tokens)).nonzero().flatten().tolist()
-        if not short:
-            return None
-        return (
-            f"prompt_length is {int(length[short[0]])} for sample {short[0]}, of which only "
-            f"{int(tokens[short[0]])} tokens were read"
-        )
+        length = self._lengths(prompt.batch).tolist()
+        for sample, heard in enumerate(prompt.audio_tokens):
+            if heard and length[sample] > prompt.tokens[sample]:
+                return (
+                    f"prompt_length is {length[sample]} for sample {sample}, of which only "
+                    f"{prompt.tokens[sample]} tokens were read"
+                )
+        return None
 
-    def _find_audio(self, ids: Tensor, past: int) -> Tensor:
+    def _find_audio(self, ids: NDArray[np.int64], past: int) -> Mask:
         """Return where the audio is among a prompt's new slots, bool, shape of ``ids``."""
         if self.audio_mask is None:
-            return torch.stack([ids == token_id for token_id in self.token_ids]).any(dim=0)
+            return np.isin(ids, self.token_ids)
         mask = self.audio_mask()
         batch, end = ids.shape[0], past + ids.shape[1]
         # A prompt that is fed in pieces is longer than its first pieces.
@@ -98,28 +99,25 @@ class PromptFinder:
                 f"audio_mask has the shape {tuple(mask.shape)}, but the batch of prompts has "
                 f"{(batch, end)}: give a mask over all tokens of this batch, padding included"
             )
-        mask = mask.to(ids.device).repeat_interleave(batch // mask.shape[0], dim=0)
-        return mask[:, past:end].bool()
+        return on_host(mask).astype(bool).repeat(batch // mask.shape[0], axis=0)[:, past:end]
 
-    def _build(self, audio: Tensor, real: Tensor, ids: Tensor) -> Prompt:
+    def _build(self, audio: Mask, real: Mask, ids: NDArray[np.int64]) -> Prompt:
         length = None if self.prompt_length is None else self._lengths(audio.shape[0])
-        if length is not None:
-            length = length.to(audio.device)
         find_kinds = partial(self.kinds.masks, ids, in_pieces=length is not None)
         return Prompt.build(audio, real, length, self.prompt_rows, find_kinds)
 
-    def _lengths(self, batch: int) -> Tensor:
+    def _lengths(self, batch: int) -> NDArray[np.int64]:
         """Return ``prompt_length`` for each of ``batch`` samples."""
-        length = torch.tensor(self.prompt_length)
+        length = np.array(self.prompt_length)
         if batch % length.shape[0]:
             raise PromptLengthError(
                 f"prompt_length has {length.shape[0]} entries, but the batch has {batch} samples: "
                 "give one int, or one for each sample"
             )
-        return length.repeat_interleave(batch // length.shape[0])
+        return length.repeat(batch // length.shape[0])
 
 
-def real_slots(mask: Any, audio: Tensor) -> Tensor:
+def real_slots(mask: Any, audio: Mask) -> Mask:
     """Return which slots are not padding, bool, shape of ``audio``, from any attention mask.
 
     Args:
@@ -133,7 +131,7 @@ def real_slots(mask: Any, audio: Tensor) -> Tensor:
     if isinstance(mask, dict):
         mask = mask.get("full_attention")
     if mask is None:
-        return torch.ones_like(audio)
+        return np.ones_like(audio)
     if isinstance(mask, Tensor) and mask.dim() == 4:  # the last row sees every real key
         last = mask[:, 0, -1]
         mask = last if last.dtype == torch.bool else last >= 0
@@ -143,7 +141,8 @@ def real_slots(mask: Any, audio: Tensor) -> Tensor:
             f"over all {audio.shape[1]} tokens; got "
             f"{tuple(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__}"
         )
-    return mask[:, : audio.shape[1]].to(audio.device).bool().expand_as(audio)
+    real = on_host(mask[:, : audio.shape[1]]).astype(bool)
+    return np.broadcast_to(real, audio.shape)
 
 
 def _checked_length(length: int | Sequence[int] | None) -> list[int] | None:

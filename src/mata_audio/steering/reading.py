@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from mata_audio.steering.prompt import Prompt
+from mata_audio.steering.prompt import Prompt, on_host
 from mata_audio.steering.prompt_finder import PromptFinder
 
 _EMBEDDING = -1
@@ -24,7 +26,7 @@ class Reading:
 
     Args:
         prompt: the prompts.
-        ids: their token ids, shape ``(batch, width)``, from :func:`token_ids`.
+        ids: their token ids, shape ``(batch, width)``; those of :func:`token_ids`.
         number: index of their entry in the receipt.
         by_generate: whether ``generate`` read them, so that their end is known.
         unsteered: number of slots that were filled without the intervention.
@@ -33,7 +35,7 @@ class Reading:
     """
 
     prompt: Prompt
-    ids: Tensor
+    ids: NDArray[np.int64]
     number: int
     by_generate: bool = False
     unsteered: int = 0
@@ -46,11 +48,12 @@ class Reading:
         The batch may be larger than the prompt's, which has several beams then; tokens after the
         prompt may be any.
         """
-        own = self.ids[:, past : past + ids.shape[1]].to(ids.device)
+        own = self.ids[:, past : past + ids.shape[1]]
         if ids.shape[0] % own.shape[0]:
             return False
-        own = own.repeat_interleave(ids.shape[0] // own.shape[0], dim=0)
-        return bool(((ids[:, : own.shape[1]] == own) | (own == _UNKNOWN)).all())
+        own = own.repeat(ids.shape[0] // own.shape[0], axis=0)
+        read = on_host(ids[:, : own.shape[1]])
+        return bool(((read == own) | (own == _UNKNOWN)).all())
 
     def of_any_sample(self) -> Reading | None:
         """Return the reading of one sample, if all have the same prompt layout; else None."""
@@ -76,17 +79,17 @@ class Readings:
 
     def new(self, ids: Tensor, mask: Any) -> Reading:
         """Return the reading of new prompts; arguments and errors of :class:`PromptFinder`."""
-        reading = Reading(self.finder.new(ids, mask), ids, len(self.audio_tokens))
+        own = on_host(ids)
+        reading = Reading(self.finder.new(own, mask), own, len(self.audio_tokens))
         self.audio_tokens.append(reading.prompt.audio_tokens)
         return self._noted(reading)
 
     def longer(self, earlier: Reading, ids: Tensor, mask: Any, past: int) -> Reading:
         """Return the reading of ``ids`` after the first ``past`` slots of ``earlier``."""
-        before = torch.full((ids.shape[0], past), _UNKNOWN, device=ids.device)
-        known = earlier.ids[:, :past].to(ids.device)
-        known = known.repeat_interleave(ids.shape[0] // known.shape[0], dim=0)
-        before[:, : known.shape[1]] = known
-        whole = torch.cat([before, ids], dim=1)
+        before = np.full((ids.shape[0], past), _UNKNOWN)
+        known = earlier.ids[:, :past]
+        before[:, : known.shape[1]] = known.repeat(ids.shape[0] // known.shape[0], axis=0)
+        whole = np.concatenate([before, on_host(ids)], axis=1)
         reading = replace(
             earlier,
             prompt=self.finder.longer(earlier.prompt, whole, mask, past),

@@ -53,7 +53,7 @@ class ScaledKeys:
         """Whether this is the cache whose keys are scaled."""
         return cache is self._cache
 
-    def scale(self, layer: int, key: Tensor, gain: Tensor) -> None:
+    def scale(self, layer: int, key: Tensor, gain: Tensor) -> Tensor | None:
         """Multiply the keys of ``layer`` by 1 + gain, if the cache stores ``key`` itself.
 
         Caches that return copies (static, quantised, offloaded) are left unchanged, and so are keys
@@ -62,19 +62,23 @@ class ScaledKeys:
         Args:
             layer: index of the decoder layer.
             key: the keys that the layer attends to, shape ``(batch, key_heads, keys, head_dim)``.
-            gain: shape ``(batch, heads, 1, keys)``, the same for all heads of a key head.
+            gain: shape ``(batch or 1, heads or 1, 1, keys)``, the same for all heads of a key head.
+
+        Returns:
+            The keys that the cache has now; None if they were left unchanged.
         """
         stored = self._cache.layers[layer]
         if type(stored) is not DynamicLayer or stored.keys is not key or self._cache.offloading:
-            return
-        groups = gain.shape[1] // key.shape[1]
+            return None
+        groups = max(1, gain.shape[1] // key.shape[1])
         of_keys = gain[:, ::groups].transpose(2, 3)
         # Half-precision keys are rounded once, after the product with the float32 gain.
         scaled = torch.addcmul(key, key, of_keys, out=torch.empty_like(key))
         if key.dtype == torch.float16 and not scaled.isfinite().all():
-            return
+            return None
         stored.keys = scaled
         self._originals[layer] = key
+        return scaled
 
     def restore(self) -> None:
         """Put the original keys back, also after the cache was cropped or its beams reordered."""

@@ -77,7 +77,13 @@ class PassTracker:
             self._leave(generation)
 
     def next(
-        self, ids: Tensor | None, batch: int, queries: int, mask: Any, cache: Any
+        self,
+        ids: Tensor | None,
+        batch: int,
+        queries: int,
+        mask: Any,
+        cache: Any,
+        device: torch.device,
     ) -> tuple[ForwardPass, Reading]:
         """Return the pass that reads ``queries`` new slots of ``batch`` samples, and its prompts.
 
@@ -102,7 +108,8 @@ class PassTracker:
         prompt = reading.prompt.expand(batch)
         this_pass = ForwardPass(
             prompt,
-            prompt.rows(past, queries),
+            prompt.on(device),
+            prompt.rows(past, queries, device),
             past,
             queries,
             ends_prompt=past < prompt.width <= past + queries,
@@ -214,7 +221,7 @@ class PassTracker:
                 _check_unsteered(reading, held)
         self._refuse_unfinished(reading)
         if call.embedded:
-            reading.ids = token_ids(None, *reading.ids.shape)
+            reading.ids = token_ids(None, *reading.ids.shape).numpy()
         reading.by_generate = True
         return reading
 

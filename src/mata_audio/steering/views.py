@@ -22,6 +22,7 @@ from mata_audio.families import Located, row_state, using_row_state
 from mata_audio.steering.audio_share import AudioShare
 from mata_audio.steering.forward_pass import ForwardPass
 from mata_audio.steering.other_prompt import OtherPrompt, OtherReader, Runs, readers_of
+from mata_audio.steering.prompt import HEARD
 from mata_audio.steering.rule import Combine, FirstLook
 from mata_audio.steering.split_pass import check_defined, first_rows, keeps_more, last_rows
 
@@ -169,10 +170,12 @@ class LastRows:
         views = self._answering.views
         past, queries = whole.past + first, whole.queries - first
         prompt = whole.prompt.expand(whole.prompt.batch * views)
+        device = whole.kinds[HEARD].device
         last = replace(
             whole,
             prompt=prompt,
-            rows=prompt.rows(past, queries),
+            kinds=prompt.on(device),
+            rows=prompt.rows(past, queries, device),
             past=past,
             queries=queries,
             scaled=None,
@@ -324,17 +327,16 @@ def _first_changed(whole: ForwardPass) -> int:
     """Return the number of rows of the pass before its first changed row."""
     if not whole.reads_prompt:
         return 0
-    active = whole.prompt.active[:, whole.past : whole.past + whole.queries].any(dim=0)
-    return int(active.int().argmax())
+    active = whole.prompt.active[:, whole.past : whole.past + whole.queries].any(axis=0)
+    return int(active.argmax())
 
 
 def _is_changed(last: ForwardPass, kept: int) -> Tensor:
     """Return which of the last ``kept`` rows are changed, shape ``(batch, kept)``."""
-    heard = torch.tensor([count > 0 for count in last.prompt.audio_tokens])
-    changed = heard[:, None].repeat(1, last.queries)
+    changed = last.prompt.audio.any(axis=1, keepdims=True).repeat(last.queries, axis=1)
     known = last.prompt.active[:, last.past : last.past + last.queries]
-    changed[:, : known.shape[1]] &= known.to(changed.device)
-    return changed[:, -kept:]
+    changed[:, : known.shape[1]] &= known
+    return torch.from_numpy(changed[:, -kept:])
 
 
 def _wide(logits: Tensor) -> Tensor:
