@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test soak test-versions test-oldest map support-table results-table check bench bench-throughput bench-launches bench-choosing bench-methods train clean
+.PHONY: demo test soak test-versions test-oldest map support-table results-table check bench bench-throughput bench-launches gpu bench-choosing bench-methods train clean
 
 demo: .venv/ready
 	$(BIN)/mata demo
@@ -84,6 +84,10 @@ bench-throughput: .venv/ready
 # Operations that launch a kernel, counted.
 bench-launches: .venv/ready
 	$(BIN)/python benchmarks/launches.py
+
+# All that only a GPU can show, as one page: build/gpu.md. `make gpu GPU=--small` rehearses it anywhere.
+gpu: .venv/ready
+	$(BIN)/python benchmarks/gpu.py $(GPU)
 
 # Trains two more small models first, about ten minutes each.
 MODELS := build/models/seed1-12layers build/models/seed2-16layers

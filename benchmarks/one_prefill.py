@@ -28,11 +28,9 @@ MANY = [NamedSetting(f"alpha {step / 100}", MATA(alpha=step / 100)) for step in 
 def main() -> None:
     """Print a line for each number of new tokens."""
     parser = options(__doc__, audio_tokens=720, rounds=7)
-    parser.add_argument("--batch", type=int, default=1)
     args = parser.parse_args()
-    model, one = model_and_prompt(args)
-    inputs = {name: value.repeat_interleave(args.batch, dim=0) for name, value in one.items()}
-    print(heading(args, inputs, f", batch {args.batch}"))
+    model, inputs = model_and_prompt(args)
+    print(heading(args, inputs))
     print(
         f"{'new tokens':>10}{'baseline':>14}{'+ 1 setting':>14}{'+ 10':>14}{'+ 30':>14}"
         f"{'2 plain runs':>14}{'31 plain runs':>15}"

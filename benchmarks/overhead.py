@@ -29,7 +29,7 @@ from mata_audio.methods import Contrast, Mass
 from mata_audio.notation.layers import scaled_paper_layers
 from random_model import AUDIO_TOKEN, heading, model_and_prompt, options
 
-TWO_ROWS = "unmodified, 2 rows"
+TWO_ROWS = "unmodified, twice the rows"
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ def options(doc: str | None, audio_tokens: int, rounds: int) -> argparse.Argumen
     """Parser with the options that all speed benchmarks take; ``doc`` gives the description."""
     parser = argparse.ArgumentParser(description=doc.splitlines()[0] if doc else None)
     parser.add_argument("--audio-tokens", type=int, default=audio_tokens)
+    parser.add_argument("--batch", type=int, default=1, help="equal prompts")
     parser.add_argument("--layers", type=int, default=28)
     parser.add_argument("--width", type=int, default=1024, help="a multiple of 256")
     parser.add_argument("--rounds", type=int, default=rounds)
@@ -28,19 +29,23 @@ def options(doc: str | None, audio_tokens: int, rounds: int) -> argparse.Argumen
 
 
 def model_and_prompt(args: argparse.Namespace) -> tuple[Any, dict[str, Tensor]]:
-    """Random model of the size that ``args`` gives, and a prompt of one sample for it."""
+    """Random model of the size that ``args`` gives, and a batch of one prompt for it."""
     transformers.logging.set_verbosity_error()
     dtype = getattr(torch, args.dtype)
     positions = {"max_source_positions": 2 * args.audio_tokens}
     model = random_qwen2_audio(args.layers, args.width, positions).to(DEVICE, dtype)
-    inputs = {name: value.to(DEVICE) for name, value in _prompt(args.audio_tokens).items()}
+    inputs = {
+        name: value.to(DEVICE).repeat_interleave(args.batch, dim=0)
+        for name, value in _prompt(args.audio_tokens).items()
+    }
     inputs["input_features"] = inputs["input_features"].to(dtype)
     return model, inputs
 
 
 def heading(args: argparse.Namespace, inputs: dict[str, Tensor], detail: str = "") -> str:
     """One line that says what is measured; ``detail`` follows the model's size."""
-    prompt = f"{inputs['input_ids'].shape[1]} prompt tokens ({args.audio_tokens} audio)"
+    tokens = f"{inputs['input_ids'].shape[1]} prompt tokens ({args.audio_tokens} audio)"
+    prompt = tokens if args.batch == 1 else f"{args.batch} prompts of {tokens}"
     machine = f"{args.dtype}, {DEVICE}, torch {torch.__version__}, {args.rounds} rounds"
     return f"{args.layers} layers x {args.width} wide{detail}, {prompt}, {machine}"
 

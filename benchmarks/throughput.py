@@ -11,62 +11,33 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import statistics
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import soundfile
 import torch
 import transformers
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from interleaved import measure_rounds, median_ratio, now
+from interleaved import measure_rounds, median_ratio
 from mata_audio import MATA
 from mata_audio.evaluation.data.audio_sources import FileAudio
 from mata_audio.evaluation.item import Dataset, Item
 from mata_audio.evaluation.running.batch_limit import BatchLimit
 from mata_audio.evaluation.running.batches import HELD_BYTES
-from mata_audio.evaluation.running.evaluate import run_plan
 from mata_audio.evaluation.running.grouping import exact_batches, padded_batches
-from mata_audio.evaluation.running.plan import Options, make_plan
+from mata_audio.evaluation.running.plan import Options
 from mata_audio.evaluation.running.prepare import Prepared
-from mata_audio.evaluation.running.runner import Progress
 from mata_audio.evaluation.task import Grouping, Task
 from mata_audio.families import family_named
 from mata_audio.models.loading import Loaded
-from mata_audio.storage.run_folder import RunFolder
+from noise_questions import FILES, clip_seconds, read_questions, write_clips
 from random_model import DEVICE, random_qwen2_audio
-
-RATE = 16_000
-FILES = {"mmau": "mmau-test-mini.json", "mmar": "MMAR-meta.jsonl"}
-TEMPLATE = (
-    "{% for message in messages %}{% for part in message['content'] %}{% if part['type'] == "
-    "'audio' %}<|audio_bos|><|AUDIO|><|audio_eos|>{% else %}{{ part['text'] }}{% endif %}"
-    "{% endfor %}{% endfor %}"
-)
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one evaluation took.
-
-    Args:
-        seconds: in all.
-        first: until the first answers.
-        mean: items in a batch.
-        padding: share of the prompt tokens.
-    """
-
-    seconds: float
-    first: float
-    mean: float
-    padding: float
+from stand_in import processor, tokenizer
+from timed_evaluation import evaluate
 
 
 class Lengths(Task):
@@ -148,23 +119,23 @@ def only_batches(name: str, questions: Sequence[dict[str, Any]], sizes: Sequence
             )
 
 
-def clip_seconds(name: str, number: int, draw: np.random.Generator) -> float:
-    """Return how long a clip is, about as in the benchmark."""
-    if name == "mmau":  # a third each: sounds of ten seconds, music up to thirty, sentences
-        seconds = (10.0, draw.uniform(8, 30), 2 + draw.gamma(2, 4))[number % 3]
-    else:
-        seconds = draw.gamma(2.5, 8)
-    return float(np.clip(seconds, 1, 30))
-
-
 def measure(name: str, folder: Path, args: argparse.Namespace, file: Path) -> None:
     """Print the lines of one kind of lengths."""
     items = list(make_items(name, folder, read_questions(file, args.items)))
     loaded = build(args, [item.question for item in items])
     task = Lengths(items)
     sizes = sizes_of(args)
+    fixed = {"workers": args.workers, "max_new_tokens": args.new_tokens}
     variants = {
-        (batching, size): partial(run, loaded, task, folder, args, batching, size)
+        (batching, size): partial(
+            evaluate,
+            loaded,
+            task,
+            None,
+            [MATA()],
+            Options(batching=batching, batch_size=size, **fixed),
+            folder,
+        )
         for size in sizes
         for batching in ("exact", "padded")
     }
@@ -172,7 +143,7 @@ def measure(name: str, folder: Path, args: argparse.Namespace, file: Path) -> No
     base = [own.seconds for own in costs[str(("exact", sizes[0]))]]
     for batching, size in variants:
         runs = costs[str((batching, size))]
-        rate = statistics.median(len(items) / own.seconds for own in runs)
+        rate = statistics.median(own.rate for own in runs)
         ratio = 1 / median_ratio([own.seconds for own in runs], base)
         first = statistics.median(own.first for own in runs)
         print(
@@ -183,58 +154,9 @@ def measure(name: str, folder: Path, args: argparse.Namespace, file: Path) -> No
         )
 
 
-def run(
-    loaded: Loaded, task: Task, folder: Path, args: argparse.Namespace, batching: str, size: int
-) -> Run:
-    """Evaluate once and return what it took."""
-    options = Options(
-        batching=batching,
-        batch_size=size,
-        workers=args.workers,
-        max_new_tokens=args.new_tokens,
-    )
-    answered: list[float] = []
-    last: list[Progress] = []
-
-    def report(progress: Progress) -> None:
-        answered.append(now())
-        last[:] = [progress]
-
-    start = now()
-    with tempfile.TemporaryDirectory(dir=folder) as out:
-        plan = make_plan(loaded, task, None, [MATA()], options)
-        run_plan(plan, RunFolder(Path(out) / "run"), report)
-    (progress,) = last
-    return Run(
-        now() - start,
-        answered[0] - start,
-        progress.done / progress.batches,
-        progress.padding or 0.0,
-    )
-
-
-def read_questions(file: Path, count: int) -> list[dict[str, Any]]:
-    """Return the first questions of a benchmark, or made-up ones of like lengths."""
-    if not file.exists():
-        words = "what is the sound that one hears after the second voice".split()  # noqa: SIM905
-        draw = np.random.default_rng(1)
-        return [
-            {"question": " ".join(draw.choice(words, 12)), "choices": [*draw.choice(words, 4)]}
-            for _ in range(count)
-        ]
-    text = file.read_text(encoding="utf-8")
-    found = json.loads(text) if file.suffix == ".json" else map(json.loads, text.splitlines())
-    return list(found)[:count]
-
-
-def make_items(name: str, folder: Path, questions: Sequence[dict[str, Any]]) -> Iterator[Item]:
+def make_items(name: str, folder: Path, questions: list[dict[str, Any]]) -> Iterator[Item]:
     """Write a clip of noise for each question, and yield the items."""
-    draw = np.random.default_rng(0)
-    for number, question in enumerate(questions):
-        seconds = clip_seconds(name, number, draw)
-        path = folder / f"{name}-{number}.wav"
-        sound = 0.1 * draw.standard_normal(round(seconds * RATE))
-        soundfile.write(path, sound, RATE, subtype="PCM_16")
+    for number, (path, question) in enumerate(write_clips(name, folder, questions)):
         choices = tuple(str(choice) for choice in question["choices"])
         yield Item(str(number), (FileAudio(path),), question["question"], choices, choices[0])
 
@@ -251,33 +173,8 @@ def build(args: argparse.Namespace, texts: Sequence[str]) -> Loaded:
         words.pad_token_id,
     )
     model.to(DEVICE, getattr(torch, args.dtype))
-    processor = transformers.Qwen2AudioProcessor(
-        transformers.WhisperFeatureExtractor(feature_size=128), words, chat_template=TEMPLATE
-    )
-    return Loaded(model, processor, "random", family_named("qwen2_audio", "this benchmark"))
-
-
-def tokenizer(texts: Sequence[str]) -> Any:
-    """Return a byte-level tokenizer trained on the questions, with Qwen's special tokens."""
-    base = Tokenizer(models.BPE())
-    base.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    trainer = trainers.BpeTrainer(
-        vocab_size=4000,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    base.train_from_iterator(texts, trainer)
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=base,
-        pad_token="<|endoftext|>",
-        eos_token="<|im_end|>",
-        extra_special_tokens={
-            "audio_token": "<|AUDIO|>",
-            "audio_bos_token": "<|audio_bos|>",
-            "audio_eos_token": "<|audio_eos|>",
-        },
-        padding_side="left",
-    )
+    family = family_named("qwen2_audio", "this benchmark")
+    return Loaded(model, processor(words), "random", family)
 
 
 if __name__ == "__main__":
