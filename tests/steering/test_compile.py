@@ -39,16 +39,20 @@ def compiling(backend: str) -> dict[str, Any]:
     return {"cache_implementation": "static", "compile_config": config}
 
 
-def test_forward(subject: Subject) -> None:
+OTHER = {"alpha": -0.5, "layers": [0, 3], "formula": "absolute", "heads": [1]}
+
+
+@pytest.mark.parametrize(
+    ("family", "settings"),
+    [("qwen2_audio", [None, SETTING, OTHER, None]), ("omni_thinker", [None, SETTING])],
+)
+def test_forward(
+    family: str, settings: list[dict[str, Any] | None], request: pytest.FixtureRequest
+) -> None:
     """Unsteered, steered, another setting, unsteered: each equals the model without compiling."""
+    subject = request.getfixturevalue(family)
     model, inputs = subject.model, subject.inputs(QUESTIONS)
     compiled = torch.compile(model, backend=BACKEND)
-    settings: list[dict[str, Any] | None] = [
-        None,
-        SETTING,
-        {"alpha": -0.5, "layers": [0, 3], "formula": "absolute", "heads": [1]},
-        None,
-    ]
     seen: list[torch.Tensor] = []
     with torch.no_grad():
         for setting in settings:

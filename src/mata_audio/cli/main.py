@@ -26,6 +26,7 @@ COMMANDS = (
     "sweep",
     "choose",
     "study",
+    "serve",
     "report",
     "pictures",
     "compare",
