@@ -6,10 +6,14 @@ import copy
 from typing import Any
 
 import pytest
+import torch
 from torch import Tensor
 
-from checks import QUESTIONS, SETTING, each_setting
+from checks import QUESTIONS, SETTING, each_formula, each_setting
 from mata_audio import MATA, StillRunningError
+from mata_audio.families import locate
+from mata_audio.steering.attachment import Attachment
+from mata_audio.steering.gain_tensor import KeyGains
 from subject import Subject
 from traces import traces
 
@@ -71,6 +75,22 @@ def test_gradients(subject: Subject, setting: dict[str, Any], reentrant: bool) -
     assert applied.receipt == plain.receipt
     assert traces(model) == before
     assert any((unsteered[name] - expected[name]).abs().max() > 1e-3 for name in expected)
+
+
+@each_formula
+def test_gradients_of_gains(qwen2_audio: Subject, formula: str) -> None:
+    """Fitted gains, shared by no two layers: each layer runs again in a graph of its own."""
+    inputs, found = qwen2_audio.inputs(QUESTIONS[:1]), []
+    for reentrant in (None, False, True):
+        model = training(qwen2_audio, reentrant)
+        gains = torch.full((4, 1, 4), 0.3, requires_grad=True)
+        with Attachment(locate(model), [KeyGains(gains, formula)]):
+            loss_of(model, inputs).backward()
+        assert gains.grad is not None
+        found.append(gains.grad)
+    assert found[0].abs().max() > 1e-3
+    for gradient in found[1:]:
+        assert (gradient - found[0]).abs().max() < 1e-5 * max(1.0, float(found[0].abs().max()))
 
 
 @modes

@@ -36,7 +36,8 @@ class LayerGains:
         self._place = {layer: place for place, layer in enumerate(layers)}
         self._views = views
         self._gains = change.gains
-        if not change.gains.requires_grad:  # fitted ones change between passes
+        self._fitted = change.gains.requires_grad
+        if not self._fitted:  # fitted ones change between passes
             gains = change.gains[list(layers)]
             same = bool((gains == gains[..., :1]).all())
             self._gains = gains[..., :1] if same else gains
@@ -55,6 +56,8 @@ class LayerGains:
         place = self._place[layer]
         batch = keys.shape[0]
         together = max(1, MAX_AT_ONCE // (self._gains.shape[2] * keys.numel()))
+        if self._fitted:  # a layer that runs again in the backward pass needs a graph of its own
+            together = 1
         start = place - place % together
 
         def make() -> Tensor:
