@@ -29,8 +29,8 @@ class Listening:
         rows: active rows, each counted in every head that steers it.
         before: the share of attention that goes to audio without any change, added up over ``rows``
             from their own raw scores.
-        after: the same from the weights that were used. Those of ``mass`` and ``value`` may add up
-            to more than 1 a row.
+        after: the same with the changes. Those of ``mass`` and ``value`` may add up to more than 1
+            a row.
     """
 
     negative_scores: int = 0
@@ -56,7 +56,7 @@ class Listening:
 
     @property
     def mass_after(self) -> float | None:
-        """The same as it was used."""
+        """The same with the changes."""
         return self.after / self.rows if self.rows else None
 
 

@@ -45,7 +45,7 @@ class Receipt:
 
     @property
     def mass_after(self) -> float | None:
-        """The same as it was used. ``mass`` and ``value`` may bring it above 1."""
+        """The same with the change. ``mass`` and ``value`` may bring it above 1."""
         return self.listening.mass_after
 
     def __add__(self, later: Receipt) -> Receipt:
