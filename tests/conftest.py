@@ -15,6 +15,7 @@ import transformers
 from transformers.utils import is_torchvision_available
 
 import models
+from mata_audio.doctor import overhead
 from subject import Subject
 
 torch.set_num_threads(1)  # these models are too small to gain from more
@@ -26,6 +27,12 @@ transformers.logging.set_verbosity_error()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="8 threads x 200 calls in test_soak")
+
+
+@pytest.fixture(autouse=True)
+def one_round_of_overhead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor's timings are only shown, so tests do not wait for five rounds of them."""
+    monkeypatch.setattr(overhead, "ROUNDS", 1)
 
 
 @pytest.fixture

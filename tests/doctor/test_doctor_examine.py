@@ -258,6 +258,5 @@ def test_half_precision(patient: Patient, change_gains: Any) -> None:
     assert outcome(trial, "full scores, multiply") == "fail"
 
 
-def test_overhead_is_never_judged(trial: TrialSetting, monkeypatch: UNDER_TEST) -> None:
-    monkeypatch.setattr(overhead, "ROUNDS", 1)
+def test_overhead_is_never_judged(trial: TrialSetting) -> None:
     assert overhead.overhead(trial).outcome == "info"
