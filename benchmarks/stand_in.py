@@ -14,25 +14,10 @@ import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-_AUDIO = "{% elif part['type'] == 'audio' %}<|audio_bos|><|AUDIO|><|audio_eos|>"
-TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
-    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
-    "{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}"
-    + _AUDIO
-    + "{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
-_SPECIAL = {
-    "im_start_token": "<|im_start|>",
-    "audio_token": "<|AUDIO|>",
-    "audio_bos_token": "<|audio_bos|>",
-    "audio_eos_token": "<|audio_eos|>",
-    "image_token": "<|IMAGE|>",
-    "video_token": "<|VIDEO|>",
-    "vision_bos_token": "<|vision_bos|>",
-    "vision_eos_token": "<|vision_eos|>",
-}
+from mata_audio.doctor.small_models import chatml
+
+Made = tuple[Callable[[], Any], Any]
+
 _SMALL_SOUND = {
     "d_model": 64,
     "encoder_layers": 2,
@@ -60,22 +45,18 @@ def tokenizer(texts: Sequence[str]) -> Any:
     )
     base.train_from_iterator(texts, trainer)
     return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=base,
-        pad_token="<|endoftext|>",
-        eos_token="<|im_end|>",
-        extra_special_tokens=_SPECIAL,
-        padding_side="left",
+        tokenizer_object=base, padding_side="left", **chatml.TOKENS
     )
 
 
 def processor(words: Any) -> Any:
     """Return Qwen2-Audio's processor around a tokenizer, with the real feature extractor."""
     sound = transformers.WhisperFeatureExtractor(feature_size=128)
-    return transformers.Qwen2AudioProcessor(sound, words, chat_template=TEMPLATE)
+    return transformers.Qwen2AudioProcessor(sound, words, chat_template=chatml.CHAT_TEMPLATE)
 
 
-def qwen2_audio_7b(words: Any, small: bool) -> tuple[Any, Any]:
-    """Return Qwen2-Audio-7B's class and config and its processor; or a small one."""
+def qwen2_audio_7b(words: Any, small: bool) -> Made:
+    """Return what makes a Qwen2-Audio-7B, or a small one, and its processor."""
     text = {"intermediate_size": 11008, "vocab_size": 156032}
     config = transformers.Qwen2AudioConfig(
         audio_config=_SMALL_SOUND if small else {},
@@ -87,8 +68,8 @@ def qwen2_audio_7b(words: Any, small: bool) -> tuple[Any, Any]:
     return (lambda: make(config)), processor(words)
 
 
-def qwen2_5_omni_7b(words: Any, small: bool) -> tuple[Any, Any]:
-    """Return Qwen2.5-Omni-7B's class and config, without its voice, and its processor."""
+def qwen2_5_omni_7b(words: Any, small: bool) -> Made:
+    """Return what makes a Qwen2.5-Omni-7B without its voice, or a small one, and its processor."""
     ids = {
         f"{config_name}_token_id": words.convert_tokens_to_ids(token)
         for config_name, token in {
@@ -123,11 +104,11 @@ def qwen2_5_omni_7b(words: Any, small: bool) -> tuple[Any, Any]:
         transformers.Qwen2VLVideoProcessor(),
         transformers.WhisperFeatureExtractor(feature_size=128),
         words,
-        chat_template=TEMPLATE,
+        chat_template=chatml.CHAT_TEMPLATE,
     )
 
 
-STAND_INS: dict[str, Callable[[Any, bool], tuple[Any, Any]]] = {
+STAND_INS: dict[str, Callable[[Any, bool], Made]] = {
     "Qwen2-Audio-7B": qwen2_audio_7b,
     "Qwen2.5-Omni-7B": qwen2_5_omni_7b,
 }

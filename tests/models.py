@@ -16,21 +16,13 @@ from tokenizers.models import BPE
 from transformers.utils import is_torchvision_available
 
 from families.processing import whisper
-from mata_audio.doctor.small_models import small_model
+from mata_audio.doctor.small_models import chatml, small_model
+from mata_audio.doctor.small_models.chatml import CHAT_TEMPLATE
 from mata_audio.doctor.small_models.configs import HIDDEN, ROPE
 from mata_audio.doctor.small_models.small_model import built
 
 SAMPLING_RATE = 16_000
 CHUNK_SECONDS = 2
-
-CHAT_TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
-    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
-    "{% for part in message['content'] %}{% if part['type'] == 'audio' %}"
-    "<|audio_bos|><|AUDIO|><|audio_eos|>{% else %}{{ part['text'] }}{% endif %}{% endfor %}"
-    "{% endif %}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 
 
 def tokenizer() -> transformers.PreTrainedTokenizerFast:
@@ -40,20 +32,7 @@ def tokenizer() -> transformers.PreTrainedTokenizerFast:
     base.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     base.decoder = decoders.ByteLevel()
     return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=base,
-        pad_token="<|endoftext|>",
-        eos_token="<|im_end|>",
-        extra_special_tokens={
-            "im_start_token": "<|im_start|>",
-            "audio_token": "<|AUDIO|>",
-            "audio_bos_token": "<|audio_bos|>",
-            "audio_eos_token": "<|audio_eos|>",
-            "image_token": "<|IMAGE|>",
-            "video_token": "<|VIDEO|>",
-            "vision_bos_token": "<|vision_bos|>",
-            "vision_eos_token": "<|vision_eos|>",
-        },
-        padding_side="left",
+        tokenizer_object=base, padding_side="left", **chatml.TOKENS
     )
 
 

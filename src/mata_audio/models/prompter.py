@@ -145,6 +145,17 @@ class Prompter:
         self._check(question, clips)
         return self._chat.text(question, clips)
 
+    def check_clips(self, clips: int) -> None:
+        """Check the number of clips in a prompt.
+
+        Raises:
+            SettingsError: the model takes fewer.
+        """
+        if self.hearing.clips is not None and clips > self.hearing.clips:
+            raise SettingsError(
+                f"{self.name} takes at most {self.hearing.clips} clip in a prompt; got {clips}"
+            )
+
     def unknown_words(self, question: str) -> list[str]:
         """Return the words for which the tokenizer has no token."""
         tokenizer = self.processor.tokenizer
@@ -169,10 +180,7 @@ class Prompter:
             raise SettingsError(
                 f"the question must not contain the model's audio token {token}: leave it out"
             )
-        if self.hearing.clips is not None and clips > self.hearing.clips:
-            raise SettingsError(
-                f"{self.name} takes at most {self.hearing.clips} clip in a prompt; got {clips}"
-            )
+        self.check_clips(clips)
 
 
 class MistralPrompter(Prompter):

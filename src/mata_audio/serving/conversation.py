@@ -31,10 +31,9 @@ def conversation(messages: object, prompter: Prompter) -> list[dict[str, Any]]:
     if not isinstance(messages, list) or not messages:
         raise SettingsTypeError("messages must be a list of one message or more")
     found = [_message(message, number, prompter) for number, message in enumerate(messages)]
-    clips = sum(part["type"] == "audio" for message in found for part in message["content"])
-    most = prompter.hearing.clips
-    if most is not None and clips > most:
-        raise SettingsError(f"{prompter.name} takes at most {most} clip in a prompt; got {clips}")
+    prompter.check_clips(
+        sum(part["type"] == "audio" for message in found for part in message["content"])
+    )
     return found
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from mata_audio.errors import CacheError
@@ -117,7 +116,7 @@ def check_prefix(earlier: Reading, reading: Reading, held: int) -> None:
         CacheError: they are not.
     """
     kept = min(held, earlier.prompt.width)
-    if not earlier.has(torch.from_numpy(reading.ids[:, :kept]), 0):
+    if not earlier.has(reading.ids[:, :kept], 0):
         raise CacheError(
             "the cache holds another prompt than the start of input_ids: give each prompt the "
             "cache that was filled with its start"

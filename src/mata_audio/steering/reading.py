@@ -42,7 +42,7 @@ class Reading:
     continues: bool = False
     row_state: Tensor | None = None
 
-    def has(self, ids: Tensor, past: int) -> bool:
+    def has(self, ids: NDArray[np.int64], past: int) -> bool:
         """Whether ``ids``, shape ``(batch, tokens)``, are the prompt's own tokens from ``past`` on.
 
         The batch may be larger than the prompt's, which has several beams then; tokens after the
@@ -52,8 +52,7 @@ class Reading:
         if ids.shape[0] % own.shape[0]:
             return False
         own = own.repeat(ids.shape[0] // own.shape[0], axis=0)
-        read = on_host(ids[:, : own.shape[1]])
-        return bool(((read == own) | (own == _UNKNOWN)).all())
+        return bool(((ids[:, : own.shape[1]] == own) | (own == _UNKNOWN)).all())
 
     def of_any_sample(self) -> Reading | None:
         """Return the reading of one sample, if all have the same prompt layout; else None."""

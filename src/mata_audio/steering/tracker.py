@@ -21,6 +21,7 @@ from mata_audio.steering.cache_record import CacheRecord, check_prefix
 from mata_audio.steering.forward_pass import ForwardPass
 from mata_audio.steering.generate_call import GenerateCall
 from mata_audio.steering.listening import ListeningCounts
+from mata_audio.steering.prompt import on_host
 from mata_audio.steering.prompt_finder import PromptFinder
 from mata_audio.steering.reading import Reading, Readings, token_ids
 from mata_audio.steering.scaled_keys import ScaledKeys
@@ -166,7 +167,11 @@ class PassTracker:
         if past and cache is not generation.given:
             return None
         whole = past + tokens.shape[1] >= reading.prompt.width
-        return generation if (whole or generation.in_pieces) and reading.has(tokens, past) else None
+        return (
+            generation
+            if (whole or generation.in_pieces) and reading.has(on_host(tokens), past)
+            else None
+        )
 
     def _leave(self, generation: _Generation) -> None:
         """Put scaled keys back, and note the caches as they are left."""
@@ -257,7 +262,7 @@ class PassTracker:
         batch, queries = tokens.shape
         reading = record.check(cache, past, batch, self._same_gains)
         width = reading.prompt.width
-        own = past >= width or reading.has(tokens, past)
+        own = past >= width or reading.has(on_host(tokens), past)
         if reading.continues:
             if not own:
                 raise CacheError(
