@@ -26,7 +26,7 @@ from mata_audio.evaluation.choosing.measuring import Measuring
 from mata_audio.evaluation.results.number_format import p_value, points
 from mata_audio.evaluation.results.ranking import rank
 from mata_audio.evaluation.results.results import Paired, Results
-from mata_audio.evaluation.running.evaluate import loaded_model
+from mata_audio.evaluation.running.executor import loaded_model
 from mata_audio.evaluation.running.plan import make_plan
 from mata_audio.evaluation.sweep import grid
 from mata_audio.evaluation.sweep.sweep import tuning_part

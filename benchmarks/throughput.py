@@ -27,8 +27,7 @@ from mata_audio import MATA
 from mata_audio.evaluation.data.audio_sources import FileAudio
 from mata_audio.evaluation.item import Dataset, Item
 from mata_audio.evaluation.running.batch_limit import BatchLimit
-from mata_audio.evaluation.running.batches import HELD_BYTES
-from mata_audio.evaluation.running.grouping import exact_batches, padded_batches
+from mata_audio.evaluation.running.grouping import HELD_BYTES, exact_batches, padded_batches
 from mata_audio.evaluation.running.plan import Options
 from mata_audio.evaluation.running.prepare import Prepared
 from mata_audio.evaluation.task import Grouping, Task

@@ -11,7 +11,7 @@ from typing import Any
 from interleaved import now, peak, reset_peak
 from mata_audio.evaluation.running.evaluate import run_plan
 from mata_audio.evaluation.running.plan import Options, make_plan
-from mata_audio.evaluation.running.runner import Progress
+from mata_audio.evaluation.running.progress import Progress
 from mata_audio.evaluation.task import Task
 from mata_audio.models.loading import Loaded
 from mata_audio.storage.run_folder import RunFolder

@@ -137,7 +137,7 @@ def test_each_of_several_clips_is_drawn(
 def test_without_matplotlib_it_is_said_before_the_model_is_loaded(
     profiled: Mata, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("mata_audio.evaluation.running.evaluate.loaded_model", pytest.fail)
+    monkeypatch.setattr("mata_audio.evaluation.running.executor.loaded_model", pytest.fail)
     outcome = profiled(*TINY, "--pictures", tmp_path / "pictures")
     assert outcome.code == 1
     assert "pip install 'mata-audio[pictures]'" in error_line(outcome)

@@ -25,7 +25,7 @@ from mata_audio.evaluation.choosing.choose import WAYS, Way, choose_plan
 from mata_audio.evaluation.choosing.evidence import Evidence
 from mata_audio.evaluation.choosing.measuring import Measuring
 from mata_audio.evaluation.item import Item
-from mata_audio.evaluation.running import batches, identity, runner
+from mata_audio.evaluation.running import answering, batches, identity
 from mata_audio.evaluation.running.plan import Options, Plan, make_plan
 from mata_audio.evaluation.running.prepare import Prepared, preparer_of
 from mata_audio.evaluation.tasks.tiny import Tiny, TinyAudio
@@ -45,11 +45,11 @@ def measured(measuring: Measuring) -> Evidence:
     return Evidence("scripted", "nothing", "a unit", zeros, zeros, zeros, 12, MATA(layers="3-7"))
 
 
-def generate(self: runner.Runner, batch: Sequence[Prepared]) -> list[Any]:
+def generate(self: answering.Answerer, batch: Sequence[Prepared], _: Any) -> list[Any]:
     """Wrong answers under the baseline, right ones under the settings."""
     ids = "".join(item.item.id for item in batch)
     byte = hashlib.sha256(ids.encode()).digest()[0]
-    tokenizer = self.loaded.processor.tokenizer
+    tokenizer = self._loaded.processor.tokenizer
 
     def line(item: Prepared) -> Any:
         right, wrong = (
@@ -63,9 +63,9 @@ def generate(self: runner.Runner, batch: Sequence[Prepared]) -> list[Any]:
             own.name: Generated(wrong, Listening())
             if own.method is None
             else Generated(right, Listening(byte, 256, 1, byte / 256, byte / 300))
-            for own in self.plan.settings
+            for own in self._settings
         }
-        return runner._line(item, generated=generated, tokenizer=tokenizer)
+        return answering._line(item, generated=generated, tokenizer=tokenizer)
 
     return [line(item) for item in batch]
 
@@ -151,7 +151,7 @@ def main(folder: Path) -> None:
     """Make ``whole``, then one folder for each moment."""
     torch.set_num_threads(1)
     loaded = load("tiny", device="cpu")
-    runner.Runner._generate = generate  # type: ignore[method-assign]
+    answering.Answerer._generate = generate  # type: ignore[method-assign]
     identity.git_state = lambda: None  # the commit may change while this runs
     Tiny.load = cache(Tiny.load)  # type: ignore[method-assign]
     TinyAudio.read = cache(TinyAudio.read)  # type: ignore[method-assign]

@@ -26,7 +26,7 @@ from mata_audio.evaluation.choosing.knockout import knockout
 from mata_audio.evaluation.choosing.measuring import Measuring
 from mata_audio.evaluation.choosing.tune import Fitting
 from mata_audio.evaluation.item import Item
-from mata_audio.evaluation.running.evaluate import loaded_model
+from mata_audio.evaluation.running.executor import loaded_model
 from mata_audio.evaluation.running.plan import Options, make_plan
 from mata_audio.evaluation.templates.template import TEMPLATES
 from mata_audio.families import locate

@@ -20,7 +20,7 @@ from mata_audio.evaluation.reproduction.paper import MODELS, TABLES
 from mata_audio.evaluation.reproduction.reproduce import Reproduction, reproduce
 from mata_audio.evaluation.reproduction.tables import as_text, compared
 from mata_audio.evaluation.results.power import power_sentence
-from mata_audio.evaluation.running.runner import Progress
+from mata_audio.evaluation.running.progress import Progress
 from paper_data import write_mmar, write_mmau
 
 SHORT: dict[str, Any] = {"max_new_tokens": 4, "batch_size": 8}

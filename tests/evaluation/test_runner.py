@@ -1,4 +1,4 @@
-"""The runner: batches change nothing, failures are kept, and nothing is mixed."""
+"""Running a plan: batches change nothing, failures are kept, and nothing is mixed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from small_runs import ITEMS, SETTINGS, edit_records
 from mata_audio import MATA, MataError, SettingsError
 from mata_audio.errors import DataError, RunError
 from mata_audio.evaluation import NamedSetting, Progress, Results, evaluate, load_results
-from mata_audio.evaluation.running import runner
+from mata_audio.evaluation.running import answering
 from mata_audio.evaluation.tasks.tiny import Tiny
 from mata_audio.models.asking import answer
 from mata_audio.models.loading import load
@@ -136,7 +136,7 @@ def copy(tiny_run: Run, tmp_path: Path) -> Path:
 def test_a_finished_run_runs_nothing_again(
     tiny_run: Run, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "generate_all", Mock(side_effect=AssertionError))
+    monkeypatch.setattr(answering, "generate_all", Mock(side_effect=AssertionError))
     assert tiny(copy) == tiny_run[1]
     assert (copy / "results.json").read_bytes() == (tiny_run[0] / "results.json").read_bytes()
 
@@ -253,7 +253,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(
     tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     sizes: list[int] = []
-    real = runner.generate_all
+    real = answering.generate_all
 
     def short_of_memory(model: Any, inputs: Any, *rest: Any) -> Any:
         sizes.append(len(inputs["input_ids"]))
@@ -261,7 +261,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(
             raise error
         return real(model, inputs, *rest)
 
-    monkeypatch.setattr(runner, "generate_all", short_of_memory)
+    monkeypatch.setattr(answering, "generate_all", short_of_memory)
     seen: list[Progress] = []
     results = tiny(tmp_path, batch_size=8, report=lambda progress: seen.append(replace(progress)))
     assert_same(results, tiny_run[1])
@@ -274,14 +274,14 @@ def test_an_item_that_breaks_the_model_does_not_take_its_batch_along(
     tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = tiny_run[1].items[7]
-    real, poisoned = runner.generate_all, _ids_of(broken.id)
+    real, poisoned = answering.generate_all, _ids_of(broken.id)
 
     def fragile(model: Any, inputs: Any, *rest: Any) -> Any:
         if any(torch.equal(row[-len(poisoned) :], poisoned) for row in inputs["input_ids"]):
             raise ValueError("a bad\nthing")
         return real(model, inputs, *rest)
 
-    monkeypatch.setattr(runner, "generate_all", fragile)
+    monkeypatch.setattr(answering, "generate_all", fragile)
     results = tiny(tmp_path)
     failed = {item.id: item.error for item in results.items if item.error}
     assert failed[broken.id] == "ValueError: a bad thing"
@@ -297,7 +297,7 @@ def _ids_of(id: str) -> torch.Tensor:
 
 
 def test_an_interrupt_is_not_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "generate_all", Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr(answering, "generate_all", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         evaluate("tiny", "tiny", tmp_path / "run", limit=4)
     assert not (tmp_path / "run" / "items.jsonl").exists()

@@ -11,7 +11,7 @@ import torch
 from mata_audio import SettingsError
 from mata_audio.evaluation.running.batch_limit import BATCHINGS, Batching, BatchLimit
 from mata_audio.evaluation.running.batches import prepared_batches
-from mata_audio.evaluation.running.evaluate import loaded_model
+from mata_audio.evaluation.running.executor import loaded_model
 from mata_audio.evaluation.running.plan import Options, make_plan
 from mata_audio.evaluation.running.stacking import stacked, stacked_others
 from mata_audio.methods import AAD, GACL, MATA, TCD, VCD, Contrast

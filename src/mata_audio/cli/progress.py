@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from mata_audio.cli.terminal import plain, write
 
 if TYPE_CHECKING:
-    from mata_audio.evaluation.running.runner import Progress
+    from mata_audio.evaluation.running.progress import Progress
 
 STEPS = 10
 LOG_SECONDS = 30.0

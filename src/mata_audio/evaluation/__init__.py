@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mata_audio.evaluation.results.results_file import load_results
     from mata_audio.evaluation.running.evaluate import evaluate
     from mata_audio.evaluation.running.plan import Options
-    from mata_audio.evaluation.running.runner import Progress
+    from mata_audio.evaluation.running.progress import Progress
     from mata_audio.evaluation.task import Grouping, Task
     from mata_audio.settings.named import NamedSetting, load_setting
 
@@ -21,7 +21,7 @@ _WHERE = {
     "Grouping": "evaluation.task",
     "NamedSetting": "settings.named",
     "Options": "evaluation.running.plan",
-    "Progress": "evaluation.running.runner",
+    "Progress": "evaluation.running.progress",
     "Results": "evaluation.results.results",
     "Task": "evaluation.task",
     "evaluate": "evaluation.running.evaluate",

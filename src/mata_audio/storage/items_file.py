@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mata_audio.errors import RunError
-from mata_audio.storage.atomic_file import writing
+from mata_audio.storage.atomic_file import write_atomically, writing
 
 Line = Mapping[str, Any]
 
@@ -84,6 +84,34 @@ class ItemStore:
             if created:
                 _sync_folder(self._path.parent)
         self._keep(new, self._complete + len(data))
+
+    def put_in_order(self, start: int, places: Mapping[str, int]) -> None:
+        """Put the batches after the first lines into another order, all of them or none.
+
+        Args:
+            start: number of lines that stay where they are.
+            places: the place of each batch, by the id of its first item.
+
+        Raises:
+            WriteError: the file cannot be written; it is unchanged.
+        """
+        if not self._path.exists():
+            return
+        lines = self._path.read_bytes()[: self._complete].split(b"\n")[:-1]
+        batches: list[list[bytes]] = []
+        keys: list[int] = []
+        for line in lines[start:]:
+            entry = json.loads(line)
+            if entry[_PART][0] == 1:
+                batches.append([])
+                keys.append(places[entry["id"]])
+            batches[-1].append(line)
+        order = sorted(range(len(batches)), key=keys.__getitem__)
+        if order == list(range(len(batches))):
+            return
+        moved = [*lines[:start], *(line for number in order for line in batches[number])]
+        write_atomically(self._path, b"".join(line + b"\n" for line in moved))
+        self._lines = ItemStore(self._path)._lines
 
     def _keep(self, batch: Iterable[Line], end: int) -> None:
         for line in batch:

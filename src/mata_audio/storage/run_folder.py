@@ -18,6 +18,9 @@ MANIFEST = "run.json"
 ITEMS = "items.jsonl"
 FORMAT = 2
 
+BATCHES = "batches.json"
+"""The batches of a run that is answered out of order; gone when all are."""
+
 EVIDENCE = "evidence.json"
 """What ``mata choose`` measures before it runs a setting."""
 

@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         MataError: something is wrong; its class says what.
     """
     _check(args)
-    from mata_audio.evaluation.running.evaluate import loaded_model
+    from mata_audio.evaluation.running.executor import loaded_model
     from mata_audio.evaluation.running.plan import Options, make_plan
     from mata_audio.families import locate
     from mata_audio.models.finding import Found, skeleton
@@ -160,7 +160,7 @@ def _batches(plan: Plan, loaded: Loaded, failed: dict[str, str]) -> Iterator[dic
     """Yield model inputs; add to ``failed``, by id, why an item cannot be read."""
     from mata_audio.evaluation.running.batches import prepared_batches
     from mata_audio.evaluation.running.fitting_limit import batch_limit
-    from mata_audio.evaluation.running.runner import Progress
+    from mata_audio.evaluation.running.progress import Progress
     from mata_audio.evaluation.running.stacking import stacked
 
     def leave_out(item: FailedItem) -> None:

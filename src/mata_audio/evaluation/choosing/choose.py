@@ -17,10 +17,10 @@ from mata_audio.evaluation.choosing.fitting import Fitting
 from mata_audio.evaluation.choosing.measuring import Measuring
 from mata_audio.evaluation.results.ranking import Sweep
 from mata_audio.evaluation.results.verdict import nothing_found, verdict
-from mata_audio.evaluation.running.evaluate import loaded_model
+from mata_audio.evaluation.running.executor import Executor, LocalExecutor, loaded_model
 from mata_audio.evaluation.running.identity import model_identity
 from mata_audio.evaluation.running.plan import Options, Plan, make_plan
-from mata_audio.evaluation.running.runner import Progress
+from mata_audio.evaluation.running.progress import Progress
 from mata_audio.evaluation.sweep.grid import distinct
 from mata_audio.evaluation.sweep.sweep import check_divisible, sweep_plan, tuning_part
 from mata_audio.evaluation.task import Task
@@ -114,6 +114,7 @@ def choose(
     fitting: Fitting | None = None,
     report: Callable[[Progress], None] | None = None,
     say: Callable[[str], None] | None = None,
+    executor: Executor | None = None,
     **options: Any,
 ) -> Choice:
     """Choose layers, then alpha, on one part of the items, and report on the rest.
@@ -133,6 +134,8 @@ def choose(
         fitting: how ``tune`` fits; None for its default.
         report: called with the progress after every batch of the final sweep.
         say: called with what ``tune`` will need, before it starts.
+        executor: where the final sweep is run, as for :func:`mata_audio.evaluation.evaluate`;
+            layers are always measured in this process.
         options: fields of :class:`mata_audio.evaluation.Options`.
 
     Raises:
@@ -154,6 +157,7 @@ def choose(
         fitting=fitting,
         report=report or (lambda _: None),
         say=say or (lambda _: None),
+        executor=executor,
     )
 
 
@@ -169,6 +173,7 @@ def choose_plan(
     report: Callable[[Progress], None],
     fitting: Fitting | None = None,
     say: Callable[[str], None] = lambda _: None,
+    executor: Executor | None = None,
 ) -> Choice:
     """Choose on a plan that has no settings, but may have a no-audio arm.
 
@@ -186,14 +191,15 @@ def choose_plan(
         settings = [one for own in windows for one in along(replace(base, layers=own), tried)]
     else:
         measured = tuning_plan(plan, tuning_share, split_seed)
-        measuring = Measuring(measured, loaded, base, say=say)
-        evidence = _evidence(measuring, by, folder, fitting)
+        evidence = _evidence(Measuring(measured, loaded, base, say=say), by, folder, fitting)
         if not evidence.found:
             return Choice(evidence, None, None)
         settings = along(evidence.setting, tried)
     swept = replace(plan, settings=with_baseline([*settings, *plan.settings[1:]]))
     how = {"by": by} if evidence is None else how_chosen(evidence)
-    found = sweep_plan(swept, folder, tuning_share, split_seed, report, how, loaded)
+    executor = executor or LocalExecutor(loaded)
+    del loaded  # other executors load their own, perhaps on the same GPU
+    found = sweep_plan(swept, folder, tuning_share, split_seed, report, how, executor)
     winner = next((setting for setting in settings if setting.name == found.winner), None)
     return Choice(evidence, found, winner)
 

@@ -28,7 +28,7 @@ from mata_audio.evaluation.results.results import Results
 from mata_audio.evaluation.running.equal_settings import equal_settings
 from mata_audio.evaluation.running.evaluate import run_plan
 from mata_audio.evaluation.running.plan import Options, Plan, make_plan
-from mata_audio.evaluation.running.runner import Progress
+from mata_audio.evaluation.running.progress import Progress
 from mata_audio.evaluation.scoring.readers import check_reader
 from mata_audio.evaluation.templates.template import load_template
 from mata_audio.families import Located, locate

@@ -87,7 +87,7 @@ def in_processes(
         groups,  # type: ignore[arg-type]  # anything with a length and an index will do
         batch_size=None,
         num_workers=workers,
-        collate_fn=partial(_packed, prepare),
+        collate_fn=partial(packed, prepare),
         prefetch_factor=max(1, window // workers),
         multiprocessing_context="fork",
         worker_init_fn=_without_more_threads,
@@ -99,14 +99,14 @@ def in_processes(
         results = iter(made)
     for group in groups:
         try:
-            packed = next(results)
+            arrived = next(results)
         except RuntimeError as error:
             raise RunError(
                 f"a process that prepares clips ended ({error}), perhaps for lack of memory. What "
                 "is done is kept; run the same command with fewer --workers (1 for no processes)"
             ) from error
-        for item, own in zip(group, packed, strict=True):
-            yield FailedItem(item, own) if isinstance(own, str) else _unpacked(item, own)
+        for item, own in zip(group, arrived, strict=True):
+            yield unpacked(item, own)
 
 
 def _without_more_threads(_: int) -> None:
@@ -114,8 +114,8 @@ def _without_more_threads(_: int) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 
-def _packed(prepare: Preparer, group: Sequence[Item]) -> list[Any]:
-    """Prepare items in a process: what is made of each, or why it failed.
+def packed(prepare: Preparer, group: Sequence[Item]) -> list[Any]:
+    """Prepare items in another process: what is made of each, or why it failed.
 
     Tensors go as arrays, since each tensor would keep a file open.
     """
@@ -131,8 +131,11 @@ def _packed(prepare: Preparer, group: Sequence[Item]) -> list[Any]:
     return found
 
 
-def _unpacked(item: Item, packed: Any) -> Prepared:
-    arrays, clips, names = packed
+def unpacked(item: Item, arrived: Any) -> Prepared | FailedItem:
+    """Return what :func:`packed` made of an item."""
+    if isinstance(arrived, str):
+        return FailedItem(item, arrived)
+    arrays, clips, names = arrived
     inputs, *others = [
         {name: torch.from_numpy(value) for name, value in part.items()} for part in arrays
     ]

@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.running.ahead import prepared_ahead
 from mata_audio.evaluation.running.batch_limit import Batching, BatchLimit
-from mata_audio.evaluation.running.grouping import exact_batches, padded_batches
+from mata_audio.evaluation.running.grouping import batches_of
 from mata_audio.evaluation.running.prepare import FailedItem, Prepared, preparer_of
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.running.plan import Plan
     from mata_audio.models.loading import Loaded
 
-HELD_BYTES = 2 * 2**30
-"""Inputs that may wait for others of their shape or length."""
+
+def scheduled_batches(
+    plan: Plan,
+    loaded: Loaded,
+    batches: Sequence[Sequence[Item]],
+    failed: Callable[[FailedItem], None],
+) -> Iterator[list[Prepared]]:
+    """Prepare items ahead of the model and yield them in the batches that are given.
+
+    ``failed`` is called with each item that could not be prepared.
+    """
+    items = [item for batch in batches for item in batch]
+    window = 2 * max(map(len, batches), default=1) + 4
+    made = prepared_ahead(preparer_of(plan, loaded), items, plan.options.workers, window)
+    for batch in batches:
+        good = []
+        for item in itertools.islice(made, len(batch)):
+            if isinstance(item, Prepared):
+                good.append(item)
+            else:
+                failed(item)
+        if good:
+            yield good
 
 
 def prepared_batches(
@@ -50,7 +72,4 @@ def prepared_batches(
             else:
                 failed(item)
 
-    if batching == "exact":
-        yield from exact_batches(good(), limit, HELD_BYTES)
-    else:
-        yield from padded_batches(good(), limit, HELD_BYTES, before)
+    yield from batches_of(good(), batching, limit, before)

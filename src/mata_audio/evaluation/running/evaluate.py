@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from mata_audio.errors import WriteError
 from mata_audio.evaluation.results.results import Results
 from mata_audio.evaluation.results.scores import AnswerScores
 from mata_audio.evaluation.results.stored_run import SWEEP, StoredRun
-from mata_audio.evaluation.running.identity import (
-    earlier_sittings,
-    facts_of,
-    generation_identity,
-    model_identity,
-    new_sitting,
-)
+from mata_audio.evaluation.running.executor import Executor, LocalExecutor
+from mata_audio.evaluation.running.identity import Described, earlier_sittings
 from mata_audio.evaluation.running.plan import Options, Plan, make_plan
-from mata_audio.evaluation.running.runner import Progress, Runner
+from mata_audio.evaluation.running.progress import Progress
+from mata_audio.evaluation.running.recorder import Recorder
 from mata_audio.evaluation.running.same_clips import check_clips
 from mata_audio.evaluation.running.same_model import check_same_model
 from mata_audio.evaluation.task import Task
 from mata_audio.methods.mata import MATA
-from mata_audio.models.loading import Loaded, load_processor, load_weights
-from mata_audio.models.one_prefill import greedy
+from mata_audio.models.loading import Loaded
 from mata_audio.settings.named import NamedSetting
 from mata_audio.storage.run_folder import RunFolder
 
@@ -41,6 +35,7 @@ def evaluate(
     data: str | Path | None = None,
     settings: MATA | NamedSetting | Sequence[MATA | NamedSetting] | None = None,
     report: Callable[[Progress], None] | None = None,
+    executor: Executor | None = None,
     **options: Any,
 ) -> Results:
     """Answer a benchmark with and without MATA, each item from one prefill, and compare.
@@ -56,6 +51,7 @@ def evaluate(
         settings: what to compare with the baseline; None for the paper's setting, an empty
             sequence for only the baseline.
         report: called with the progress after every batch.
+        executor: where the items are answered; None for this process.
         options: fields of :class:`mata_audio.evaluation.Options`.
 
     Returns:
@@ -68,56 +64,59 @@ def evaluate(
     """
     wanted = MATA() if settings is None else settings
     plan = make_plan(model, task, data, wanted, Options(**options))
-    return run_plan(plan, RunFolder(out), report or (lambda progress: None))
+    return run_plan(plan, RunFolder(out), report or (lambda progress: None), executor)
 
 
 def run_plan(
     plan: Plan,
     folder: RunFolder,
     report: Callable[[Progress], None],
-    loaded: Loaded | None = None,
+    executor: Executor | None = None,
 ) -> Results:
     """Run or continue ``plan`` in ``folder``; errors as for :func:`evaluate`.
 
-    ``loaded`` is the plan's model if :func:`loaded_model` loaded it before; None to load it.
+    ``executor`` is where the items are answered; None for this process.
     """
     known = plan.identity()
     if folder.manifest_path.exists():  # refuse before the weights are read
         folder.check_identity({**folder.manifest()["identity"], **known})
     folder.check_ours()
-    loaded = loaded_model(plan) if loaded is None else loaded
-    torch.manual_seed(plan.options.seed)
-    config = greedy(loaded.model, loaded.processor.tokenizer, plan.max_new_tokens)
-    generation = {"generation": generation_identity(config)}
-    identity = {**known, **model_identity(plan, loaded), **generation}
-    check_same_model(plan.settings, identity["weights"])
-    folder.check_identity(identity)
-    with folder.locked():
-        folder.check_identity(identity)  # another process may have started a run meanwhile
-        store, scores = folder.store, AnswerScores(plan.task, plan.reader)
-        runner = Runner(plan, loaded, store, scores, config, report)
-        if runner.pending:
-            check_clips(plan, loaded, store.lines)
-        manifest = _manifest(folder, plan, identity, loaded, store.written)
-        folder.write_manifest(manifest)
-        _sit(runner, manifest["sittings"][-1], lambda: folder.write_manifest(manifest))
-        stored = StoredRun(folder, manifest, plan.task, plan.dataset, plan.settings)
-        ids = {item.id for item in plan.items}
-        lines = {id: line for id, line in store.lines.items() if id in ids}
-        results = stored.results(lines, scores)
-        stored.write(results)
+    with (executor or LocalExecutor()).opened(plan) as session:
+        about = session.described
+        identity = {**known, **about.identity}
+        check_same_model(plan.settings, identity["weights"])
+        folder.check_identity(identity)
+        with folder.locked():
+            folder.check_identity(identity)  # another process may have started a run meanwhile
+            store, scores = folder.store, AnswerScores(plan.task, plan.reader)
+            recorder = Recorder(plan, store, scores, session.limit, report)
+            if recorder.pending:
+                check_clips(plan, session.model, store.lines)
+            manifest = _manifest(folder, plan, identity, about, store.written)
+            folder.write_manifest(manifest)
+            save = partial(folder.write_manifest, manifest)
+            with _sitting(recorder, manifest["sittings"][-1], save):
+                session.run(recorder, folder)
+            stored = StoredRun(folder, manifest, plan.task, plan.dataset, plan.settings)
+            ids = {item.id for item in plan.items}
+            lines = {id: line for id, line in store.lines.items() if id in ids}
+            results = stored.results(lines, scores)
+            stored.write(results)
     return results
 
 
-def _sit(runner: Runner, sitting: dict[str, Any], save: Callable[[], None]) -> None:
-    """Run what is pending; complete and save the sitting's account, whatever happens."""
-    start, before = time.monotonic(), runner.store.written
+@contextmanager
+def _sitting(
+    recorder: Recorder, sitting: dict[str, Any], save: Callable[[], None]
+) -> Iterator[None]:
+    """Complete and save the sitting's account at the end of a ``with`` block, however it ends."""
+    start, before = time.monotonic(), recorder.store.written
 
     def account() -> None:
+        progress = recorder.progress
         sitting["seconds"] = round(time.monotonic() - start, 1)
-        sitting["items"] = runner.store.written - before
-        sitting["failed"] = runner.progress.failed
-        progress = runner.progress
+        sitting["items"] = recorder.store.written - before
+        sitting["failed"] = progress.failed
         sitting["batch_size_at_end"] = progress.limit.prompts or str(progress.limit)
         sitting["batches"] = progress.batches
         if progress.padding is not None:
@@ -125,7 +124,7 @@ def _sit(runner: Runner, sitting: dict[str, Any], save: Callable[[], None]) -> N
         save()
 
     try:
-        runner.run()
+        yield
     except BaseException:
         with suppress(WriteError):  # what stopped the run matters more
             account()
@@ -133,31 +132,16 @@ def _sit(runner: Runner, sitting: dict[str, Any], save: Callable[[], None]) -> N
     account()
 
 
-def loaded_model(plan: Plan) -> Loaded:
-    """Return the plan's model, loaded with its options."""
-    found = plan.model
-    if isinstance(found, Loaded):
-        return found
-    processor = load_processor(found)
-    model = load_weights(
-        found,
-        device=plan.options.device,
-        dtype=plan.options.dtype,
-        attn_implementation=plan.options.attn_implementation,
-    )
-    return Loaded(model, processor, found.name, found.family)
-
-
 def _manifest(
-    folder: RunFolder, plan: Plan, identity: Mapping[str, Any], loaded: Loaded, written: int
+    folder: RunFolder, plan: Plan, identity: Mapping[str, Any], about: Described, written: int
 ) -> dict[str, Any]:
     """Return ``run.json`` as a sitting starts; ``written`` is the number of stored lines."""
     there = folder.manifest() if folder.manifest_path.exists() else {}
-    facts = facts_of(plan, loaded)
+    facts = dict(about.facts)
     # A sweep stays one, whichever command continues it.
     chosen_on = plan.sweep or there.get("facts", {}).get(SWEEP)
     if chosen_on is not None:
         facts[SWEEP] = dict(chosen_on)
     earlier = earlier_sittings(there.get("sittings", ()), written)
-    sittings = [*earlier, new_sitting(loaded)]
+    sittings = [*earlier, dict(about.sitting)]
     return {"identity": dict(identity), "facts": facts, "sittings": sittings}

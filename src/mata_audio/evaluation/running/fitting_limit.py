@@ -17,13 +17,14 @@ AUTO_TOKENS = 32_768
 """Most tokens in a batch of ``"auto"``: larger ones only delay the first answers."""
 
 
-def batch_limit(size: int | str, model: Any, rows: int) -> BatchLimit:
+def batch_limit(size: int | str, model: Any, rows: int, share: float = 1.0) -> BatchLimit:
     """Return the limit that ``batch_size`` names, or what fits the model's device.
 
     Args:
         size: as for :func:`read_batch_size`.
         model: the loaded model.
         rows: settings, which run side by side, as rows of each prompt.
+        share: share of the GPU that is this model's.
     """
     named = read_batch_size(size)
     if named is not None:
@@ -32,7 +33,7 @@ def batch_limit(size: int | str, model: Any, rows: int) -> BatchLimit:
     if not _is_gpu(device):
         return BatchLimit(prompts=AUTO_PROMPTS)
     free, _ = torch.cuda.mem_get_info(device)
-    fitting = int(AUTO_SHARE * free) // bytes_per_token(model, rows)
+    fitting = int(AUTO_SHARE * share * free) // bytes_per_token(model, rows)
     return BatchLimit(tokens=min(max(1, fitting), AUTO_TOKENS))
 
 

@@ -7,19 +7,57 @@ the items that have no answer yet, makes the same batches.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
-from mata_audio.evaluation.running.batch_limit import BatchLimit
-from mata_audio.evaluation.running.prepare import Prepared
+from mata_audio.evaluation.running.batch_limit import Batching, BatchLimit
 
+HELD_BYTES = 2 * 2**30
+"""Inputs that may wait for others of their shape or length."""
 WINDOW = 16
 """Batches' worth of items among which the most similar ones are looked for, at most."""
 FIRST_WINDOW = 2
 """The same for the first batch, which should not wait for the preparation of many clips."""
 
 
+class Groupable(Protocol):
+    """What decides with which others a prepared item goes into a batch."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the inputs."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the prompt."""
+
+    @property
+    def kinds(self) -> tuple[tuple[str, int], ...]:
+        """Names of the inputs and numbers of their dimensions: items of any batch share this."""
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """Items of an exact batch share this."""
+
+
+_Item = TypeVar("_Item", bound=Groupable)
+
+
+def batches_of(
+    prepared: Iterable[_Item],
+    batching: Batching,
+    limit: Callable[[], BatchLimit],
+    before: int = 0,
+) -> Iterator[list[_Item]]:
+    """Group items into batches, by either way; arguments as below."""
+    if batching == "exact":
+        yield from exact_batches(prepared, limit, HELD_BYTES)
+    else:
+        yield from padded_batches(prepared, limit, HELD_BYTES, before)
+
+
 def exact_batches(
-    prepared: Iterable[Prepared], limit: Callable[[], BatchLimit], held: int
-) -> Iterator[list[Prepared]]:
+    prepared: Iterable[_Item], limit: Callable[[], BatchLimit], held: int
+) -> Iterator[list[_Item]]:
     """Group items of one shape into batches, holding items back until a batch is full.
 
     Args:
@@ -28,10 +66,10 @@ def exact_batches(
         held: bytes of inputs that may wait for others of their shape; beyond it the group with
             the most bytes goes as it is.
     """
-    waiting: dict[tuple[object, ...], list[Prepared]] = {}
+    waiting: dict[tuple[object, ...], list[_Item]] = {}
     waiting_bytes = 0
 
-    def taken(shape: tuple[object, ...]) -> list[Prepared]:
+    def taken(shape: tuple[object, ...]) -> list[_Item]:
         nonlocal waiting_bytes
         group = waiting.pop(shape)
         at_once = limit().at_once(group[0].tokens)
@@ -54,11 +92,11 @@ def exact_batches(
 
 
 def padded_batches(
-    prepared: Iterable[Prepared],
+    prepared: Iterable[_Item],
     limit: Callable[[], BatchLimit],
     held: int,
     before: int = 0,
-) -> Iterator[list[Prepared]]:
+) -> Iterator[list[_Item]]:
     """Group items of similar lengths into full batches, to be padded on the left.
 
     Items wait in a window, out of which the batch with the least padding is taken. The window
@@ -71,7 +109,7 @@ def padded_batches(
         before: number of items that earlier sessions of the same run had in batches.
     """
     coming, taken = iter(prepared), before
-    window: list[Prepared] = []
+    window: list[_Item] = []
     while True:
         waiting = sum(own.size for own in window)
         widest = max((own.tokens for own in window), default=1)
@@ -98,7 +136,7 @@ def _wanted(at_once: int, taken: int) -> int:
     return min(FIRST_WINDOW * at_once + 2 * taken, WINDOW * at_once)
 
 
-def _most_similar(window: Sequence[Prepared], limit: BatchLimit) -> list[Prepared]:
+def _most_similar(window: Sequence[_Item], limit: BatchLimit) -> list[_Item]:
     """Return the full batch with the least padding, in the window's order; all if none is full.
 
     Only items with the same kinds of inputs go together.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from mata_audio.models.digests import (
     weights_digests,
 )
 from mata_audio.models.loading import Loaded
+from mata_audio.models.one_prefill import greedy
 from mata_audio.settings.in_words import describe_on
 from mata_audio.settings.named import NamedSetting
 from mata_audio.storage.environment import device_name, git_state, versions
@@ -48,6 +50,30 @@ def model_identity(plan: Plan, loaded: Loaded) -> dict[str, Any]:
 def generation_identity(config: Any) -> dict[str, Any]:
     """Return how answers are generated; ``config`` comes from ``one_prefill.greedy``."""
     return {name: value for name, value in config.to_diff_dict().items() if name != "max_length"}
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a run records of its model and of where it runs; JSON data.
+
+    Args:
+        identity: what of them could change an answer.
+        facts: what else is worth knowing.
+        sitting: the account of a sitting that starts now.
+    """
+
+    identity: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    sitting: Mapping[str, Any]
+
+
+def described(plan: Plan, loaded: Loaded) -> Described:
+    """Describe a loaded model; errors as for :func:`model_identity`."""
+    config = greedy(loaded.model, loaded.processor.tokenizer, plan.max_new_tokens)
+    generation = {"generation": generation_identity(config)}
+    return Described(
+        {**model_identity(plan, loaded), **generation}, facts_of(plan, loaded), new_sitting(loaded)
+    )
 
 
 def facts_of(plan: Plan, loaded: Loaded) -> dict[str, Any]:

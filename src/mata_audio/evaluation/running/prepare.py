@@ -23,6 +23,7 @@ from mata_audio.models.remembered_sound import remembering_sound
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.running.plan import Plan
+    from mata_audio.models.finding import Found
     from mata_audio.models.loading import Loaded
 
 
@@ -150,13 +151,13 @@ class Preparer:
         ]
 
 
-def preparer_of(plan: Plan, loaded: Loaded) -> Preparer:
-    """Return the preparer of a plan's items."""
+def preparer_of(plan: Plan, model: Found | Loaded) -> Preparer:
+    """Return the preparer of a plan's items; loads the processor of a model that is only found."""
     methods = [setting.method for setting in plan.settings if setting.method is not None]
     others = dict.fromkeys(name for method in methods for name in method.rule().others)
     options = plan.options
     return Preparer(
-        Prompter.of(loaded), plan.template, options.cut_long_audio, tuple(others), options.seed
+        Prompter.of(model), plan.template, options.cut_long_audio, tuple(others), options.seed
     )
 
 

@@ -12,21 +12,22 @@ from mata_audio.evaluation.running.prepare import preparer_of
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.running.plan import Plan
+    from mata_audio.models.finding import Found
     from mata_audio.models.loading import Loaded
 
 
-def check_clips(plan: Plan, loaded: Loaded, lines: Mapping[str, Mapping[str, Any]]) -> None:
+def check_clips(plan: Plan, model: Found | Loaded, lines: Mapping[str, Mapping[str, Any]]) -> None:
     """Decode the clips of all items that were heard, and compare them with what was heard.
 
     Args:
         plan: the run's plan.
-        loaded: its model, which decides how long a clip may be.
+        model: its model, which decides how long a clip may be.
         lines: the stored lines by item id.
 
     Raises:
         RunError: a clip sounds otherwise, or cannot be read any more.
     """
-    prepare = preparer_of(plan, loaded)
+    prepare = preparer_of(plan, model)
     heard: Iterable[Item] = [item for item in plan.items if lines.get(item.id, {}).get("clips")]
 
     def difference(item: Item) -> str | None:

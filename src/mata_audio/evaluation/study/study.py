@@ -12,9 +12,10 @@ from typing import Any
 from mata_audio.errors import SettingsError
 from mata_audio.evaluation.results.results import Results
 from mata_audio.evaluation.running.equal_settings import equal_settings
-from mata_audio.evaluation.running.evaluate import loaded_model, run_plan
+from mata_audio.evaluation.running.evaluate import run_plan
+from mata_audio.evaluation.running.executor import LocalExecutor, loaded_model
 from mata_audio.evaluation.running.plan import Options, Plan
-from mata_audio.evaluation.running.runner import Progress
+from mata_audio.evaluation.running.progress import Progress
 from mata_audio.evaluation.running.unheard import unheard
 from mata_audio.evaluation.study import timing
 from mata_audio.evaluation.study.answers import groups_of
@@ -78,10 +79,11 @@ def run_study(plan: StudyPlan, out: Path, report: Report, say: Callable[[str], N
     for name, why in plan.unfit.items():
         say(f"not run: {name}: {why}")
     loaded = loaded_model(plan.choosing)
+    here = LocalExecutor(loaded)
     times = _Times(plan, loaded, out)
     say(f"{len(plan.choosing.settings) - 1} settings to choose from; {times.estimate()}")
     choosing = run_plan(
-        plan.choosing, RunFolder(out / "choosing"), lambda own: report(own, "choosing"), loaded
+        plan.choosing, RunFolder(out / "choosing"), lambda own: report(own, "choosing"), here
     )
     decided = decisions(plan, choosing)
     fits = [
@@ -91,7 +93,7 @@ def run_study(plan: StudyPlan, out: Path, report: Report, say: Callable[[str], N
     rows, settings = reported(plan, decided, fits)
     second = plan.with_settings(settings)
     reporting = run_plan(
-        second, RunFolder(out / "reporting"), lambda own: report(own, "reporting"), loaded
+        second, RunFolder(out / "reporting"), lambda own: report(own, "reporting"), here
     )
     costs = times.costs(second, {row.name for row in rows})
     found = compiled(choosing, reporting, rows, costs, condition(second))

@@ -13,8 +13,9 @@ from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.results.ranking import Sweep, rank
 from mata_audio.evaluation.results.results import ItemResult
 from mata_audio.evaluation.running.evaluate import run_plan
+from mata_audio.evaluation.running.executor import Executor
 from mata_audio.evaluation.running.plan import Options, Plan, make_plan
-from mata_audio.evaluation.running.runner import Progress
+from mata_audio.evaluation.running.progress import Progress
 from mata_audio.evaluation.task import Task
 from mata_audio.models.loading import Loaded
 from mata_audio.settings.named import NamedSetting
@@ -34,6 +35,7 @@ def sweep(
     tuning_share: float = 0.5,
     split_seed: int = 0,
     report: Callable[[Progress], None] | None = None,
+    executor: Executor | None = None,
     **options: Any,
 ) -> Sweep:
     """Run every setting on every item, each item from one prefill, and choose the best setting.
@@ -50,6 +52,7 @@ def sweep(
         tuning_share: share of the items that settings are ranked on.
         split_seed: seed for dividing the items; every group of the first grouping is divided alike.
         report: called with the progress after every batch.
+        executor: as for :func:`mata_audio.evaluation.evaluate`.
         options: fields of :class:`mata_audio.evaluation.Options`.
 
     Raises:
@@ -60,7 +63,14 @@ def sweep(
     if not settings:
         raise SettingsError("the grid is empty: give at least one setting")
     plan = make_plan(model, task, data, settings, Options(**options))
-    return sweep_plan(plan, RunFolder(out), tuning_share, split_seed, report or (lambda _: None))
+    return sweep_plan(
+        plan,
+        RunFolder(out),
+        tuning_share,
+        split_seed,
+        report or (lambda _: None),
+        executor=executor,
+    )
 
 
 def sweep_plan(
@@ -70,16 +80,16 @@ def sweep_plan(
     split_seed: int,
     report: Callable[[Progress], None],
     how: Mapping[str, Any] | None = None,
-    loaded: Loaded | None = None,
+    executor: Executor | None = None,
 ) -> Sweep:
     """Run or resume a plan and rank its settings; errors as for :func:`sweep`.
 
     ``how`` is JSON data on how the settings were found; it is saved in the winner's file.
-    ``loaded`` is as for :func:`mata_audio.evaluation.running.evaluate.run_plan`.
+    ``executor`` is as for :func:`mata_audio.evaluation.evaluate`.
     """
     ids = check_divisible(plan, tuning_share, split_seed)
     chosen_on = {"tuning_ids": list(ids), **({} if how is None else {"how": dict(how)})}
-    results = run_plan(replace(plan, sweep=chosen_on), folder, report, loaded)
+    results = run_plan(replace(plan, sweep=chosen_on), folder, report, executor)
     return rank(results, results.tuning_ids)
 
 
