@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mata_audio.cli.commands.sweep import ending
+from mata_audio.cli.options.executor import add_executor_options, executor_from
 from mata_audio.cli.options.fitting import add_fitting_options, fitting_from
 from mata_audio.cli.options.run import (
     add_benchmark_options,
@@ -72,6 +73,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_choosing_options(group)
     add_fitting_options(parser)
     add_run_options(parser)
+    add_executor_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -90,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     if args.method in WAYS:
         raise SettingsError(f"{args.method} is a way to choose, not a method: --by {args.method}")
     alphas = None if args.alphas is None else alphas_from(args.alphas)
-    fitting = fitting_from(args)
+    fitting, executor = fitting_from(args), executor_from(args)
     plan = make_plan(args.model, args.task, args.data, (), options_from(args))
     note(f"{args.by}: {WAYS[args.by].summary}")
     with RunProgress() as progress:
@@ -105,6 +107,7 @@ def run(args: argparse.Namespace) -> int:
             report=progress.show,
             fitting=fitting,
             say=note,
+            executor=executor,
         )
     parts = [] if choice.evidence is None else [evidence_text(choice.evidence)]
     if choice.sweep is None:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mata_audio.cli.options.executor import add_executor_options, executor_from
 from mata_audio.cli.options.run import add_benchmark_options, add_run_options, options_from
 from mata_audio.cli.options.setting import add_settings_options, settings_from
 from mata_audio.cli.progress import RunProgress, note
@@ -45,6 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_settings_options(parser)
     add_run_options(parser)
+    add_executor_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from mata_audio.evaluation.running.plan import make_plan
     from mata_audio.storage.run_folder import RunFolder
 
+    executor = executor_from(args)
     plan = make_plan(args.model, args.task, args.data, settings_from(args), options_from(args))
     if args.dry_run:
         show(dry_run(plan))
@@ -64,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     for line in summary(plan):
         note(line)
     with RunProgress() as progress:
-        results = run_plan(plan, RunFolder(args.out), progress.show)
+        results = run_plan(plan, RunFolder(args.out), progress.show, executor)
     show(report_text(results, plan, args.out))
     return 0 if any(item.answers for item in results.items) else 1
 

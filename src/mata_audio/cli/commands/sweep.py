@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mata_audio.cli.options.executor import add_executor_options, executor_from
 from mata_audio.cli.options.run import (
     add_benchmark_options,
     add_choosing_options,
@@ -103,6 +104,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_choosing_options(parser.add_argument_group("choosing"))
     add_run_options(parser)
+    add_executor_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -118,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
     from mata_audio.models.finding import find_model, skeleton
     from mata_audio.storage.run_folder import RunFolder
 
-    options = options_from(args)
+    options, executor = options_from(args), executor_from(args)
     found = find_model(args.model, trust_remote_code=args.trust_remote_code)
     settings = _settings(args, locate(skeleton(found)).depth)
     plan = make_plan(args.model, args.task, args.data, settings, options)
@@ -128,7 +130,12 @@ def run(args: argparse.Namespace) -> int:
     )
     with RunProgress() as progress:
         result = sweep_plan(
-            plan, RunFolder(args.out), args.tuning_share, args.split_seed, progress.show
+            plan,
+            RunFolder(args.out),
+            args.tuning_share,
+            args.split_seed,
+            progress.show,
+            executor=executor,
         )
     show("\n\n".join([as_text(result.results), *result.results.notes, ending(result, args.out)]))
     return 0

@@ -1,0 +1,1 @@
+"""Clusters: the batches of a run on any number of actors and machines, with Ray Data."""
