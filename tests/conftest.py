@@ -27,6 +27,7 @@ transformers.logging.set_verbosity_error()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="8 threads x 200 calls in test_soak")
+    parser.addoption("--ray", action="store_true", help="every failure of a cluster, ten minutes")
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,8 @@ import ray
 from mata_audio.errors import RunError
 from mata_audio.evaluation.cluster import working
 from mata_audio.evaluation.cluster.job import Job, Refusal
-from mata_audio.evaluation.cluster.working import Measured, Unprepared
+from mata_audio.evaluation.cluster.working import Attempts, Ended, Measured, Unprepared
+from mata_audio.evaluation.running.answering import Answered
 from mata_audio.evaluation.running.batch_limit import BatchLimit
 from mata_audio.evaluation.running.grouping import batches_of
 from mata_audio.evaluation.running.identity import Described
@@ -23,10 +24,28 @@ from mata_audio.evaluation.running.schedule import Schedule, Step, schedule_of
 from mata_audio.models.finding import Found
 from mata_audio.storage.run_folder import RunFolder
 
-TRIES = 3
-"""How often a batch may end its actor before the run goes on without it."""
+CALLS = 1000
+"""Batches that one process prepares before a fresh one does. Without such a difference between the
+two, Ray would let the actors prepare their batches themselves, and a GPU would wait for that."""
 MEASURED_AT_ONCE = 16
 """Items that one task prepares to know their lengths, at most."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is sent to the workers.
+
+    Args:
+        job: a reference to the :class:`Job`.
+        attempts: the remote class :class:`Attempts`.
+    """
+
+    job: Any
+    attempts: Any
+
+    def new(self) -> dict[str, Any]:
+        """Return the arguments of new work, whose attempts are counted from 0."""
+        return {"job": self.job, "attempts": self.attempts.remote()}
 
 
 @dataclass(frozen=True)
@@ -61,13 +80,13 @@ class RaySession:
         if schedule is None and not recorder.pending:
             return
         try:
-            job = ray.put(self.job)
+            work = _Work(ray.put(self.job), ray.remote(num_cpus=0)(Attempts))
             if schedule is None:
-                schedule, failed = self._scheduled(recorder, job)
+                schedule, failed = self._scheduled(recorder, work)
                 schedule.save(folder)
                 for item in failed:
                     recorder.save_failed(item)
-            self._answer(schedule.left(recorder), recorder, job)
+            self._answer(schedule.left(recorder), recorder, work)
         except ray.exceptions.RayError as error:
             text = " ".join(str(error).split())
             raise RunError(
@@ -76,20 +95,20 @@ class RaySession:
             ) from error
         schedule.settle(folder, recorder.store)
 
-    def _scheduled(self, recorder: Recorder, job: Any) -> tuple[Schedule, list[FailedItem]]:
+    def _scheduled(self, recorder: Recorder, work: _Work) -> tuple[Schedule, list[FailedItem]]:
         """Return the batches of a single process, and the items that cannot be prepared."""
-        found = self._measured([item.id for item in recorder.pending], job)
+        found = self._measured(list(recorder.pending), work)
         steps: list[Step] = []
         failed: list[FailedItem] = []
 
         def good() -> Iterator[Measured]:
-            for item in recorder.pending:
-                own = found[item.id]
+            for id in recorder.pending:
+                own = found[id]
                 if isinstance(own, Measured):
                     yield own
                 else:
-                    failed.append(self._failed(own))
-                    steps.append(Step((own.id,)))
+                    failed.append(self._failed(id, own))
+                    steps.append(Step((id,)))
 
         plan = self.job.plan
         for batch in batches_of(good(), plan.batching, lambda: self.limit, recorder.before):
@@ -97,56 +116,67 @@ class RaySession:
             steps.append(Step(tuple(own.id for own in batch), slots))
         return Schedule(recorder.store.written, tuple(steps)), failed
 
-    def _measured(self, ids: Sequence[str], job: Any) -> dict[str, Measured | Unprepared]:
+    def _measured(
+        self, ids: Sequence[str], work: _Work, at_once: int = MEASURED_AT_ONCE
+    ) -> dict[str, Measured | Unprepared | Ended]:
         """Prepare items on the cluster, and return what decides their batches."""
-        at_once = min(MEASURED_AT_ONCE, -(-len(ids) // self.preparing))
+        at_once = min(at_once, -(-len(ids) // self.preparing))
         groups = [ids[start : start + at_once] for start in range(0, len(ids), at_once)]
         data = self._rows(groups).map(
             working.measure,
-            fn_kwargs={"job": job},
+            fn_kwargs=work.new(),
             num_cpus=1,
             concurrency=self.preparing,
-            max_retries=TRIES - 1,
         )
-        found = {own.id: own for _, measured in _arriving(data) for own in measured}
-        _check_complete(id for id in ids if id not in found)
+        found: dict[str, Measured | Unprepared | Ended] = {}
+        again: list[str] = []
+        for number, own in _arriving(data):
+            if not isinstance(own, Ended):
+                found |= zip(groups[number], own, strict=True)
+            elif len(groups[number]) == 1:
+                found[groups[number][0]] = own
+            else:
+                again += groups[number]
+        if again:
+            found |= self._measured(again, work, at_once=1)
         return found
 
-    def _answer(self, steps: Sequence[Step], recorder: Recorder, job: Any) -> None:
+    def _answer(self, steps: Sequence[Step], recorder: Recorder, work: _Work) -> None:
         """Answer batches, those that take longest first, and store each when it comes."""
         if not steps:
             return
         steps = sorted(steps, key=lambda step: step.slots, reverse=True)
+        parts = work.new()
         prepared = self._rows([step.ids for step in steps]).map(
             working.prepare,
-            fn_kwargs={"job": job},
+            fn_kwargs=parts,
             num_cpus=1,
             concurrency=self.preparing,
-            max_retries=TRIES - 1,
+            max_calls=CALLS,
         )
         answered = prepared.map(
             working.Actor,
-            fn_constructor_kwargs={"job": job},
+            fn_constructor_kwargs=parts,
             compute=ray.data.ActorPoolStrategy(size=self.actors, max_tasks_in_flight_per_actor=1),
             num_cpus=1,
             num_gpus=self.job.gpu_share,
-            max_restarts=-1,
-            max_task_retries=TRIES - 1,
         )
-        left = set(range(len(steps)))
+        again: list[Step] = []
         for number, own in _arriving(answered):
-            left.remove(number)
-            if not isinstance(own, Unprepared):
+            ids = steps[number].ids
+            if isinstance(own, Answered):
                 recorder.save(own)
-            elif len(steps[number].ids) == 1:
-                recorder.save_failed(self._failed(own))
+            elif len(ids) == 1:
+                recorder.save_failed(self._failed(ids[0], own))
+            elif isinstance(own, Ended):
+                again += [Step((id,)) for id in ids]
             else:
                 raise RunError(
                     f"item {own.id!r} could be prepared before and cannot be now, on {own.host} "
                     f"({own.error}): has its audio changed? Restore it, and run the same command "
                     "again"
                 )
-        _check_complete(id for number in sorted(left) for id in steps[number].ids)
+        self._answer(again, recorder, work)
 
     def _rows(self, groups: Sequence[Sequence[str]]) -> Any:
         """Return Ray's data with a row, in a block of its own, for each group of items."""
@@ -156,18 +186,25 @@ class RaySession:
         ]
         return ray.data.from_items(rows, override_num_blocks=len(rows))
 
-    def _failed(self, unprepared: Unprepared) -> FailedItem:
-        """Return the item as failed, if this machine cannot prepare it either.
+    def _failed(self, id: str, why: Unprepared | Ended) -> FailedItem:
+        """Return an item as failed, if this machine cannot prepare it either.
 
         Raises:
             RunError: it can.
         """
-        own = self._prepare(self.job.plan.items[self._numbers[unprepared.id]])
+        item = self.job.plan.items[self._numbers[id]]
+        if isinstance(why, Ended):
+            return FailedItem(
+                item,
+                f"the process that worked on it ended {working.TRIES} times, perhaps for lack of "
+                "memory",
+            )
+        own = self._prepare(item)
         if isinstance(own, Prepared):
             raise RunError(
-                f"{unprepared.host}, a machine of the cluster, cannot prepare item "
-                f"{unprepared.id!r}, and this one can: {unprepared.error}. Every machine must "
-                "read the same data by the same path; then run the same command again"
+                f"{why.host}, a machine of the cluster, cannot prepare item {id!r}, and this one "
+                f"can: {why.error}. Every machine must read the same data by the same path; then "
+                "run the same command again"
             )
         return own
 
@@ -192,19 +229,3 @@ def _arriving(data: Any) -> Iterator[tuple[int, Any]]:
             if isinstance(found, Refusal):
                 raise found.raised()
             yield number, found
-
-
-def _check_complete(missing: Iterable[str]) -> None:
-    """Check that no item is missing.
-
-    Raises:
-        RunError: some are.
-    """
-    ids = list(missing)
-    if ids:
-        names = ", ".join(map(repr, ids[:8])) + (" and others" if len(ids) > 8 else "")
-        raise RunError(
-            f"{len(ids)} items ended the process that worked on them, {TRIES} times each or its "
-            f"whole batch: {names}. All others are done and kept. Perhaps memory ran out: give "
-            "more of it, smaller --batch-size or fewer --actors, and run the same command again"
-        )

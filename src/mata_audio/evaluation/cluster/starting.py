@@ -38,6 +38,7 @@ def ray_running(address: str | None, cpus: int, object_store: int | None) -> Ite
         RunError: there is no cluster at the address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     import ray
 
     if ray.is_initialized():
@@ -66,16 +67,13 @@ def ray_running(address: str | None, cpus: int, object_store: int | None) -> Ite
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Run a ``with`` block with our own options of Ray Data, and without its log.
-
-    Batches that end their actors again and again are left out instead of ending the others.
-    """
+    """Run a ``with`` block with our own options of Ray Data, and without its log."""
     from ray.data import DataContext
 
     own = DataContext.get_current().copy()
     own.enable_progress_bars = False
     own.print_on_execution_start = False
-    own.max_errored_blocks = -1
+    own.max_consecutive_actor_init_deaths = 3
     log = logging.getLogger("ray.data")
     level = log.level
     log.setLevel(logging.CRITICAL)

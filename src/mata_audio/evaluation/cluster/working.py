@@ -6,6 +6,7 @@ import json
 import pickle
 import platform
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -23,6 +24,9 @@ from mata_audio.evaluation.running.identity import Described, described
 from mata_audio.evaluation.running.prepare import FailedItem, Prepared, Preparer, preparer_of
 from mata_audio.models.loading import Loaded
 from mata_audio.storage.run_folder import differences
+
+TRIES = 3
+"""How often work may end its process before it is given up."""
 
 Row = dict[str, Any]
 """A row of Ray's data: the numbers of some items, and later what was made of them, pickled."""
@@ -63,6 +67,11 @@ class Unprepared:
 
 
 @dataclass(frozen=True)
+class Ended:
+    """Work that ended its process :data:`TRIES` times, most likely for lack of memory."""
+
+
+@dataclass(frozen=True)
 class Seen:
     """What one actor says before the run starts.
 
@@ -90,8 +99,10 @@ def look(job: Job) -> Seen | Refusal:
         return Refusal.of(error)
 
 
-def measure(row: Row, job: Any) -> Row:
+def measure(row: Row, job: Any, attempts: Any) -> Row:
     """Prepare the items of a row, and return what decides their batches."""
+    if _ended("measure", row, attempts):
+        return {"step": row["step"], "found": pickle.dumps(Ended())}
     try:
         plan, prepare = _preparing(job)
         made = [prepare(plan.items[number]) for number in row["numbers"]]
@@ -106,8 +117,10 @@ def measure(row: Row, job: Any) -> Row:
     return {"step": row["step"], "found": pickle.dumps(found)}
 
 
-def prepare(row: Row, job: Any) -> Row:
+def prepare(row: Row, job: Any, attempts: Any) -> Row:
     """Prepare the items of a row, one batch."""
+    if _ended("prepare", row, attempts):
+        return {**row, "made": pickle.dumps((platform.node(), Ended()))}
     try:
         plan, prepare = _preparing(job)
         made: Any = packed(prepare, [plan.items[number] for number in row["numbers"]])
@@ -117,14 +130,28 @@ def prepare(row: Row, job: Any) -> Row:
     return {**row, "made": pickle.dumps(origin, protocol=5)}
 
 
+class Attempts:
+    """Counts how often work was begun: it begins again whenever it ended its process."""
+
+    def __init__(self) -> None:
+        self._begun: Counter[tuple[str, int]] = Counter()
+
+    def begin(self, what: str, step: int) -> int:
+        """Count a beginning, and return how many there were."""
+        self._begun[what, step] += 1
+        return self._begun[what, step]
+
+
 class Actor:
     """Holds the model, and answers batches.
 
     Args:
         job: a reference to the :class:`Job`.
+        attempts: the :class:`Attempts` of the cluster.
     """
 
-    def __init__(self, job: Any) -> None:
+    def __init__(self, job: Any, attempts: Any) -> None:
+        self._attempts = attempts
         self._refusal: Refusal | None = None
         try:
             own: Job = ray.get(job)
@@ -144,8 +171,10 @@ class Actor:
         if self._refusal is not None:
             return self._refusal
         host, made = pickle.loads(row["made"])
-        if isinstance(made, Refusal):
+        if isinstance(made, (Refusal, Ended)):
             return made
+        if _ended("answer", row, self._attempts):
+            return Ended()
         items = [self._plan.items[number] for number in row["numbers"]]
         batch = []
         for item, own in zip(items, made, strict=True):
@@ -157,6 +186,12 @@ class Actor:
             return self._answer(batch)
         except Exception as error:
             return Refusal.of(error)
+
+
+def _ended(what: str, row: Row, attempts: Any) -> bool:
+    """Whether work was begun so often that it is not to begin again."""
+    begun: int = ray.get(attempts.begin.remote(what, int(row["step"])))
+    return begun > TRIES
 
 
 @lru_cache(maxsize=1)

@@ -99,10 +99,15 @@ class _LocalSession:
         plan, failed = self.plan, recorder.save_failed
         if schedule is None:
             return prepared_batches(
-                plan, self.model, recorder.pending, limit, failed, plan.batching, recorder.before
+                plan,
+                self.model,
+                list(recorder.pending.values()),
+                limit,
+                failed,
+                plan.batching,
+                recorder.before,
             )
-        items = {item.id: item for item in recorder.pending}
-        left = [[items[id] for id in step.ids] for step in schedule.left(recorder)]
+        left = [[recorder.pending[id] for id in step.ids] for step in schedule.left(recorder)]
         return scheduled_batches(plan, self.model, left, failed)
 
 

@@ -29,7 +29,8 @@ class Recorder:
         report: called with the progress after every batch.
 
     Attributes:
-        pending: the items to answer, in the order in which a single process prepares them.
+        pending: the items that are left to answer by id, in the order in which a single process
+            prepares them.
         before: items that earlier sessions of the same run had in batches.
         progress: how far the run has got.
     """
@@ -39,7 +40,7 @@ class Recorder:
     scores: AnswerScores
     limit: BatchLimit
     report: Report
-    pending: list[Item] = field(init=False)
+    pending: dict[str, Item] = field(init=False)
     before: int = field(init=False)
     progress: Progress = field(init=False)
 
@@ -47,7 +48,9 @@ class Recorder:
         plan = self.plan
         self._errors = 0
         self._items = {item.id: item for item in plan.items}
-        self.pending = [item for item in by_clips(plan.items) if not self._is_done(item.id)]
+        self.pending = {
+            item.id: item for item in by_clips(plan.items) if not self._is_done(item.id)
+        }
         self.before = sum("clips" in self.store.lines.get(item.id, ()) for item in plan.items)
         self.progress = Progress(len(plan.items), limit=self.limit)
         for item in plan.items:
@@ -86,6 +89,7 @@ class Recorder:
     def _save(self, lines: Sequence[Line]) -> None:
         self.store.append(lines)
         for line in lines:
+            del self.pending[line["id"]]
             self._errors += "error" in line
             self._count(line)
         self.report(self.progress)

@@ -51,8 +51,7 @@ class Schedule:
 
     def left(self, recorder: Recorder) -> list[Step]:
         """Return the batches whose items have no answer yet."""
-        pending = {item.id for item in recorder.pending}
-        return [step for step in self.steps if not pending.isdisjoint(step.ids)]
+        return [step for step in self.steps if not recorder.pending.keys().isdisjoint(step.ids)]
 
     def settle(self, folder: RunFolder, store: ItemStore) -> None:
         """Put what is stored in this order, and remove the schedule.
@@ -78,10 +77,9 @@ def schedule_of(folder: RunFolder, recorder: Recorder) -> Schedule | None:
     if not path.exists():
         return None
     schedule = _read(path)
-    pending = [item.id for item in recorder.pending]
     stored = {line["id"] for line in recorder.store.lines.values()}
     left = [id for step in schedule.left(recorder) for id in step.ids]
-    if sorted(left) == sorted(pending) and stored.isdisjoint(pending):
+    if sorted(left) == sorted(recorder.pending) and stored.isdisjoint(recorder.pending):
         return schedule
     schedule.settle(folder, recorder.store)
     return None
