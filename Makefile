@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test soak test-versions test-oldest test-vllm map support-table results-table check bench bench-throughput bench-launches gpu bench-choosing bench-methods train clean
+.PHONY: demo test soak test-versions test-oldest test-vllm map support-table results-table check bench bench-throughput bench-launches gpu bench-choosing bench-methods train clean bench-cluster test-ray
 
 demo: .venv/ready
 	$(BIN)/mata demo
@@ -13,6 +13,19 @@ test: .venv/ready
 # 8 threads x 200 mixed calls on one steered model, for two families and three settings.
 soak: .venv/ready
 	$(BIN)/python -m pytest -q tests/steering/test_threads.py -k soak --soak
+
+# Every failure of a cluster, on real Ray in an environment of its own: about 20 minutes.
+test-ray: build/ray/ready
+	build/ray/bin/python -m pytest --ray tests/evaluation/test_cluster.py tests/evaluation/test_cluster_killed.py
+
+# How busy the actors of a cluster are, and 9,000 items on paper: docs/cluster.md.
+bench-cluster: build/ray/ready
+	build/ray/bin/python benchmarks/cluster.py
+
+build/ray/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv build/ray
+	build/ray/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,ray]'
+	touch $@
 
 # CONTRIBUTING.md's map of folders, made of their first docstring lines.
 map: .venv/ready

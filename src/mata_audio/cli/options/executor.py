@@ -47,7 +47,7 @@ def executor_from(args: argparse.Namespace) -> Executor | None:
         names = ("actors", "gpus_per_actor", "ray_address")
         given = [f"--{n.replace('_', '-')}" for n in names if getattr(args, n) is not None]
         if given:
-            raise SettingsError(f"{' and '.join(given)} needs --on ray")
+            raise SettingsError(f"{' and '.join(given)}: only with --on ray")
         return None
     from mata_audio.evaluation.cluster.ray_executor import RayExecutor
     from mata_audio.evaluation.cluster.starting import check_ray

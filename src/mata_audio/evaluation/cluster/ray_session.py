@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import ray
 
 from mata_audio.errors import RunError
-from mata_audio.evaluation.cluster import working
-from mata_audio.evaluation.cluster.job import Job, Refusal
+from mata_audio.evaluation.cluster import passes, working
+from mata_audio.evaluation.cluster.job import Job
 from mata_audio.evaluation.cluster.working import Attempts, Ended, Measured, Unprepared
 from mata_audio.evaluation.running.answering import Answered
 from mata_audio.evaluation.running.batch_limit import BatchLimit
@@ -24,28 +22,8 @@ from mata_audio.evaluation.running.schedule import Schedule, Step, schedule_of
 from mata_audio.models.finding import Found
 from mata_audio.storage.run_folder import RunFolder
 
-CALLS = 1000
-"""Batches that one process prepares before a fresh one does. Without such a difference between the
-two, Ray would let the actors prepare their batches themselves, and a GPU would wait for that."""
 MEASURED_AT_ONCE = 16
 """Items that one task prepares to know their lengths, at most."""
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What is sent to the workers.
-
-    Args:
-        job: a reference to the :class:`Job`.
-        attempts: the remote class :class:`Attempts`.
-    """
-
-    job: Any
-    attempts: Any
-
-    def new(self) -> dict[str, Any]:
-        """Return the arguments of new work, whose attempts are counted from 0."""
-        return {"job": self.job, "attempts": self.attempts.remote()}
 
 
 @dataclass(frozen=True)
@@ -80,7 +58,7 @@ class RaySession:
         if schedule is None and not recorder.pending:
             return
         try:
-            work = _Work(ray.put(self.job), ray.remote(num_cpus=0)(Attempts))
+            work = passes.Work(ray.put(self.job), ray.remote(num_cpus=0)(Attempts))
             if schedule is None:
                 schedule, failed = self._scheduled(recorder, work)
                 schedule.save(folder)
@@ -95,7 +73,9 @@ class RaySession:
             ) from error
         schedule.settle(folder, recorder.store)
 
-    def _scheduled(self, recorder: Recorder, work: _Work) -> tuple[Schedule, list[FailedItem]]:
+    def _scheduled(
+        self, recorder: Recorder, work: passes.Work
+    ) -> tuple[Schedule, list[FailedItem]]:
         """Return the batches of a single process, and the items that cannot be prepared."""
         found = self._measured(list(recorder.pending), work)
         steps: list[Step] = []
@@ -117,20 +97,15 @@ class RaySession:
         return Schedule(recorder.store.written, tuple(steps)), failed
 
     def _measured(
-        self, ids: Sequence[str], work: _Work, at_once: int = MEASURED_AT_ONCE
+        self, ids: Sequence[str], work: passes.Work, at_once: int = MEASURED_AT_ONCE
     ) -> dict[str, Measured | Unprepared | Ended]:
         """Prepare items on the cluster, and return what decides their batches."""
         at_once = min(at_once, -(-len(ids) // self.preparing))
         groups = [ids[start : start + at_once] for start in range(0, len(ids), at_once)]
-        data = self._rows(groups).map(
-            working.measure,
-            fn_kwargs=work.new(),
-            num_cpus=1,
-            concurrency=self.preparing,
-        )
+        data = passes.measured(self._rows(groups), work, self.preparing)
         found: dict[str, Measured | Unprepared | Ended] = {}
         again: list[str] = []
-        for number, own in _arriving(data):
+        for number, own in passes.arriving(data):
             if not isinstance(own, Ended):
                 found |= zip(groups[number], own, strict=True)
             elif len(groups[number]) == 1:
@@ -141,28 +116,15 @@ class RaySession:
             found |= self._measured(again, work, at_once=1)
         return found
 
-    def _answer(self, steps: Sequence[Step], recorder: Recorder, work: _Work) -> None:
+    def _answer(self, steps: Sequence[Step], recorder: Recorder, work: passes.Work) -> None:
         """Answer batches, those that take longest first, and store each when it comes."""
         if not steps:
             return
         steps = sorted(steps, key=lambda step: step.slots, reverse=True)
-        parts = work.new()
-        prepared = self._rows([step.ids for step in steps]).map(
-            working.prepare,
-            fn_kwargs=parts,
-            num_cpus=1,
-            concurrency=self.preparing,
-            max_calls=CALLS,
-        )
-        answered = prepared.map(
-            working.Actor,
-            fn_constructor_kwargs=parts,
-            compute=ray.data.ActorPoolStrategy(size=self.actors, max_tasks_in_flight_per_actor=1),
-            num_cpus=1,
-            num_gpus=self.job.gpu_share,
-        )
+        rows = self._rows([step.ids for step in steps])
+        data = passes.answered(rows, work, self.preparing, self.actors, self.job.gpu_share)
         again: list[Step] = []
-        for number, own in _arriving(answered):
+        for number, own in passes.arriving(data):
             ids = steps[number].ids
             if isinstance(own, Answered):
                 recorder.save(own)
@@ -178,13 +140,8 @@ class RaySession:
                 )
         self._answer(again, recorder, work)
 
-    def _rows(self, groups: Sequence[Sequence[str]]) -> Any:
-        """Return Ray's data with a row, in a block of its own, for each group of items."""
-        rows = [
-            {"step": step, "numbers": [self._numbers[id] for id in ids]}
-            for step, ids in enumerate(groups)
-        ]
-        return ray.data.from_items(rows, override_num_blocks=len(rows))
+    def _rows(self, groups: Sequence[Sequence[str]]) -> list[list[int]]:
+        return [[self._numbers[id] for id in ids] for ids in groups]
 
     def _failed(self, id: str, why: Unprepared | Ended) -> FailedItem:
         """Return an item as failed, if this machine cannot prepare it either.
@@ -215,17 +172,3 @@ class RaySession:
     @cached_property
     def _prepare(self) -> Preparer:
         return preparer_of(self.job.plan, self.model)
-
-
-def _arriving(data: Any) -> Iterator[tuple[int, Any]]:
-    """Yield the number of each row and what was found for it, as soon as it comes.
-
-    Raises:
-        MataError: a worker refused; the class says why.
-    """
-    for table in data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-        for number, content in zip(*(table[n].to_pylist() for n in ("step", "found")), strict=True):
-            found = pickle.loads(content)
-            if isinstance(found, Refusal):
-                raise found.raised()
-            yield number, found
