@@ -98,9 +98,12 @@ def test_the_driver_is_killed_twice(
     assert [sitting["items"] for sitting in sittings] == done
 
 
-@pytest.mark.parametrize(
-    ("where", "number"),
-    [
+def test_the_driver_dies_again_and_again_while_it_writes(
+    address: str, qwen2_audio_folder: Path, questions: Path, whole: Path, tmp_path: Path
+) -> None:
+    """Each start resumes what the one before left, and dies at a later write."""
+    out = tmp_path / "run"
+    for where, number in (
         ("amid or after writing .batches.json", 1),
         ("before os.rename .batches.json", 1),
         ("amid or after writing items.jsonl", 1),
@@ -108,21 +111,9 @@ def test_the_driver_is_killed_twice(
         ("amid or after writing .items.jsonl", 1),
         ("before os.rename .items.jsonl", 1),
         ("before os.remove batches.json", 1),
-    ],
-)
-def test_the_driver_dies_while_it_writes(
-    address: str,
-    qwen2_audio_folder: Path,
-    questions: Path,
-    whole: Path,
-    tmp_path: Path,
-    where: str,
-    number: int,
-) -> None:
-    out = tmp_path / "run"
-    code, said = run(driver(out, address, where, number, questions, qwen2_audio_folder))
-    assert code == KILLED, said
-    assert where in said
-    code, said = run(driver(out, address, "", 0, questions, qwen2_audio_folder))
-    assert code == 0, said
+        ("", 0),
+    ):
+        code, said = run(driver(out, address, where, number, questions, qwen2_audio_folder))
+        assert code == (KILLED if number else 0), (where, said)
+        assert where in said
     assert_same(out, whole)
