@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import numpy as np
 import soundfile
 
 RATE = 16_000
+_GIT = re.compile(rb'"git": (null|\{[^}]*\})')
 LEAST_STORE = 80 * 2**20
 """Ray takes no smaller object store."""
 
@@ -92,9 +94,12 @@ def write_questions(folder: Path, count: int, broken: Sequence[int] = ()) -> Pat
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Return the content of a run's files but for run.json, and the parts of that that must fit."""
+    """Return the content of a run's files, of run.json without the sittings.
+
+    The commit, which may change while this runs, is left out.
+    """
     found = {
-        path.relative_to(folder).as_posix(): path.read_bytes()
+        path.relative_to(folder).as_posix(): _GIT.sub(b"", path.read_bytes())
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name not in ("run.json", ".lock")
     }

@@ -17,6 +17,7 @@ from small_cluster import LEAST_STORE, assert_same, cluster, kill, workers, writ
 from mata_audio import MATA
 from mata_audio.errors import AudioError, RunError, SettingsError
 from mata_audio.evaluation import NamedSetting, Progress, evaluate
+from mata_audio.evaluation.choosing import choose
 from mata_audio.evaluation.cluster.ray_executor import RayExecutor
 from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.running.evaluate import run_plan
@@ -78,7 +79,11 @@ def whole(model: Path, questions: Path, tmp_path_factory: pytest.TempPathFactory
 
 
 def test_an_actor_is_killed_amid_uneven_clips_and_broken_ones(
-    model: Path, questions: Path, whole: Path, tmp_path: Path
+    model: Path,
+    questions: Path,
+    whole: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     killed: list[int] = []
     seen: list[tuple[int, int]] = []
@@ -96,6 +101,7 @@ def test_an_actor_is_killed_amid_uneven_clips_and_broken_ones(
     assert not Path(f"/proc/{killed[0]}").exists()
     assert seen[-1][0] == COUNT
     assert_same(tmp_path / "run", whole)
+    assert capsys.readouterr().out == ""  # which is for results
 
 
 @pytest.mark.usefixtures("long")
@@ -165,6 +171,21 @@ def test_too_many_errors_stop_it_and_mended_clips_complete_it(model: Path, tmp_p
         assert not (out / "batches.json").exists()
     for name in ("results.csv", "predictions/two.json"):
         assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
+
+
+@pytest.mark.usefixtures("long")
+def test_choosing_and_its_sweep_end_with_the_same_files(tmp_path: Path) -> None:
+    """The evidence is measured here; the sweep runs on the actors."""
+    more: dict[str, Any] = {"split": "tune", "limit": 40, "workers": 2, "device": "cpu"}
+    found = {}
+    for name, executor in (("here", None), ("ray", TWO)):
+        out = tmp_path / name
+        found[name] = choose(
+            "tiny", "tiny", out, "profile", alphas=[0.5, 2.0], executor=executor, **more
+        )
+    assert {"evidence.json", "sweep.json"} <= {path.name for path in (tmp_path / "ray").iterdir()}
+    assert found["ray"] == found["here"]
+    assert_same(tmp_path / "ray", tmp_path / "here")
 
 
 class Deadly(Item):

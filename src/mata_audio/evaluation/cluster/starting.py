@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from typing import Any
 
@@ -29,6 +30,8 @@ def check_ray() -> None:
 def ray_running(address: str | None, cpus: int, object_store: int | None) -> Iterator[None]:
     """Run a ``with`` block in a cluster: at the address, this process's own, or a new one here.
 
+    Inside, stdout goes to stderr: Ray tells on stdout of processes that ended.
+
     Args:
         address: of a running cluster, or "auto"; None for ``RAY_ADDRESS``, or a new one.
         cpus: logical CPUs of a new one, which only divide the work.
@@ -39,11 +42,16 @@ def ray_running(address: str | None, cpus: int, object_store: int | None) -> Ite
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    with redirect_stdout(sys.stderr), _joined(address, cpus, object_store), _quiet():
+        yield
+
+
+@contextmanager
+def _joined(address: str | None, cpus: int, object_store: int | None) -> Iterator[None]:
     import ray
 
     if ray.is_initialized():
-        with _quiet():
-            yield
+        yield
         return
     where = address or os.environ.get("RAY_ADDRESS") or "local"
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -59,8 +67,7 @@ def ray_running(address: str | None, cpus: int, object_store: int | None) -> Ite
         text = " ".join(str(error).split())
         raise RunError(f"Ray cannot be started or joined at {where!r}: {text}") from error
     try:
-        with _quiet():
-            yield
+        yield
     finally:
         ray.shutdown()
 
