@@ -73,6 +73,7 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=28)
     parser.add_argument("--width", type=int, default=256, help="a multiple of 256")
     parser.add_argument("--faster", type=float, default=4.0, help="divides the actors' seconds")
+    parser.add_argument("--only-busy", action="store_true", help="leave out what comes after")
     parser.add_argument("--load", type=float, default=120.0, help="seconds to load the model")
     args = parser.parse_args()
     transformers.logging.set_verbosity_error()
@@ -92,6 +93,8 @@ def main() -> None:
     )
     for actors in map(int, args.actors.split(",")):
         busy(own, actors)
+    if args.only_busy:
+        return
     storing = driver()
     many = mmar_batches(9000)
     relative = [costs.seconds(slots) for slots in many]
