@@ -53,8 +53,8 @@ def answered(
 ) -> Any:
     """Return Ray's data with the answers of each row, one batch: prepared ahead of the actors.
 
-    Those that come first in ``rows`` go first. An actor has one more waiting while it answers one, as
-    handing out the next takes Ray a fifth of a second.
+    Those that come first in ``rows`` go first. An actor has one more waiting while it answers one,
+    as handing out the next takes Ray a fifth of a second.
     """
     parts = work.new()
     prepared = _data(rows).map(
