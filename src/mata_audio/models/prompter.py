@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from torch import Tensor
 from mata_audio.errors import SettingsError
 from mata_audio.families import Hearing, PromptStyle, follow
 from mata_audio.models.audio import load_audio
-from mata_audio.models.chat_template import Chat
+from mata_audio.models.chat_template import Chat, Turn, turns, written
 from mata_audio.models.finding import Found
 from mata_audio.models.load_errors import explained
 from mata_audio.models.loading import Loaded, load_processor, sound_extractor
@@ -125,9 +125,36 @@ class Prompter:
             self.text(question, len(about))
             for question, about in zip(questions, clips, strict=True)
         ]
+        return self._processed(texts, [clip for about in clips for clip in about], side)
+
+    def conversation(self, messages: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+        """Return the model inputs for a conversation, as a batch of one.
+
+        Args:
+            messages: each with a ``role`` and a ``content`` of parts: ``{"type": "text", "text":
+                ...}`` or ``{"type": "audio", "audio": clip}``.
+
+        Raises:
+            SettingsError: there are more clips than the model takes.
+            ModelLoadError: the chat template does not write all texts and clips.
+        """
+        said, clips = self._turns(messages)
+        return self._processed([self._chat.write(said)], clips, "left")
+
+    def _turns(self, messages: Sequence[Mapping[str, Any]]) -> tuple[list[Turn], list[Clip]]:
+        parts = [part for message in messages for part in message["content"]]
+        clips = [part["audio"] for part in parts if part["type"] == "audio"]
+        self.check_clips(len(clips))
+        said = [
+            Turn(message["role"], tuple(part.get("text") for part in message["content"]))
+            for message in messages
+        ]
+        return said, clips
+
+    def _processed(self, texts: list[str], clips: list[Clip], side: str) -> dict[str, Tensor]:
         inputs = self.processor(
             text=texts,
-            audio=[clip for about in clips for clip in about] or None,
+            audio=clips or None,
             text_kwargs={"padding": True, "padding_side": side},
             audio_kwargs={"sampling_rate": self.limits.sampling_rate},
             return_tensors="pt",
@@ -198,13 +225,18 @@ class MistralPrompter(Prompter):
         rows, sounds = [], []
         for question, about in zip(questions, clips, strict=True):
             self._check(question, len(about))
-            prompt = self._write(self.processor, question, about)
+            prompt = self._write(self.processor, turns(self.style, question, len(about)), about)
             rows.append({name: prompt[name][0] for name in ("input_ids", "attention_mask")})
             sounds += [prompt["input_features"]] if about else []
         padded = self.processor.tokenizer.pad(
             rows, padding=True, padding_side=side, return_tensors="pt"
         )
         return {**padded, **({"input_features": torch.cat(sounds)} if sounds else {})}
+
+    def conversation(self, messages: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+        """Return the model inputs for a conversation; arguments and errors as for its base."""
+        said, clips = self._turns(messages)
+        return dict(self._write(self.processor, said, clips))
 
     def text(self, question: str, clips: int) -> str:
         """Return the text of a prompt about ``clips`` short clips; errors as for :class:`Prompter`.
@@ -214,16 +246,14 @@ class MistralPrompter(Prompter):
         self._check(question, clips)
         tokenizer, token = self.processor.tokenizer, re.escape(self.processor.audio_token)
         silence = np.zeros(self.limits.sampling_rate, np.float32)
-        prompt = self._write(tokenizer, question, [silence] * clips)
+        prompt = self._write(tokenizer, turns(self.style, question, clips), [silence] * clips)
         text: str = tokenizer.decode(prompt["input_ids"], skip_special_tokens=False)
         return re.sub(f"({token})+", r"\1", text)
 
-    def _write(self, writer: Any, question: str, clips: Sequence[Clip]) -> Any:
-        """Return what ``writer``, the processor or its tokenizer, makes of a question and clips."""
-        audio = [{"type": "audio", "base64": self._as_url(clip)} for clip in clips]
-        messages = self._chat.messages(
-            question, audio, lambda words: [{"type": "text", "text": words}]
-        )
+    def _write(self, writer: Any, said: Sequence[Turn], clips: Sequence[Clip]) -> Any:
+        """Return what ``writer``, the processor or its tokenizer, makes of turns and clips."""
+        audio = [[{"type": "audio", "base64": self._as_url(clip)}] for clip in clips]
+        messages = written(said, audio, lambda words: [{"type": "text", "text": words}])
         with explained(f"mistral-common does not write this prompt of {self.name}"):
             return writer.apply_chat_template(messages)
 

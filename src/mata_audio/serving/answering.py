@@ -18,10 +18,10 @@ from mata_audio.families import locate
 from mata_audio.methods import Method
 from mata_audio.models.loading import Loaded
 from mata_audio.models.prompter import Prompter
+from mata_audio.serving.checking import check_on
 from mata_audio.serving.conversation import conversation
 from mata_audio.serving.request import FIELD, check_fields, method_of
-from mata_audio.settings.in_words import short_name
-from mata_audio.steering.by_rule import key_gains, key_kinds
+from mata_audio.settings.account import account
 from mata_audio.steering.receipt import Receipt
 
 
@@ -39,18 +39,7 @@ class Asked:
 
     def facts(self) -> dict[str, Any]:
         """Return what an answer says of it."""
-        if self.method is None or self.receipt is None:
-            return {"off": True}
-        receipt = self.receipt
-        return {
-            "setting": short_name(self.method),
-            "layers": list(receipt.layers),
-            "audio_tokens": sum(receipt.audio_tokens),
-            "active_rows": receipt.active_rows,
-            "audio_mass": receipt.mass_before,
-            "audio_mass_steered": receipt.mass_after,
-            "negative_share": receipt.negative_share,
-        }
+        return account(self.method, self.receipt)
 
 
 _asked: ContextVar[Asked] = ContextVar("asked")
@@ -72,7 +61,7 @@ class Handler(ChatCompletionHandler):
         self._loaded = loaded
         self._default = default
         self._prompter = Prompter.of(loaded)
-        check_on(loaded, default)
+        self._check(default)
 
     async def handle_request(self, body: dict[str, Any], request_id: str) -> Any:
         """Return the response to a request, streamed or whole.
@@ -83,12 +72,15 @@ class Handler(ChatCompletionHandler):
         check_fields(body)
         method = method_of(body.get(FIELD), self._default)
         if method is not None:
-            check_on(self._loaded, method)
+            self._check(method)
         read = partial(conversation, body.get("messages"), self._prompter)
         given = {**body, "messages": await run_in_threadpool(read)}
         given.pop(FIELD, None)
         _asked.set(Asked(method))
         return await super().handle_request(given, request_id)
+
+    def _check(self, method: Method) -> None:
+        check_on(locate(self._loaded.model), self._loaded.processor.tokenizer, method)
 
     @staticmethod
     def get_processor_inputs_from_messages(
@@ -118,23 +110,6 @@ class Handler(ChatCompletionHandler):
             return event
         chunk = json.loads(event.removeprefix("data: "))
         return f"data: {json.dumps({**chunk, FIELD: _asked.get().facts()})}\n\n"
-
-
-def check_on(loaded: Loaded, method: Method) -> None:
-    """Check that a method can serve a model.
-
-    Raises:
-        SettingsError: the model lacks a layer, a head or a kind of key, or the method needs a
-            second prompt.
-    """
-    rule, located = method.rule(), locate(loaded.model)
-    if rule.others:
-        raise SettingsError(
-            f"{method.name} answers a second prompt beside each, which a server cannot make of a "
-            "conversation: choose another method"
-        )
-    keys = [change.keys for change in key_gains([rule], located)]
-    key_kinds(keys, rule.tokens, located, loaded.processor.tokenizer, spans=None)
 
 
 class _OneModel:

@@ -13,7 +13,7 @@ from mata_audio.models.prompter import Clip, Prompter
 ROLES = ("system", "developer", "user", "assistant")
 
 
-def conversation(messages: object, prompter: Prompter) -> list[dict[str, Any]]:
+def conversation(messages: object, prompter: Prompter, cut: bool = False) -> list[dict[str, Any]]:
     """Return the messages of a request for the processor of a model.
 
     Audio is given as base64, in ``input_audio`` or as a data URL: the server opens no addresses
@@ -22,6 +22,7 @@ def conversation(messages: object, prompter: Prompter) -> list[dict[str, Any]]:
     Args:
         messages: as in OpenAI's protocol.
         prompter: of the model.
+        cut: cut clips that are too long for the model, instead of refusing them.
 
     Raises:
         SettingsError: a part of a message is not text or audio, or the model does not take it.
@@ -30,14 +31,14 @@ def conversation(messages: object, prompter: Prompter) -> list[dict[str, Any]]:
     """
     if not isinstance(messages, list) or not messages:
         raise SettingsTypeError("messages must be a list of one message or more")
-    found = [_message(message, number, prompter) for number, message in enumerate(messages)]
+    found = [_message(message, number, prompter, cut) for number, message in enumerate(messages)]
     prompter.check_clips(
         sum(part["type"] == "audio" for message in found for part in message["content"])
     )
     return found
 
 
-def _message(message: object, number: int, prompter: Prompter) -> dict[str, Any]:
+def _message(message: object, number: int, prompter: Prompter, cut: bool) -> dict[str, Any]:
     where = f"messages[{number}]"
     if not isinstance(message, dict) or message.get("role") not in ROLES:
         raise SettingsTypeError(f"{where} must be an object with a role: one of {', '.join(ROLES)}")
@@ -47,11 +48,11 @@ def _message(message: object, number: int, prompter: Prompter) -> dict[str, Any]
     if not isinstance(content, list):
         raise SettingsTypeError(f"{where}: content must be a text or a list of parts")
     role = "system" if message["role"] == "developer" else message["role"]
-    parts = [_part(part, f"{where}.content[{i}]", prompter) for i, part in enumerate(content)]
+    parts = [_part(part, f"{where}.content[{i}]", prompter, cut) for i, part in enumerate(content)]
     return {"role": role, "content": parts}
 
 
-def _part(part: object, where: str, prompter: Prompter) -> dict[str, Any]:
+def _part(part: object, where: str, prompter: Prompter, cut: bool) -> dict[str, Any]:
     kind = part.get("type") if isinstance(part, dict) else None
     if not isinstance(part, dict) or kind not in ("text", "input_audio", "audio_url"):
         raise SettingsError(
@@ -65,10 +66,10 @@ def _part(part: object, where: str, prompter: Prompter) -> dict[str, Any]:
         if token in text:
             raise SettingsError(f"{where} must not contain the audio token {token}: leave it out")
         return {"type": "text", "text": text}
-    return {"type": "audio", "audio": _clip(part.get(kind), where, prompter)}
+    return {"type": "audio", "audio": _clip(part.get(kind), where, prompter, cut)}
 
 
-def _clip(given: object, where: str, prompter: Prompter) -> Clip:
+def _clip(given: object, where: str, prompter: Prompter, cut: bool) -> Clip:
     """Return the clip of an audio part at the model's sampling rate."""
     data = None
     if isinstance(given, dict):
@@ -86,5 +87,6 @@ def _clip(given: object, where: str, prompter: Prompter) -> Clip:
     except (binascii.Error, ValueError) as error:
         raise AudioError(f"{where} is not base64: {error}") from error
     limits = prompter.limits
-    decoded = decode_audio(content, where, limits.sampling_rate, limits.shortest, limits.longest)
-    return decoded.samples
+    return decode_audio(
+        content, where, limits.sampling_rate, limits.shortest, limits.longest, cut
+    ).samples

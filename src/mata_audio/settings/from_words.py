@@ -8,11 +8,31 @@ from dataclasses import Field
 from typing import Any
 
 from mata_audio.errors import SettingsError
+from mata_audio.methods import MATA
 from mata_audio.methods.method import Method, method_named, ordered_fields
 from mata_audio.notation.layers import format_indices, format_layers
 
 DEFAULT_WORDS = {"layers": "paper", "heads": "all"}
 """What to write for a field's default, None."""
+
+
+def method_from_words(words: Mapping[str, str], origin: str) -> Method:
+    """Return the method that words describe: ``method``, the paper's without it, and its fields.
+
+    Args:
+        words: what a user wrote, by name of the field.
+        origin: where it comes from, for messages.
+
+    Raises:
+        SettingsError: no such method or field, or a value that cannot be read or is not allowed.
+    """
+    fields = {name: text for name, text in words.items() if name != "method"}
+    cls = method_named(words.get("method", MATA.name), origin)
+    try:
+        check_fields(cls, fields)
+        return cls(**fields_from(cls, fields))
+    except SettingsError as error:
+        raise SettingsError(f"{origin}: {error}") from error
 
 
 def fields_from(cls: type[Method], words: Mapping[str, str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,8 @@ def dry_run(plan: Plan) -> str:
     from mata_audio.evaluation.running.prepare import styled
     from mata_audio.models.prompter import Prompter
 
-    prompter = styled(Prompter.of(plan.model), plan.template)
+    prompter = Prompter.of(plan.model)
+    prompter = replace(prompter, style=styled(prompter.style, plan.template))
     parts = list(summary(plan))
     for item in plan.items[:3]:
         question = plan.template.render(item.question, item.choices)

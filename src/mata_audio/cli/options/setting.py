@@ -13,7 +13,7 @@ from mata_audio.cli.options.model import model_folder
 from mata_audio.errors import SettingsError
 from mata_audio.methods import MATA, METHODS, Method
 from mata_audio.methods.method import method_named
-from mata_audio.settings.from_words import check_fields, fields_from
+from mata_audio.settings.from_words import check_fields, fields_from, method_from_words
 from mata_audio.settings.in_words import short_name
 from mata_audio.settings.named import NamedSetting, load_setting
 from mata_audio.steering.formulas import FORMULAS
@@ -236,7 +236,7 @@ def _values(cls: type[Method], given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _method_from(spec: str, body: str) -> Method:
-    fields: dict[str, Any] = {}
+    fields: dict[str, str] = {}
     try:
         parts = shlex.split(body)
     except ValueError as error:
@@ -248,8 +248,4 @@ def _method_from(spec: str, body: str) -> Method:
         fields[name] = value
     if not fields:
         raise SettingsError(f"--setting {spec!r} is empty: {_FORM}")
-    cls = method_named(fields.pop("method", MATA.name), f"--setting {spec!r}")
-    try:
-        return cls(**_values(cls, fields))
-    except SettingsError as error:
-        raise SettingsError(f"--setting {spec!r}: {error}") from error
+    return method_from_words(fields, f"--setting {spec!r}")

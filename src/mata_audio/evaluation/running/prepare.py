@@ -15,6 +15,7 @@ from mata_audio.errors import one_line
 from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.results.results import ClipHeard
 from mata_audio.evaluation.templates.template import Template
+from mata_audio.families import PromptStyle
 from mata_audio.models.audio import Decoded, decode_audio
 from mata_audio.models.other_audio import other_inputs
 from mata_audio.models.prefill import BY_TOKEN
@@ -101,7 +102,9 @@ class Preparer:
         others: Sequence[str] = (),
         seed: int = 0,
     ) -> None:
-        self._prompter = remembering_sound(styled(prompter, template))
+        self._prompter = remembering_sound(
+            replace(prompter, style=styled(prompter.style, template))
+        )
         self._template = template
         self._limits = prompter.limits
         self._cut = cut_long_audio
@@ -189,11 +192,10 @@ def cut_masked(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return cut
 
 
-def styled(prompter: Prompter, template: Template) -> Prompter:
-    """Return the prompter in a template's style; the family decides what that leaves open."""
-    style, audio_first, system = prompter.style, template.audio_first, template.system
-    if audio_first is not None:
-        style = replace(style, audio_first=audio_first)
-    if system is not None:
-        style = replace(style, system=system)
-    return replace(prompter, style=style)
+def styled(style: PromptStyle, template: Template) -> PromptStyle:
+    """Return a style as a template wants it; the family decides what that leaves open."""
+    if template.audio_first is not None:
+        style = replace(style, audio_first=template.audio_first)
+    if template.system is not None:
+        style = replace(style, system=template.system)
+    return style
