@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mata_audio.errors import SettingsError, SettingsTypeError
@@ -31,6 +31,10 @@ class Arguments:
     method: Method | None
     loading: Mapping[str, Any]
     cut_long_audio: bool
+
+    def on(self, device: str) -> Arguments:
+        """Return the same on a device."""
+        return replace(self, loading={**self.loading, "device": device})
 
 
 def read_arguments(given: Mapping[str, Any]) -> Arguments:
