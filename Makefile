@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test soak test-versions test-oldest test-vllm map support-table results-table check bench bench-throughput bench-launches gpu bench-choosing bench-methods train clean bench-cluster test-ray
+.PHONY: demo test soak test-versions test-oldest test-vllm map support-table results-table check bench bench-throughput bench-launches gpu bench-choosing bench-methods train clean bench-cluster test-ray test-extras
 
 demo: .venv/ready
 	$(BIN)/mata demo
@@ -92,6 +92,35 @@ build/vllm/ready: pyproject.toml
 	  torchvision==0.28.0 torchaudio==2.11.0 timm
 	rm -f build/vllm/processors/torchaudio/lib/_torchaudio.abi3.so
 	cp tests/vllm_plugin/torchvision_schemas.py build/vllm/processors/sitecustomize.py
+# The server and the harnesses, each in an environment of its own; the tests of Ray may join here.
+# inspect_ai is installed without our pins: with them, pip looks for minutes for versions that agree.
+# Of the fifty packages that lmms-eval wants, some bring CUDA: it gets those that it imports here.
+EXTRA := build/extras
+INTO = $(PYTHON) -m venv $(@D) && $(@D)/bin/python -m pip install --quiet
+LMMS_EVAL := 0.7.3
+
+test-extras: $(EXTRA)/serve/ready $(EXTRA)/inspect/ready $(EXTRA)/lmms-eval/ready
+	$(EXTRA)/serve/bin/python -m pytest tests/serving
+	$(EXTRA)/inspect/bin/python -m pytest tests/harnesses/test_arguments.py \
+	  tests/harnesses/test_inspect_provider.py tests/harnesses/test_inspect_task.py
+	$(EXTRA)/lmms-eval/bin/python -m pytest tests/harnesses/test_lmms_eval.py
+
+$(EXTRA)/serve/ready: pyproject.toml constraints.txt
+	$(INTO) --constraint constraints.txt --editable '.[serve]' pytest hypothesis
+	touch $@
+
+$(EXTRA)/inspect/ready: pyproject.toml constraints.txt
+	$(INTO) --constraint constraints.txt --editable . openai pytest hypothesis
+	$(@D)/bin/python -m pip install --quiet 'inspect_ai>=0.3.285'
+	touch $@
+
+$(EXTRA)/lmms-eval/ready: pyproject.toml constraints.txt
+	mkdir -p $(EXTRA)
+	grep -vE '^fsspec==' constraints.txt > $(EXTRA)/others.txt
+	$(INTO) --constraint $(EXTRA)/others.txt --editable . accelerate datasets evaluate jsonlines \
+	  librosa loguru openai pandas pillow pyarrow pytablewriter python-dotenv sacrebleu tenacity \
+	  pytest hypothesis
+	$(@D)/bin/python -m pip install --quiet --no-deps lmms-eval==$(LMMS_EVAL)
 	touch $@
 
 check: .venv/ready

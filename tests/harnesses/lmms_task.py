@@ -85,7 +85,9 @@ def write_task(folder: Path, clips: int = 1) -> LocalTask:
         soundfile.write(folder / f"{number}.wav", sound, 16_000, subtype="FLOAT")
         about = [f"{number}.wav"] + ["0.wav"] * (clips - 1 if number % 4 == 3 else 0)
         question = f"Which sound is number {number}?"[: 18 + number % 4]
-        lines.append({"id": f"q{number}", "audio": about, "question": question, "answer": "a"})
+        lines.append(
+            {"id": f"mata_local test {number}", "audio": about, "question": question, "answer": "a"}
+        )
     task = LocalTask(folder)
     task.questions.write_text("\n".join(map(json.dumps, lines)) + "\n")
     (folder / "mata_local.yaml").write_text(YAML.format(questions=task.questions))
@@ -103,14 +105,17 @@ class Ran:
     results: dict[str, Any]
 
 
-def lmms_eval(
-    task: LocalTask, out: Path, model: str, *words: str, arguments: str, prelude: str = ""
-) -> Ran:
+def answer_in(sample: dict[str, Any]) -> str:
+    """Return the answer of a logged sample, before lmms-eval strips it."""
+    found = sample.get("resps", sample["filtered_resps"])
+    while not isinstance(found, str):
+        (found,) = found
+    return found
+
+
+def lmms_eval(task: LocalTask, out: Path, model: str, *words: str, arguments: str) -> Ran:
     """Run ``lmms-eval`` as a process."""
     command = [str(Path(sys.executable).with_name("lmms-eval"))]
-    if prelude:  # the same entry, after some lines of Python
-        entry = "from lmms_eval.cli.dispatch import main; main()"
-        command = [sys.executable, "-c", f"{prelude}\n{entry}"]
     where = {"HF_HOME": str(out / "hub"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [
@@ -132,6 +137,6 @@ def lmms_eval(
     return Ran(
         done.returncode,
         done.stdout + done.stderr,
-        [line["filtered_resps"][0] for line in lines],
+        [answer_in(line) for line in lines],
         json.loads(files[-1].read_text()) if files else {},
     )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import soundfile
 
-from harnesses.lmms_task import LocalTask, lmms_eval, write_task
+from harnesses.lmms_task import LocalTask, answer_in, lmms_eval, write_task
 from mata_audio import MATA, NoAudioError, SettingsError
 from mata_audio.errors import RunError
 from mata_audio.evaluation import evaluate
@@ -46,19 +46,19 @@ def model(qwen2_audio_folder: Path) -> str:
     return str(qwen2_audio_folder)
 
 
-def run(task: LocalTask, model: str, arguments: str, **given: Any) -> list[str]:
+def run(task: LocalTask, model: Any, arguments: str, **given: Any) -> list[str]:
     """Return the answers of lmms-eval in this process."""
     given = {"batch_size": 2, "device": "cpu", "log_samples": True, **given}
     found = evaluator.simple_evaluate(
         model=model,
         model_args=arguments,
         tasks=["mata_local"],
-        task_manager=TaskManager(include_path=str(task.folder)),
+        task_manager=TaskManager(include_path=str(task.folder), include_defaults=False),
         bootstrap_iters=0,
         **given,
     )
     samples = sorted(found["samples"]["mata_local"], key=lambda sample: sample["doc_id"])
-    return [sample["filtered_resps"][0] for sample in samples]
+    return [answer_in(sample) for sample in samples]
 
 
 def by_mata_eval(task: LocalTask, model: str, out: Path, method: Method | None) -> list[str]:
@@ -136,13 +136,13 @@ def test_without_a_setting_it_is_the_harness_own_model(
 ) -> None:
     ours = MataQwen2Audio(model, batch_size=3, device="cpu", **given)
     own = their_own(monkeypatch, model, batch_size=3, **given)
-    found = [run(task, own_model, "") for own_model in (ours, own)]
-    assert found[0] == found[1]
-    assert len(set(found[0])) > 1
     for name in ("training", "dtype"):
         assert getattr(ours.model, name) == getattr(own.model, name)
     kept = (ours.processor.tokenizer.padding_side, ours.processor.chat_template)
     assert kept == (own.processor.tokenizer.padding_side, own.processor.chat_template)
+    found = [run(task, each, "") for each in (ours, own)]
+    assert found[0] == found[1]
+    assert len(set(found[0])) > 1
 
 
 @pytest.mark.parametrize("name", ["mata_qwen2_audio", "mata"])
@@ -257,7 +257,7 @@ def test_no_audio_and_no_clip(task: LocalTask, model: str) -> None:
     with pytest.raises(NoAudioError):
         general.generate_until(requests(task, general, []))
     for wrong in ("picture", {"array": [[0.0, 0.1]], "sampling_rate": 16_000}):
-        with pytest.raises(RunError, match="document 0"):
+        with pytest.raises(RunError, match="clip of t test 0"):
             general.generate_until(requests(task, general, [wrong]))
 
 

@@ -116,15 +116,16 @@ class Mata(lmms):
             RunError: a clip cannot be used.
         """
         receipts: dict[str, Receipt] = {}
-        answers: dict[str, str] = {}
-        by_options: dict[str, list[tuple[str, Instance]]] = {}
+        items = [self._item(request) for request in requests]
+        answers: dict[int, str] = {}
+        by_options: dict[str, list[int]] = {}
         for number, request in enumerate(requests):
-            by_options.setdefault(repr(request.args[1]), []).append((str(number), request))
+            by_options.setdefault(repr(request.args[1]), []).append(number)
         with tqdm(total=len(requests), disable=self.rank != 0, desc="Model Responding") as bar:
-            for group in by_options.values():
-                longest, until = _options(group[0][1].args[1])
+            for numbers in by_options.values():
+                longest, until = _options(requests[numbers[0]].args[1])
                 config = greedy(self._loaded.model, self._tokenizer, longest)
-                for batch in self._batches([self._item(*numbered) for numbered in group]):
+                for batch in self._batches([items[number] for number in numbers]):
                     found = generate_all(
                         self._loaded.model,
                         stacked(batch, self._loaded),
@@ -137,10 +138,10 @@ class Mata(lmms):
                     for own, made in zip(batch, found, strict=True):
                         tokens = made[_SETTING].tokens
                         text = self._tokenizer.decode(tokens, skip_special_tokens=True)
-                        answers[own.item.id] = _before(text, until)
+                        answers[id(own.item)] = _before(text, until)
                     bar.update(len(batch))
         tell(self._setting.method, receipts.get(_SETTING))
-        return [answers[str(number)] for number in range(len(requests))]
+        return [answers[id(item)] for item in items]
 
     def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
         """Not supported."""
@@ -154,11 +155,12 @@ class Mata(lmms):
     def _tokenizer(self) -> Any:
         return self._loaded.processor.tokenizer
 
-    def _item(self, id: str, request: Instance) -> Item:
+    def _item(self, request: Instance) -> Item:
+        """Return a request as an item; its id, which seeds second prompts, is the document's."""
         context, _, doc_to_visual, doc_id, task, split = request.args
         clips = doc_to_visual(self.task_dict[task][split][doc_id]) or []
-        name = f"clip of {task}, {split}, document {doc_id}"
-        return Item(id, tuple(ArrayAudio(name, clip) for clip in clips), context, (), None)
+        id = f"{task} {split} {doc_id}"
+        return Item(id, tuple(ArrayAudio(f"clip of {id}", own) for own in clips), context, (), None)
 
     def _batches(self, items: Sequence[Item]) -> Iterator[list[Prepared]]:
         window = 2 * self.batch_size + _WORKERS
@@ -200,5 +202,7 @@ def _options(given: dict[str, Any]) -> tuple[int, tuple[str, ...]]:
 
 
 def _before(text: str, until: Sequence[str]) -> str:
-    """Return what comes before the first of the texts that end an answer."""
-    return text[: min([len(text), *(text.find(end) for end in until if end and end in text)])]
+    """Return what comes before the texts that end an answer, as lmms-eval's own models cut it."""
+    for end in until:
+        text = text.split(end)[0] if end else text
+    return text

@@ -7,8 +7,6 @@ from typing import Any
 import torch
 from lmms_eval.api.instance import Instance
 from lmms_eval.api.model import lmms
-from lmms_eval.models.chat.qwen2_5_omni import Qwen2_5_Omni as OmniChat
-from lmms_eval.models.simple.qwen2_5_omni import Qwen2_5_Omni as Omni
 from transformers import Qwen2_5OmniForConditionalGeneration
 
 from mata_audio.errors import SettingsError
@@ -19,6 +17,16 @@ from mata_audio.models.finding import find_model
 from mata_audio.models.load_errors import explained
 from mata_audio.models.loading import device_named, load_processor
 from mata_audio.serving.checking import check_on
+
+try:
+    import qwen_omni_utils  # noqa: F401  # without it, lmms-eval's code answers nothing
+    from lmms_eval.models.chat.qwen2_5_omni import Qwen2_5_Omni as OmniChat
+    from lmms_eval.models.simple.qwen2_5_omni import Qwen2_5_Omni as Omni
+except ImportError as error:
+    raise SettingsError(
+        f"lmms-eval's code for Qwen2.5-Omni cannot be used ({error}): pip install torchvision "
+        "'moviepy>=2' qwen-omni-utils, or use the model mata"
+    ) from error
 
 SYSTEM = (
     "You are Qwen, a virtual human developed by the Qwen Team, Alibaba Group, capable of "
@@ -96,7 +104,8 @@ class _Steered:
             RunError: an answer could not be generated.
             NoAudioError: the model is steered, and saw no audio.
         """
-        with torch.inference_mode(), steered(self._model, self._tokenizer, self._method):
+        steering = steered(self._model, self._tokenizer, self._method)
+        with torch.inference_mode(), steering as self._failures:
             answers: list[str] = super().generate_until(own_requests(requests))  # type: ignore[misc]
         return answers
 
@@ -107,3 +116,12 @@ class MataQwen2_5Omni(_Steered, Omni):
 
 class MataQwen2_5OmniChat(_Steered, OmniChat):
     """Reads a task's ``doc_to_messages``."""
+
+    def _infer_one(self, chat_messages: Any, gen_kwargs: dict[str, Any]) -> str:
+        """Do as the base class does, but remember errors, of which it makes empty answers."""
+        try:
+            answer: str = super()._infer_one(chat_messages, gen_kwargs)
+        except Exception as error:
+            self._failures.append(error)
+            raise
+        return answer

@@ -35,7 +35,7 @@ def own_requests(requests: Sequence[Instance]) -> list[Instance]:
 
 
 @contextmanager
-def steered(model: Any, tokenizer: Any, method: Method | None) -> Iterator[None]:
+def steered(model: Any, tokenizer: Any, method: Method | None) -> Iterator[list[Exception]]:
     """Steer a model while lmms-eval's code calls it, and tell what was done, on stderr.
 
     lmms-eval's models make an empty answer of every error in ``generate``. Here the first one is
@@ -46,8 +46,11 @@ def steered(model: Any, tokenizer: Any, method: Method | None) -> Iterator[None]
         tokenizer: of the model.
         method: None for the unmodified model.
 
+    Yields:
+        The errors so far; others that would be swallowed may be added.
+
     Raises:
-        RunError: ``generate`` failed.
+        RunError: there was an error.
         NoAudioError: the model is steered, and saw no audio.
     """
     failures: list[Exception] = []
@@ -55,7 +58,7 @@ def steered(model: Any, tokenizer: Any, method: Method | None) -> Iterator[None]
     model.generate = _noting(own, failures)
     try:
         with nullcontext() if method is None else method(model, tokenizer=tokenizer) as applied:
-            yield
+            yield failures
             if failures:
                 raise RunError(
                     f"an answer could not be generated: {one_line(failures[0])}. lmms-eval would "
