@@ -23,6 +23,7 @@ test_split: test
 output_type: generate_until
 doc_to_visual: !function local.doc_to_visual
 doc_to_text: !function local.doc_to_text
+doc_to_messages: !function local.doc_to_messages
 doc_to_target: answer
 process_results: !function local.process_results
 generation_kwargs:
@@ -54,6 +55,11 @@ def doc_to_visual(doc):
 
 def doc_to_text(doc):
     return doc["question"]
+
+
+def doc_to_messages(doc):
+    clips = [{"type": "audio", "url": clip["array"]} for clip in doc_to_visual(doc)]
+    return [{"role": "user", "content": [*clips, {"type": "text", "text": doc["question"]}]}]
 
 
 def process_results(doc, results):

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
 from lmms_eval.api.instance import Instance
 from lmms_eval.api.model import lmms
-from transformers import Qwen2_5OmniForConditionalGeneration
 
 from mata_audio.errors import SettingsError
-from mata_audio.families import locate
 from mata_audio.harnesses.lmms_eval.model_args import batch_size_from, read_model_args
 from mata_audio.harnesses.lmms_eval.steered import own_requests, place, steered
-from mata_audio.models.finding import find_model
-from mata_audio.models.load_errors import explained
-from mata_audio.models.loading import device_named, load_processor
+from mata_audio.harnesses.loading import load_checked
 from mata_audio.serving.checking import check_on
 
 try:
@@ -39,14 +37,14 @@ class _Steered:
     """What both classes share: loading and steering; arguments of the base class are its own.
 
     Args:
-        pretrained: a hub id or a local folder of a whole Qwen2.5-Omni; its processor is used too,
-            where the base class always takes the published one.
+        pretrained: a hub id or a local folder; its processor is used too, where the base class
+            always takes the published one.
         batch_size: must be 1: lmms-eval's code mixes the conversations of a batch.
         use_cache: whether generation keeps keys and values.
-        attn_implementation: attention backend; lmms-eval's default is eager.
         system_prompt: as in the base class.
         given: how to load, and the setting; see
-            :func:`mata_audio.harnesses.lmms_eval.model_args.read_model_args`.
+            :func:`mata_audio.harnesses.lmms_eval.model_args.read_model_args`. The default of
+            ``attn_implementation`` is lmms-eval's, eager.
 
     Raises:
         MataError: an argument, the setting or the model is wrong; its class says which.
@@ -57,7 +55,6 @@ class _Steered:
         pretrained: str = "Qwen/Qwen2.5-Omni-7B",
         batch_size: int | str = 1,
         use_cache: bool = True,
-        attn_implementation: str = "eager",
         system_prompt: str = SYSTEM,
         max_num_frames: int = 768,
         **given: Any,
@@ -69,27 +66,23 @@ class _Steered:
                 "batch_size=1, or use the model mata"
             )
         lmms.__init__(self)
-        device = device_named(place(self, arguments))
-        found = find_model(pretrained)
-        self.processor = load_processor(found)
-        self._tokenizer = self.processor.tokenizer
-        self._method = arguments.method
-        with explained(f"cannot load {pretrained} as a whole Qwen2.5-Omni"):
-            config = Qwen2_5OmniForConditionalGeneration.config_class.from_pretrained(pretrained)
-            if self._method is not None:
-                with torch.device("meta"):
-                    empty = Qwen2_5OmniForConditionalGeneration._from_config(config)
-                check_on(locate(empty), self._tokenizer, self._method)
-            model = Qwen2_5OmniForConditionalGeneration.from_pretrained(
-                pretrained,
-                dtype=arguments.loading.get("dtype", "auto"),
-                attn_implementation=attn_implementation,
+        arguments = replace(
+            arguments.on(place(self, arguments)),
+            loading={"attn_implementation": "eager", **arguments.loading},
+        )
+        loaded: Any = load_checked(pretrained, arguments, check_on)
+        if not loaded.family.model_type.startswith("qwen2_5_omni"):
+            raise SettingsError(
+                f"{pretrained} is a {loaded.family.model_type} model: use the model mata for it"
             )
-        model.disable_talker()
-        self._model = model.to(device).eval()
-        self._device = device
-        self.device_map = str(device)
-        self._config = model.config
+        self._method = arguments.method
+        self._model = loaded.model
+        self._model.generate = _as_whole_model(loaded.model.generate)
+        self._device = loaded.model.device
+        self.device_map = str(self._device)
+        self._config = loaded.model.config
+        self.processor = loaded.processor
+        self._tokenizer = self.processor.tokenizer
         self.batch_size_per_gpu = 1
         self.use_cache = use_cache
         self.system_prompt = system_prompt
@@ -108,6 +101,19 @@ class _Steered:
         with torch.inference_mode(), steering as self._failures:
             answers: list[str] = super().generate_until(own_requests(requests))  # type: ignore[misc]
         return answers
+
+
+def _as_whole_model(generate: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the thinker's ``generate``, called as lmms-eval calls that of the whole model.
+
+    In Transformers 5 the whole model's needs the talker, which lmms-eval switches off.
+    """
+
+    def generate_text(*, return_audio: bool, thinker_do_sample: bool, **given: Any) -> Any:
+        del return_audio
+        return generate(**{**given, "do_sample": thinker_do_sample})
+
+    return generate_text
 
 
 class MataQwen2_5Omni(_Steered, Omni):

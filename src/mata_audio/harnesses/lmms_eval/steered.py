@@ -54,7 +54,7 @@ def steered(model: Any, tokenizer: Any, method: Method | None) -> Iterator[list[
         NoAudioError: the model is steered, and saw no audio.
     """
     failures: list[Exception] = []
-    own = model.generate
+    own, before = model.generate, vars(model).get("generate")
     model.generate = _noting(own, failures)
     try:
         with nullcontext() if method is None else method(model, tokenizer=tokenizer) as applied:
@@ -66,6 +66,8 @@ def steered(model: Any, tokenizer: Any, method: Method | None) -> Iterator[list[
                 ) from failures[0]
     finally:
         del model.generate
+        if before is not None:
+            model.generate = before
     tell(method, None if applied is None else applied.receipt)
 
 
