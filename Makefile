@@ -2,7 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test soak test-versions test-oldest test-vllm map support-table results-table check bench bench-throughput bench-launches gpu bench-choosing bench-methods train clean bench-cluster test-ray test-extras
+.PHONY: demo test soak test-versions test-oldest test-ray test-vllm test-extras map support-table \
+  results-table check bench bench-throughput bench-launches bench-cluster gpu bench-choosing \
+  bench-methods train clean
 
 demo: .venv/ready
 	$(BIN)/mata demo
@@ -92,14 +94,14 @@ build/vllm/ready: pyproject.toml
 	  torchvision==0.28.0 torchaudio==2.11.0 timm
 	rm -f build/vllm/processors/torchaudio/lib/_torchaudio.abi3.so
 	cp tests/vllm_plugin/torchvision_schemas.py build/vllm/processors/sitecustomize.py
-# The server and the harnesses, each in an environment of its own; the tests of Ray may join here.
+# The server and the harnesses, each in an environment of its own, and a cluster.
 # inspect_ai is installed without our pins: with them, pip looks for minutes for versions that agree.
 # Of the fifty packages that lmms-eval wants, some bring CUDA: it gets those that it imports here.
 EXTRA := build/extras
 INTO = $(PYTHON) -m venv $(@D) && $(@D)/bin/python -m pip install --quiet
 LMMS_EVAL := 0.7.3
 
-test-extras: $(EXTRA)/serve/ready $(EXTRA)/inspect/ready $(EXTRA)/lmms-eval/ready
+test-extras: test-ray $(EXTRA)/serve/ready $(EXTRA)/inspect/ready $(EXTRA)/lmms-eval/ready
 	$(EXTRA)/serve/bin/python -m pytest tests/serving
 	$(EXTRA)/inspect/bin/python -m pytest tests/harnesses/test_arguments.py \
 	  tests/harnesses/test_inspect_provider.py tests/harnesses/test_inspect_task.py

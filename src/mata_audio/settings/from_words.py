@@ -16,6 +16,30 @@ DEFAULT_WORDS = {"layers": "paper", "heads": "all"}
 """What to write for a field's default, None."""
 
 
+def separate(words: str, origin: str, form: str) -> dict[str, str]:
+    """Return the words of each field in ``"alpha=0.2 layers=10-20"``, which may be quoted.
+
+    Args:
+        words: the whole.
+        origin: where it comes from, for messages.
+        form: what may be written, for messages.
+
+    Raises:
+        SettingsError: a part is no field with a value, or a field is there twice.
+    """
+    found: dict[str, str] = {}
+    try:
+        parts = shlex.split(words)
+    except ValueError as error:
+        raise SettingsError(f"cannot read {origin} ({error}): {form}") from error
+    for part in parts:
+        name, equals, value = part.partition("=")
+        if not (name and equals) or name in found:
+            raise SettingsError(f"cannot read {part!r} in {origin}: {form}")
+        found[name] = value
+    return found
+
+
 def method_from_words(words: Mapping[str, str], origin: str) -> Method:
     """Return the method that words describe: ``method``, the paper's without it, and its fields.
 
@@ -60,19 +84,8 @@ def fields_of(words: str, origin: str) -> dict[str, Any]:
         return {"off": True}
     if words.strip() == "paper":
         return {"method": "mata"}
-    found: dict[str, str] = {}
-    try:
-        parts = shlex.split(words)
-    except ValueError as error:
-        raise SettingsError(f"cannot read {origin} {words!r}: {error}") from error
-    for part in parts:
-        name, equals, value = part.partition("=")
-        if not (name and equals) or name in found:
-            raise SettingsError(
-                f'cannot read {part!r} in {origin}: write fields once, such as "alpha=0.2 '
-                'layers=10-20"; "paper" or "off"'
-            )
-        found[name] = value
+    form = 'write fields once, such as "alpha=0.2 layers=10-20"; "paper" or "off"'
+    found = separate(words, f"{origin} {words!r}", form)
     method = found.pop("method", None)
     cls = method_named(method or "mata", origin)
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,12 @@ from mata_audio.cli.options.model import model_folder
 from mata_audio.errors import SettingsError
 from mata_audio.methods import MATA, METHODS, Method
 from mata_audio.methods.method import method_named
-from mata_audio.settings.from_words import check_fields, fields_from, method_from_words
+from mata_audio.settings.from_words import (
+    check_fields,
+    fields_from,
+    method_from_words,
+    separate,
+)
 from mata_audio.settings.in_words import short_name
 from mata_audio.settings.named import NamedSetting, load_setting
 from mata_audio.steering.formulas import FORMULAS
@@ -236,16 +240,7 @@ def _values(cls: type[Method], given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _method_from(spec: str, body: str) -> Method:
-    fields: dict[str, str] = {}
-    try:
-        parts = shlex.split(body)
-    except ValueError as error:
-        raise SettingsError(f"cannot read --setting {spec!r} ({error}): {_FORM}") from error
-    for part in parts:
-        name, equals, value = part.partition("=")
-        if not (name and equals) or name in fields:
-            raise SettingsError(f"cannot read {part!r} in --setting {spec!r}: {_FORM}")
-        fields[name] = value
-    if not fields:
+    words = separate(body, f"--setting {spec!r}", _FORM)
+    if not words:
         raise SettingsError(f"--setting {spec!r} is empty: {_FORM}")
-    return method_from_words(fields, f"--setting {spec!r}")
+    return method_from_words(words, f"--setting {spec!r}")

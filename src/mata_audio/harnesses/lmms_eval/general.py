@@ -16,9 +16,8 @@ from tqdm import tqdm
 from mata_audio.errors import AudioError, RunError, SettingsError
 from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.running.ahead import ahead
-from mata_audio.evaluation.running.batch_limit import BatchLimit
-from mata_audio.evaluation.running.batches import HELD_BYTES
-from mata_audio.evaluation.running.grouping import exact_batches, padded_batches
+from mata_audio.evaluation.running.batch_limit import Batching, BatchLimit
+from mata_audio.evaluation.running.grouping import batches_of
 from mata_audio.evaluation.running.plan import check_second_prompts
 from mata_audio.evaluation.running.prepare import FailedItem, Prepared, Preparer
 from mata_audio.evaluation.running.stacking import stacked, stacked_others
@@ -167,8 +166,8 @@ class Mata(lmms):
         made = _all_good(ahead(self._prepare, items, _WORKERS, window))
         on_cpu = next(self._loaded.model.parameters()).device.type == "cpu"
         pads = self._loaded.family.hearing.ignores_padding and not on_cpu
-        grouped = padded_batches if pads else exact_batches
-        return grouped(made, lambda: BatchLimit(prompts=self.batch_size), HELD_BYTES)
+        batching: Batching = "padded" if pads else "exact"
+        return batches_of(made, batching, lambda: BatchLimit(prompts=self.batch_size))
 
 
 def _check(located: Located, tokenizer: Any, method: Method) -> None:
