@@ -101,11 +101,12 @@ EXTRA := build/extras
 INTO = $(PYTHON) -m venv $(@D) && $(@D)/bin/python -m pip install --quiet
 LMMS_EVAL := 0.7.3
 
-test-extras: test-ray $(EXTRA)/serve/ready $(EXTRA)/inspect/ready $(EXTRA)/lmms-eval/ready
+test-extras: $(EXTRA)/serve/ready $(EXTRA)/inspect/ready $(EXTRA)/lmms-eval/ready
 	$(EXTRA)/serve/bin/python -m pytest tests/serving
 	$(EXTRA)/inspect/bin/python -m pytest tests/harnesses/test_arguments.py \
 	  tests/harnesses/test_inspect_provider.py tests/harnesses/test_inspect_task.py
 	$(EXTRA)/lmms-eval/bin/python -m pytest tests/harnesses/test_lmms_eval.py
+	$(MAKE) test-ray
 
 $(EXTRA)/serve/ready: pyproject.toml constraints.txt
 	$(INTO) --constraint constraints.txt --editable '.[serve]' pytest hypothesis

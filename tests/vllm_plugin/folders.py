@@ -18,6 +18,12 @@ from mata_audio.doctor.small_models.small_model import built
 WINDOW = 30
 """Seconds that a Whisper encoder hears."""
 
+_WANTED: dict[str, dict[str, Any]] = {
+    "vision_config": {"image_size": 64, "apply_vit_abs_pos_embed": True},
+    "text_config": {"tie_word_embeddings": False},
+}
+"""What vLLM wants of Qwen3-Omni's config, and its published ones have."""
+
 _HIDDEN_SIZES = ("hidden_size", "output_dim", "out_hidden_size")
 
 
@@ -42,7 +48,7 @@ def write_model(family: str, folder: Path) -> Path:
 def _wider(value: Any, name: str = "") -> Any:
     """Return a config's values with a decoder twice as wide, and an encoder that hears 30 s."""
     if isinstance(value, dict):
-        return {key: _wider(own, key) for key, own in value.items()}
+        return _WANTED.get(name, {}) | {key: _wider(own, key) for key, own in value.items()}
     if name in _HIDDEN_SIZES and value == HIDDEN:
         return 2 * HIDDEN
     if name == "head_dim" and value == HEAD_DIM:

@@ -17,13 +17,10 @@ pytest.importorskip("vllm", reason="vLLM is not installed: make test-vllm")
 FAMILIES = (
     "qwen2_5_omni",
     "qwen3_omni_moe",
-    "qwen3_asr",
     "audioflamingo3",
     "glmasr",
     "granite_speech",
     "granite_speech_plus",
-    "gemma3n",
-    "gemma4",
 )
 SETTINGS = (None, "alpha=2 layers=1-3", "alpha=1 layers=0-2 formula=mass", "alpha=1 rows=last-3")
 
@@ -38,10 +35,12 @@ def test_family(
     mark = processing_of(family).placeholder
     asked = [
         replace(own, text=own.text.replace(CLIP, mark))
-        for own in (question(number, setting) for number, setting in enumerate(SETTINGS))
+        for own in (question(number + 5, setting) for number, setting in enumerate(SETTINGS))
     ]
     asked.append(Question("w5 w6 w7 w8"))
-    (answers,) = engine(folder(family), asked, limit_mm_per_prompt={"audio": 1})["answers"]
+    # One after the other: some encoders hear the padding of shorter clips beside longer ones.
+    found = engine(folder(family), *([own] for own in asked), limit_mm_per_prompt={"audio": 1})
+    answers = [own for (own,) in found["answers"]]
     steered = 0
     for own, own_question in zip(answers, asked, strict=True):
         expected = transformers_answers(folder(family), own_question)
