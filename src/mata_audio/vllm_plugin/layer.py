@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,6 +21,21 @@ MAX_AT_ONCE = 2**26
 """Most numbers of keys and values that are copied out of the cache at once."""
 
 
+class Sight(NamedTuple):
+    """What the active rows of some requests see in one layer's cache.
+
+    Args:
+        blocks: numbers of the requests' blocks, shape ``(R, blocks)``.
+        seen: True where a row sees a key, shape ``(R, 1, Q, keys)``.
+        unseen: True where no row does, shape ``(R, 1, keys, 1)``: what lies there may be anything,
+            even no number.
+    """
+
+    blocks: Tensor
+    seen: Tensor
+    unseen: Tensor
+
+
 class SteeredStep:
     """A step of the engine, as its layers see it; what all layers need is made once.
 
@@ -34,6 +49,8 @@ class SteeredStep:
         self.step = step
         self._gains = [(own, own.gains.to(device)) for own in gains]
         self._heard: dict[tuple[str, int], Tensor] = {}
+        self._sights: dict[tuple[int, int | None, int], Sight] = {}
+        self._masks: dict[int, Tensor | None] = {}
 
     def changes(self, layer: int, keys: int, chosen: slice) -> list[RowChange]:
         """Return what is changed in a layer, for the chosen requests and this many keys."""
@@ -48,6 +65,40 @@ class SteeredStep:
     def steers(self, layer: int) -> bool:
         """Whether anything is changed in a layer."""
         return any(own.steers(layer) for own, _ in self._gains)
+
+    def sight(
+        self, metadata: Any, blocks: int, size: int, window: int | None, chosen: slice
+    ) -> Sight:
+        """Return what the chosen requests' rows see.
+
+        Args:
+            metadata: vLLM's, of the layer.
+            blocks: most blocks that one of them has.
+            size: keys in a block.
+            window: sliding window of the layer, in keys.
+            chosen: which requests.
+        """
+        name = (id(metadata), window, chosen.start)
+        if name not in self._sights:
+            places = self.step.places[chosen]
+            last = metadata.seq_lens[places].long()[:, None] - 1
+            positions = (last - self.step.offsets[chosen])[:, :, None]
+            slots = torch.arange(blocks * size, device=places.device)
+            seen = slots <= positions
+            if window is not None:
+                seen &= slots > positions - window
+            unseen = ~seen.any(dim=1)
+            unread = unseen.unflatten(1, (-1, size)).all(dim=2)
+            table = metadata.block_table[places, :blocks].long().masked_fill(unread, 0)
+            self._sights[name] = Sight(table, seen[:, None], unseen[:, None, :, None])
+        return self._sights[name]
+
+    def masks(self, changes: Sequence[RowChange], sight: Sight) -> Tensor | None:
+        """Return the masks of a layer's changes, which are those of all layers with this sight."""
+        name = id(sight)
+        if name not in self._masks:
+            self._masks[name] = masks_of(changes, sight.seen)
+        return self._masks[name]
 
     def _keys(self, kind: str, keys: int) -> Tensor:
         """Return where the keys of a kind are in each request, ``(R, 1, 1, keys)``, bool."""
@@ -131,33 +182,22 @@ def _rewrite(
 ) -> None:
     """Compute the active rows of a layer, and write them over those of vLLM's kernel."""
     step, impl = steered.step, layer.impl
-    size = cache.shape[2]
-    blocks = -(-step.longest // size)
-    heads, head_dim = impl.num_heads, impl.head_size
-    rows = output.view(-1, heads, head_dim)
-    queries = query.view(-1, heads, head_dim)
+    blocks = -(-step.longest // cache.shape[2])
+    shape = (-1, impl.num_heads, impl.head_size)
+    rows, queries = output.view(shape), query.view(shape)
     at_once = max(1, MAX_AT_ONCE // (blocks * cache[0].numel()))
     for start in range(0, len(step.requests), at_once):
         chosen = slice(start, start + at_once)
-        places, own_rows = step.places[chosen], step.rows[chosen]
-        read = metadata.seq_lens[places].long()
-        positions = read[:, None] - 1 - step.offsets[chosen]
-        slots = torch.arange(blocks * size, device=query.device)
-        seen = slots <= positions[:, :, None]
-        if layer.sliding_window is not None:
-            seen &= slots > positions[:, :, None] - layer.sliding_window
-        table = metadata.block_table[places, :blocks].long()
-        unread = ~seen.any(dim=1)
-        table = table.masked_fill(unread.unflatten(1, (-1, size)).all(dim=2), 0)
-        key, value = keys_and_values(cache, table, getattr(layer, "isa", None))
-        never = unread[:, None, :, None]  # what lies there may be anything, even no number
-        changes = steered.changes(index, blocks * size, chosen)
+        changes = steered.changes(index, blocks * cache.shape[2], chosen)
+        sight = steered.sight(metadata, blocks, cache.shape[2], layer.sliding_window, chosen)
+        key, value = keys_and_values(cache, sight.blocks, getattr(layer, "isa", None))
+        own_rows = step.rows[chosen]
         attended = attend_rows(
             queries[own_rows].transpose(1, 2),
-            key.masked_fill(never, 0),
-            value.masked_fill(never, 0),
+            key.masked_fill(sight.unseen, 0),
+            value.masked_fill(sight.unseen, 0),
             changes=changes,
-            masks=masks_of(changes, seen[:, None]),
+            masks=steered.masks(changes, sight),
             scaling=impl.scale,
             softcap=impl.logits_soft_cap or None,
         )
