@@ -83,7 +83,7 @@ def fields_of(words: str, origin: str) -> dict[str, Any]:
     if words.strip() == "off":
         return {"off": True}
     if words.strip() == "paper":
-        return {"method": "mata"}
+        return MATA().as_data()
     form = 'write fields once, such as "alpha=0.2 layers=10-20"; "paper" or "off"'
     found = separate(words, f"{origin} {words!r}", form)
     method = found.pop("method", None)
