@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from running import Mata, error_line
 
+from mata_audio.errors import SettingsError
 from mata_audio.evaluation.cluster import starting
 from mata_audio.evaluation.cluster.ray_executor import RayExecutor
 
@@ -46,29 +47,31 @@ def test_without_ray_the_error_says_what_to_install(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("gpus", [2, 1.5, -0.5])
-def test_an_actor_has_one_gpu_at_most(gpus: float) -> None:
-    with pytest.raises(Exception, match="at most 1 GPU"):
+@pytest.mark.parametrize("gpus", [2.5, 1.5, -0.5, -1])
+def test_an_actor_has_whole_gpus_or_a_part_of_one(gpus: float) -> None:
+    with pytest.raises(SettingsError, match="whole GPUs, or a part of one"):
         RayExecutor(gpus_per_actor=gpus)
 
 
 @pytest.mark.parametrize(
-    ("executor", "cluster", "share"),
+    ("executor", "cpus", "gpus", "share"),
     [
-        (RayExecutor(2), {"CPU": 3}, 0.0),
-        (RayExecutor(2), {"CPU": 3, "GPU": 2}, 1.0),
-        (RayExecutor(6, 0.3), {"CPU": 8, "GPU": 2}, 0.3),
-        (RayExecutor(7, 0.3), {"CPU": 8, "GPU": 2}, "7 actors with 0.3 GPUs each do not fit"),
-        (RayExecutor(3), {"CPU": 8, "GPU": 2}, "3 actors with 1 GPUs each do not fit"),
-        (RayExecutor(3), {"CPU": 3}, "do not fit a cluster with 3 CPUs"),
+        (RayExecutor(2), 3, [0], 0.0),
+        (RayExecutor(2), 3, [2], 1.0),
+        (RayExecutor(6, 0.3), 8, [2], 0.3),
+        (RayExecutor(7, 0.3), 8, [2], "7 actors with 0.3 GPUs each do not fit"),
+        (RayExecutor(3), 8, [2], "3 actors with 1 GPUs each do not fit"),
+        (RayExecutor(3, 2), 8, [4, 3], 2),
+        (RayExecutor(3, 2), 8, [3, 3], r"a cluster with 3 \+ 3 GPUs"),
+        (RayExecutor(3), 3, [0], "do not fit a cluster with 3 CPUs"),
     ],
 )
 def test_what_fits_a_cluster(
-    executor: RayExecutor, cluster: dict[str, float], share: float | str
+    executor: RayExecutor, cpus: int, gpus: list[float], share: float | str
 ) -> None:
-    """Three actors with 0.3 share a GPU, and no actor has parts of two."""
+    """Three actors with 0.3 share a GPU; no actor has parts of two, or GPUs of two machines."""
     if isinstance(share, str):
-        with pytest.raises(Exception, match=share):
-            executor._gpu_share(cluster)
+        with pytest.raises(SettingsError, match=share):
+            executor._gpu_share(cpus, gpus)
     else:
-        assert executor._gpu_share(cluster) == share
+        assert executor._gpu_share(cpus, gpus) == share

@@ -299,7 +299,7 @@ def test_what_cannot_be_is_refused(model: Path, questions: Path, tmp_path: Path)
     for given, executor, said in refused:
         with pytest.raises(SettingsError, match=said):
             evaluate(given, "tiny", tmp_path / "run", limit=4, executor=executor)
-    for wrong in ({"actors": 0}, {"gpus_per_actor": 2}, {"gpus_per_actor": -1}):
+    for wrong in ({"actors": 0}, {"gpus_per_actor": 1.5}, {"gpus_per_actor": -1}):
         with pytest.raises(SettingsError):
             RayExecutor(**wrong)  # type: ignore[arg-type]
     assert not (tmp_path / "run").exists()

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from transformers.utils import is_torchvision_available
 
 import models
-from mata_audio import MataError, ModelLoadError, SettingsError, UnsupportedModelError
+from mata_audio import MATA, MataError, ModelLoadError, SettingsError, UnsupportedModelError
 from mata_audio.doctor.small_models import small_model
 from mata_audio.errors import MissingAdapterWarning
 from mata_audio.families import locate
@@ -43,6 +43,30 @@ def test_dtype_and_backend(qwen2_audio_folder: Path) -> None:
     loaded = load(qwen2_audio_folder, dtype="bfloat16", attn_implementation="eager")
     assert loaded.model.dtype == torch.bfloat16
     assert locate(loaded.model).attentions[0].config._attn_implementation == "eager"
+
+
+def test_a_model_divided_over_all_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accelerate places it, and its steered answers stay the same. Here is one device only."""
+    pytest.importorskip("accelerate")
+    model_class = transformers.Qwen2AudioForConditionalGeneration
+    asked: list[object] = []
+    original = model_class.from_pretrained
+
+    def noted(*args: object, **kwargs: object) -> object:
+        asked.append(kwargs.get("device_map"))
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(model_class, "from_pretrained", noted)
+    small = small_model("qwen2_audio")
+    small.model.save_pretrained(tmp_path)
+    inputs = small.inputs(small.questions[:1])
+    found = []
+    for device in ("spread", "cpu"):
+        model = load_weights(find_model(tmp_path), device=device)
+        with torch.no_grad(), MATA(alpha=2, layers="1-2")(model):
+            found.append(model.cpu()(**inputs).logits)
+    assert asked == ["auto", None]
+    assert torch.equal(*found)
 
 
 def test_of_an_omni_model_only_the_thinker_is_loaded(tmp_path: Path) -> None:

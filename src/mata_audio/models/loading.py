@@ -18,6 +18,9 @@ from mata_audio.models.finding import Found, find_model, skeleton
 from mata_audio.models.load_errors import cannot_write, explained, missing_processor_files, reason
 from mata_audio.models.sound_adapter import check_peft, enable_adapter
 
+SPREAD = "spread"
+"""The device of a model that is divided over all GPUs: the ``device_map`` "auto" of accelerate."""
+
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 """What ``dtype`` may be; "auto" is the checkpoint's."""
 
@@ -52,7 +55,7 @@ def load(
 
     Args:
         model_id: ``"tiny"`` (the embedded model), a local folder or a hub id.
-        device: ``"auto"`` (CUDA if there is a GPU) or a PyTorch device.
+        device: ``"auto"`` (CUDA if there is a GPU), a PyTorch device, or :data:`SPREAD`.
         dtype: one of :data:`DTYPES`.
         attn_implementation: attention backend; None for the model's default.
         trust_remote_code: allow Python code from the model's repository to run.
@@ -125,6 +128,7 @@ def load_weights(
     if dtype not in DTYPES:
         raise SettingsError(f"dtype must be one of {', '.join(DTYPES)}; got {dtype!r}")
     check_peft(found.config, found.name)
+    divided = {"device_map": "auto"} if device == SPREAD else {}
     skeleton(found, attn_implementation)  # refuses a wrong backend before any weights are read
     with explained(f"cannot load the weights of {found.name}"):
         model, info = found.model_class.from_pretrained(
@@ -133,12 +137,13 @@ def load_weights(
             attn_implementation=attn_implementation,
             use_safetensors=True,
             output_loading_info=True,
+            **divided,
             **found.options,
         )
         missing = sorted(info["missing_keys"])
         if not missing:
             _make_ready(found, model)
-            return model.to(target).eval()
+            return model.eval() if divided else model.to(target).eval()
     raise ModelLoadError(
         f"the weights of {found.name} are incomplete: {len(missing)} tensors are missing, "
         f"the first is {missing[0]}; download or copy them again"
@@ -168,12 +173,12 @@ def _make_ready(found: Found, model: Any) -> None:
 
 
 def device_named(name: str) -> torch.device:
-    """Return a device; ``"auto"`` is the first GPU, or the CPU without one.
+    """Return a device; ``"auto"`` is the first GPU, or the CPU without one; so is :data:`SPREAD`.
 
     Raises:
         SettingsError: it does not exist.
     """
-    if name == "auto":
+    if name in ("auto", SPREAD):
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)

@@ -27,7 +27,7 @@ def add_executor_options(parser: argparse.ArgumentParser) -> None:
         "--gpus-per-actor",
         type=float,
         metavar="G",
-        help="with --on ray: 1, a part such as 0.5, or 0 (default: 1 if there are GPUs)",
+        help="with --on ray: 1, a part such as 0.5, several, or 0 (default: 1 if there are GPUs)",
     )
     group.add_argument(
         "--ray-address",

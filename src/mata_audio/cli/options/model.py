@@ -20,7 +20,8 @@ def add_loading_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--device",
         default="auto",
-        help="where to run: auto, cpu, cuda, cuda:1, ... (default: auto)",
+        help="where to run: auto, cpu, cuda, cuda:1, ..., or spread, divided over all GPUs (needs "
+        "accelerate; default: auto)",
     )
     group.add_argument(
         "--dtype",

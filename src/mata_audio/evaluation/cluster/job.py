@@ -21,7 +21,7 @@ class Job:
         plan: what to run.
         folder: where the command was given; relative paths are read from there.
         threads: PyTorch's threads, since sums of real numbers depend on them.
-        gpu_share: share of a GPU that each actor has; 0 for the CPU.
+        gpu_share: GPUs, or share of one, that each actor has; 0 for the CPU.
         identity: what must be the same of every actor's model and machine; None before it is known.
     """
 

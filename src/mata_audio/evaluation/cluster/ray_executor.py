@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +17,7 @@ from mata_audio.evaluation.cluster.starting import check_ray, ray_running
 from mata_audio.evaluation.running.batch_limit import AUTO
 from mata_audio.evaluation.running.executor import Session
 from mata_audio.evaluation.running.plan import Plan
-from mata_audio.models.loading import Loaded
+from mata_audio.models.loading import SPREAD, Loaded
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class RayExecutor:
 
     Args:
         actors: how many.
-        gpus_per_actor: GPUs for each: 1, or a part such as 0.5; 0 for the CPU. None for 1 if the
-            cluster has GPUs, else 0.
+        gpus_per_actor: GPUs for each: 1, a part such as 0.5, or several, over which its model is
+            divided; 0 for the CPU. None for 1 if the cluster has GPUs, else 0.
         address: of a running cluster, or ``"auto"``; None for ``RAY_ADDRESS``, or if that is not
             set, a new one on this machine.
         object_store: bytes of shared memory of a new one; None for Ray's default.
@@ -44,10 +44,10 @@ class RayExecutor:
     def __post_init__(self) -> None:
         if self.actors < 1:
             raise SettingsError(f"a run needs at least 1 actor; got {self.actors}")
-        if self.gpus_per_actor is not None and not 0 <= self.gpus_per_actor <= 1:
+        gpus = self.gpus_per_actor
+        if gpus is not None and not (0 <= gpus <= 1 or (gpus > 1 and gpus == gpus // 1)):
             raise SettingsError(
-                "an actor has at most 1 GPU, or a part of one such as 0.5, since a model is loaded "
-                f"onto one device; got {self.gpus_per_actor:g}"
+                f"an actor has whole GPUs, or a part of one, such as 2, 1, 0.5 or 0; got {gpus:g}"
             )
 
     @contextmanager
@@ -59,7 +59,8 @@ class RayExecutor:
             RunError: there is no cluster, or a worker ended.
             MataError: an actor cannot load the model; the class says why.
         """
-        if isinstance(plan.model, Loaded):
+        model = plan.model
+        if isinstance(model, Loaded):
             raise SettingsError(
                 "a loaded model cannot be sent to the actors of a cluster: give its folder or hub "
                 "id, which every machine can read"
@@ -72,8 +73,11 @@ class RayExecutor:
         with ray_running(self.address, cpus, self.object_store):
             import ray
 
-            share = self._gpu_share(ray.cluster_resources())
-            spare = int(ray.cluster_resources().get("CPU", 0)) - self.actors
+            machines = [own["Resources"] for own in ray.nodes() if own["Alive"]]
+            cpus = int(sum(own.get("CPU", 0) for own in machines))
+            share = self._gpu_share(cpus, [own.get("GPU", 0) for own in machines])
+            if share > 1 and plan.options.device == "auto":
+                plan = replace(plan, options=replace(plan.options, device=SPREAD))
             job = Job(plan, os.getcwd(), torch.get_num_threads(), share)
             seen = self._look(job)
             for warning in seen.warnings:
@@ -91,30 +95,36 @@ class RayExecutor:
                 "gpus_per_actor": share,
             }
             yield RaySession(
-                plan.model,
+                model,
                 replace(seen.described, sitting=sitting),
                 seen.limit,
                 replace(job, identity=seen.described.identity),
                 self.actors,
-                min(preparing, spare),
+                min(preparing, cpus - self.actors),
             )
 
-    def _gpu_share(self, resources: dict[str, float]) -> float:
+    def _gpu_share(self, cpus: float, gpus: Sequence[float]) -> float:
         """Return the GPUs of each actor.
+
+        Args:
+            cpus: of the cluster.
+            gpus: of each of its machines; an actor's are on one.
 
         Raises:
             SettingsError: the cluster has too few GPUs or CPUs.
         """
-        gpus, cpus = resources.get("GPU", 0.0), resources.get("CPU", 0.0)
         share = self.gpus_per_actor
         if share is None:
-            share = 1.0 if gpus else 0.0
-        whole = gpus if share in (0, 1) else gpus // 1 * (1 // share) * share
-        if share * self.actors > whole + 1e-9:
-            raise SettingsError(
-                f"{self.actors} actors with {share:g} GPUs each do not fit a cluster with "
-                f"{gpus:g} GPUs: give fewer --actors, or smaller --gpus-per-actor"
-            )
+            share = 1.0 if any(gpus) else 0.0
+        if share:
+            on_one = int(1 // share) if share < 1 else 1  # no actor has parts of two
+            fitting = sum(int(own // max(1, share)) * on_one for own in gpus)
+            if self.actors > fitting:
+                have = " + ".join(f"{own:g}" for own in gpus)
+                raise SettingsError(
+                    f"{self.actors} actors with {share:g} GPUs each do not fit a cluster with "
+                    f"{have} GPUs: give fewer --actors, or smaller --gpus-per-actor"
+                )
         if self.actors + 1 > cpus:
             raise SettingsError(
                 f"{self.actors} actors and one more process, which prepares clips, do not fit a "

@@ -204,7 +204,9 @@ def _preparing(job: Any) -> tuple[Any, Preparer]:
 
 def _limit(job: Job, loaded: Loaded) -> BatchLimit:
     rows = len(job.plan.settings)
-    return batch_limit(job.plan.options.batch_size, loaded.model, rows, job.gpu_share or 1.0)
+    return batch_limit(
+        job.plan.options.batch_size, loaded.model, rows, min(job.gpu_share, 1.0) or 1.0
+    )
 
 
 def _check_same(job: Job, loaded: Loaded) -> None:

@@ -51,7 +51,7 @@ class Options:
         cut_long_audio: cut clips that are too long for the model; otherwise these items fail.
         max_errors: stop once more items than this have failed in one session.
         retry_errors: run items that failed before again.
-        device: ``"auto"`` or a PyTorch device.
+        device: ``"auto"``, a PyTorch device, or ``"spread"`` over all GPUs.
         dtype: one of :data:`mata_audio.models.loading.DTYPES`.
         attn_implementation: attention backend.
         trust_remote_code: run Python code from the model's repository.
