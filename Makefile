@@ -82,8 +82,8 @@ build/torch/%/ready:
 VLLM := 0.32.0
 
 test-vllm: build/vllm/ready
-	build/vllm/bin/python -m pytest tests/vllm_plugin --ignore tests/vllm_plugin/test_families.py
-	PYTHONPATH=build/vllm/processors build/vllm/bin/python -m pytest tests/vllm_plugin/test_families.py
+	build/vllm/bin/python -m pytest tests/vllm_plugin --ignore tests/vllm_plugin/test_vllm_families.py
+	PYTHONPATH=build/vllm/processors build/vllm/bin/python -m pytest tests/vllm_plugin/test_vllm_families.py
 
 build/vllm/ready: pyproject.toml
 	$(PYTHON) -m venv build/vllm

@@ -12,11 +12,12 @@ has a name of its own in the prefix cache; blocks before it are shared as ever, 
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
-from mata_audio.errors import MataError, SettingsError
+from mata_audio.errors import MataError, MataWarning, SettingsError, VersionError
 from mata_audio.serving.request import FIELD
 from mata_audio.vllm_plugin import engine as engines
 from mata_audio.vllm_plugin import request as requests
@@ -29,12 +30,26 @@ _ENGINE = "_mata_audio_engine"
 
 
 def install() -> None:
-    """Wrap the three functions, once in a process."""
+    """Wrap the three functions, once in a process; of an unknown version only the first.
+
+    Its engines then run as ever, and refuse to start with a setting.
+
+    Warns:
+        MataWarning: the version is unknown.
+    """
+    import vllm
     from vllm.engine.arg_utils import EngineArgs
+
+    _wrap(EngineArgs, "create_engine_config", _with_worker)
+    try:
+        check_version(vllm.__version__)
+    except VersionError as error:
+        text = f"{error}. Engines run unsteered, and requests that ask for {FIELD!r} are not heard"
+        warnings.warn(text, MataWarning, stacklevel=2)
+        return
     from vllm.v1.core import kv_cache_utils
     from vllm.v1.engine.input_processor import InputProcessor
 
-    _wrap(EngineArgs, "create_engine_config", _with_worker)
     _wrap(InputProcessor, "process_inputs", _with_setting)
     name = "generate_block_hash_extra_keys"
     original = getattr(kv_cache_utils, name)

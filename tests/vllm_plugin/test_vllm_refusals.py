@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,27 @@ def test_an_unknown_version(create: Any, monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(VersionError, match=r"0\.99\.1 is not known .* install vLLM 0\.32 or 0\.33"):
         create("alpha=0.1")
     assert "mata" not in create(None).additional_config
+
+
+UNKNOWN = """
+import warnings, vllm
+vllm.__version__ = "0.99.1"
+from mata_audio.vllm_plugin import register
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    register()
+print([str(own.message) for own in caught if "mata-audio" in str(own.message)])
+from vllm.v1.engine.input_processor import InputProcessor
+print(hasattr(InputProcessor.process_inputs, "__mata_audio__"))
+"""
+
+
+def test_an_unknown_version_is_left_as_it_is() -> None:
+    ran = subprocess.run([sys.executable, "-c", UNKNOWN], capture_output=True, text=True)
+    warned, wrapped = ran.stdout.splitlines()[-2:]
+    assert "vLLM 0.99.1 is not known" in warned
+    assert "Engines run unsteered" in warned
+    assert wrapped == "False"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from vllm_plugin.asking import CLIP, ENGINE, Question
-from vllm_plugin.test_exactness import MODEL, check
+from vllm_plugin.test_vllm_exactness import MODEL, check
 
 pytest.importorskip("vllm", reason="vLLM is not installed: make test-vllm")
 
