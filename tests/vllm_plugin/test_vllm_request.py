@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from mata_audio.doctor.small_models.registry import small_model
@@ -9,6 +11,7 @@ from mata_audio.errors import SettingsError, UnsupportedModelError, VersionError
 from mata_audio.families import locate
 from mata_audio.methods import MATA, Mass
 from mata_audio.vllm_plugin.engine import SteeredEngine, default_method, setting_words
+from mata_audio.vllm_plugin.hooks import _with_own_blocks
 from mata_audio.vllm_plugin.request import method_asked_for, plan_of, planned_method
 from mata_audio.vllm_plugin.versions import KNOWN, check_version
 
@@ -57,6 +60,29 @@ def test_the_first_changed_row(rows: str, first: int, engine: SteeredEngine) -> 
     assert plan is not None
     assert plan["first_row"] == first
     assert planned_method(plan) == method
+
+
+def test_blocks_with_a_changed_row_have_names_of_their_own(engine: SteeredEngine) -> None:
+    """Two requests with one id, prompt and setting share what comes before, and nothing else."""
+
+    def extra_keys(_: object, start: int, end: int, place: int) -> tuple[object, int]:
+        return (("cache_salt", "salt"),) if start == 0 else None, place + 1
+
+    named = _with_own_blocks(extra_keys)
+    plans = [plan_of(MATA(), engine, [7, 8, AUDIO, AUDIO, 9, 10], []) for _ in range(2)]
+    one, other, plain = (
+        SimpleNamespace(request_id="r", sampling_params=SimpleNamespace(extra_args=args))
+        for args in ({"mata": plans[0]}, {"mata": plans[1]}, None)
+    )
+    for start, end in ((0, 2), (2, 4), (4, 5)):
+        assert (
+            named(one, start, end, 0) == named(plain, start, end, 0) == extra_keys(0, start, end, 0)
+        )
+    for start, end in ((4, 6), (5, 7), (6, 8)):
+        found = [named(request, start, end, 0) for request in (one, other, plain)]
+        assert len({keys for keys, _ in found}) == 3
+        assert found[0] == named(one, start, end, 0)
+        assert {place for _, place in found} == {1}
 
 
 def test_a_prompt_without_audio_has_no_plan(engine: SteeredEngine) -> None:

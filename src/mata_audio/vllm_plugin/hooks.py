@@ -149,7 +149,7 @@ def _with_own_blocks(extra_keys: Any) -> Any:
         keys, place = extra_keys(request, start_token_idx, end_token_idx, start_mm_idx)
         plan = requests.asked_for(getattr(request.sampling_params, "extra_args", None))
         if plan is not None and end_token_idx > plan[requests.FIRST_ROW]:
-            keys = (*(keys or ()), (FIELD, request.request_id))
+            keys = (*(keys or ()), (FIELD, f"{plan[requests.NAME]} {request.request_id}"))
         return keys, place
 
     return generate_block_hash_extra_keys

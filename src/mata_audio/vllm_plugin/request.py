@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -16,9 +17,9 @@ from mata_audio.steering.prompt import Prompt
 from mata_audio.steering.prompt_finder import PromptFinder
 from mata_audio.vllm_plugin.engine import SteeredEngine, check_rule
 
-SETTING, FIRST_ROW = "setting", "first_row"
-"""What is kept of a request, under :data:`FIELD` of its ``extra_args``: its method as JSON, and
-the first position whose row is changed."""
+SETTING, FIRST_ROW, NAME = "setting", "first_row", "name"
+"""What is kept of a request, under :data:`FIELD` of its ``extra_args``: its method as JSON, the
+first position whose row is changed, and a name that no other request has: ids may come again."""
 
 
 def asked_for(extra_args: Mapping[str, Any] | None) -> Any:
@@ -72,7 +73,8 @@ def plan_of(
         )
     if not any(prompt.audio_tokens):
         return None
-    return {SETTING: method.as_data(), FIRST_ROW: int(prompt.active[0].argmax())}
+    first_row = int(prompt.active[0].argmax())
+    return {SETTING: method.as_data(), FIRST_ROW: first_row, NAME: uuid4().hex}
 
 
 def no_audio(method: Method) -> NoAudioError:
