@@ -30,7 +30,6 @@ from mata_audio import MATA
 from mata_audio.evaluation import NamedSetting
 from mata_audio.evaluation.cluster import passes, working
 from mata_audio.evaluation.cluster.starting import ray_running
-from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.results.scores import AnswerScores
 from mata_audio.evaluation.running.answering import Answered, Answerer
 from mata_audio.evaluation.running.batch_limit import BatchLimit
@@ -44,7 +43,7 @@ from mata_audio.models.loading import Loaded
 from mata_audio.models.one_prefill import generate_all, greedy
 from mata_audio.models.prompter import Prompter
 from mata_audio.storage.items_file import ItemStore
-from noise_questions import clip_seconds
+from noise_questions import clip_seconds, prompt_of_length
 from random_model import DEVICE, random_qwen2_audio
 from stand_in import processor, tokenizer
 
@@ -107,8 +106,7 @@ def mmar_batches(count: int) -> list[int]:
     prompts = []
     for number in range(count):
         tokens = WORDS + round(TOKENS_A_SECOND * clip_seconds("mmar", number, draw))
-        inputs = {"input_ids": torch.zeros(1, tokens, dtype=torch.int8)}
-        prompts.append(Prepared(Item(str(number), (), "", (), None), inputs, ()))
+        prompts.append(prompt_of_length(number, tokens))
     made = batches_of(prompts, "padded", lambda: BatchLimit(prompts=BATCH))
     return [len(own) * max(one.tokens for one in own) for own in made]
 

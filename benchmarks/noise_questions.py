@@ -9,6 +9,10 @@ from typing import Any
 
 import numpy as np
 import soundfile
+import torch
+
+from mata_audio.evaluation.item import Item
+from mata_audio.evaluation.running.prepare import Prepared
 
 RATE = 16_000
 FILES = {"mmau": "mmau-test-mini.json", "mmar": "MMAR-meta.jsonl"}
@@ -22,6 +26,12 @@ def clip_seconds(name: str, number: int, draw: np.random.Generator) -> float:
     else:
         seconds = draw.gamma(2.5, 8)
     return float(np.clip(seconds, 1, 30))
+
+
+def prompt_of_length(number: int, tokens: int) -> Prepared:
+    """Return a prepared item whose prompt has so many tokens, to be put into batches."""
+    inputs = {"input_ids": torch.zeros(1, tokens, dtype=torch.int8)}
+    return Prepared(Item(str(number), (), "", (), None), inputs, ())
 
 
 def read_questions(file: Path, count: int) -> list[dict[str, Any]]:

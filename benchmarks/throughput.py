@@ -26,14 +26,13 @@ from interleaved import measure_rounds, median_ratio
 from mata_audio import MATA
 from mata_audio.evaluation.data.audio_sources import FileAudio
 from mata_audio.evaluation.item import Dataset, Item
-from mata_audio.evaluation.running.batch_limit import BatchLimit
-from mata_audio.evaluation.running.grouping import HELD_BYTES, exact_batches, padded_batches
+from mata_audio.evaluation.running.batch_limit import BATCHINGS, BatchLimit
+from mata_audio.evaluation.running.grouping import batches_of
 from mata_audio.evaluation.running.plan import Options
-from mata_audio.evaluation.running.prepare import Prepared
 from mata_audio.evaluation.task import Grouping, Task
 from mata_audio.families import family_named
 from mata_audio.models.loading import Loaded
-from noise_questions import FILES, clip_seconds, read_questions, write_clips
+from noise_questions import FILES, clip_seconds, prompt_of_length, read_questions, write_clips
 from random_model import DEVICE, random_qwen2_audio
 from stand_in import processor, tokenizer
 from timed_evaluation import evaluate
@@ -100,15 +99,11 @@ def only_batches(name: str, questions: Sequence[dict[str, Any]], sizes: Sequence
     for number, question in enumerate(questions):
         text = " ".join([question["question"], *map(str, question["choices"])])
         tokens = len(words(text).input_ids) + round(25 * clip_seconds(name, number, draw))
-        inputs = {"input_ids": torch.zeros(1, tokens, dtype=torch.int8)}
-        prompts.append(Prepared(Item(str(number), (), "", (), None), inputs, ()))
+        prompts.append(prompt_of_length(number, tokens))
     for size in sizes:
         limits = itertools.repeat(BatchLimit(prompts=size)).__next__
-        for batching, found in (
-            ("exact", exact_batches(prompts, limits, HELD_BYTES)),
-            ("padded", padded_batches(prompts, limits, HELD_BYTES)),
-        ):
-            batches = list(found)
+        for batching in BATCHINGS:
+            batches = list(batches_of(prompts, batching, limits))
             slots = sum(len(own) * max(one.tokens for one in own) for own in batches)
             padding = 1 - sum(one.tokens for own in batches for one in own) / slots
             mean = len(prompts) / len(batches)

@@ -18,6 +18,7 @@ from mata_audio.methods import Method
 from mata_audio.models.finding import find_model
 from mata_audio.models.loading import Loaded, load, load_processor
 from mata_audio.tiny import MODEL_PATH
+from serving.accounts import assert_account
 from serving.test_request import encoded
 
 pytest.importorskip("inspect_ai", reason="the provider needs mata-audio[inspect]")
@@ -151,14 +152,7 @@ def test_an_answer_is_that_of_the_model(
     if receipt is None:
         assert facts["off"] is True
         return
-    assert facts["layers"] == list(receipt.layers)
-    assert facts["audio_tokens"] == sum(receipt.audio_tokens)
-    assert facts["active_rows"] == receipt.active_rows
-    for name, mass in (
-        ("audio_mass", receipt.mass_before),
-        ("audio_mass_steered", receipt.mass_after),
-    ):
-        assert facts[name] == (None if mass is None else pytest.approx(mass, abs=1e-5))
+    assert_account(facts, receipt)
 
 
 def test_the_settings_here_answer_differently(loaded: Loaded) -> None:

@@ -26,6 +26,7 @@ from mata_audio.models.prompter import Prompter
 from mata_audio.serving.conversation import conversation
 from mata_audio.serving.request import method_of
 from mata_audio.tiny import MODEL_PATH
+from serving.accounts import assert_account
 from serving.test_request import encoded, part
 
 openai = pytest.importorskip("openai", reason="mata serve needs mata-audio[serve]")
@@ -134,14 +135,7 @@ def assert_facts(facts: dict[str, Any], receipt: Any) -> None:
     if receipt is None:
         assert facts == {"off": True}
         return
-    assert facts["layers"] == list(receipt.layers)
-    assert facts["audio_tokens"] == sum(receipt.audio_tokens)
-    assert facts["active_rows"] == receipt.active_rows
-    for name, mass in (
-        ("audio_mass", receipt.mass_before),
-        ("audio_mass_steered", receipt.mass_after),
-    ):
-        assert facts[name] == (None if mass is None else pytest.approx(mass, abs=1e-5))
+    assert_account(facts, receipt)
 
 
 def test_models_and_health(server: Server) -> None:

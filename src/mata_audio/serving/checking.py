@@ -22,11 +22,20 @@ def check_on(located: Located, tokenizer: Any, method: Method) -> None:
         SettingsError: the model lacks a layer, a head or a kind of key, or the method needs a
             second prompt.
     """
-    rule = method.rule()
-    if rule.others:
+    if method.rule().others:
         raise SettingsError(
             f"{method.name} answers a second prompt beside each, which cannot be made of a "
             "conversation: choose another method"
         )
+    check_changes(located, tokenizer, method)
+
+
+def check_changes(located: Located, tokenizer: Any, method: Method) -> None:
+    """Check that a model has what a method changes; arguments as above.
+
+    Raises:
+        SettingsError: it lacks a layer, a head or a kind of key.
+    """
+    rule = method.rule()
     keys = [change.keys for change in key_gains([rule], located)]
     key_kinds(keys, rule.tokens, located, tokenizer, spans=None)

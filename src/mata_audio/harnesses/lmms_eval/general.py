@@ -22,15 +22,13 @@ from mata_audio.evaluation.running.plan import check_second_prompts
 from mata_audio.evaluation.running.prepare import FailedItem, Prepared, Preparer
 from mata_audio.evaluation.running.stacking import stacked, stacked_others
 from mata_audio.evaluation.templates.template import TEMPLATES
-from mata_audio.families import Located
 from mata_audio.harnesses.lmms_eval.model_args import batch_size_from, read_model_args
 from mata_audio.harnesses.lmms_eval.steered import place, tell
 from mata_audio.harnesses.loading import load_checked
-from mata_audio.methods import Method
 from mata_audio.models.one_prefill import generate_all, greedy
 from mata_audio.models.prompter import Prompter
+from mata_audio.serving.checking import check_changes
 from mata_audio.settings.named import NamedSetting
-from mata_audio.steering.by_rule import key_gains
 from mata_audio.steering.receipt import Receipt
 
 MAX_NEW_TOKENS = 256
@@ -101,7 +99,7 @@ class Mata(lmms):
         self._setting = NamedSetting(_SETTING, arguments.method)
         check_second_prompts([self._setting])
         device = place(self, arguments)
-        self._loaded = load_checked(pretrained, arguments.on(device), _check)
+        self._loaded = load_checked(pretrained, arguments.on(device), check_changes)
         others = () if arguments.method is None else tuple(arguments.method.rule().others)
         self._prepare = Preparer(
             Prompter.of(self._loaded), TEMPLATES["question"], arguments.cut_long_audio, others
@@ -168,11 +166,6 @@ class Mata(lmms):
         pads = self._loaded.family.hearing.ignores_padding and not on_cpu
         batching: Batching = "padded" if pads else "exact"
         return batches_of(made, batching, lambda: BatchLimit(prompts=self.batch_size))
-
-
-def _check(located: Located, tokenizer: Any, method: Method) -> None:
-    del tokenizer
-    key_gains([method.rule()], located)
 
 
 def _all_good(made: Iterable[Prepared | FailedItem]) -> Iterator[Prepared]:
