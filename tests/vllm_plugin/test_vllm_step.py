@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mata_audio.methods import MATA
 from mata_audio.steering.prompt import Prompt
-from mata_audio.vllm_plugin.layer import SteeredStep
+from mata_audio.vllm_plugin.layer import SteeredBatch, SteeredStep
 from mata_audio.vllm_plugin.step import Ledger, Piece, SteeredRequest, step_of
 
 CPU = torch.device("cpu")
@@ -68,7 +68,9 @@ def test_what_rows_see(pieces: list[Piece], size: int, window: int | None) -> No
     lengths = torch.tensor([piece.start + piece.count for piece in pieces])
     metadata = SimpleNamespace(seq_lens=lengths, block_table=table)
     everything = slice(0, len(step.requests))
-    sight = SteeredStep(step, [], CPU).sight(metadata, blocks, size, window, everything)
+    sight = SteeredStep(step, SteeredBatch(step.requests, [], CPU)).sight(
+        metadata, blocks, size, window, everything
+    )
     for number, place in enumerate(step.places.tolist()):
         for row, offset in enumerate(step.offsets[number].tolist()):
             position = int(lengths[place]) - 1 - offset

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mata_audio.errors import SettingsError, UnsupportedModelError
 from mata_audio.families import Located, locate
-from mata_audio.methods import Method
+from mata_audio.methods import MATA, Method
 from mata_audio.models.finding import find_model, skeleton
 from mata_audio.serving.request import FIELD, method_of
 from mata_audio.settings.from_words import fields_of
@@ -94,6 +94,22 @@ def setting_words(additional: Any) -> object:
     return words or given
 
 
+def method_given(given: object, default: Method, origin: str) -> Method | None:
+    """Return the method of a setting; None for the unmodified model.
+
+    Args:
+        given: fields as for :func:`mata_audio.serving.request.method_of`, or the same in words,
+            such as ``"alpha=0.2 layers=10-20"`` or ``"off"``; None for the default.
+        default: its fields hold where none are given.
+        origin: where it comes from, for messages.
+
+    Raises:
+        SettingsError: an unknown method or field, or a value that is not allowed.
+        SettingsTypeError: a type that is not allowed.
+    """
+    return method_of(fields_of(given, origin) if isinstance(given, str) else given, default)
+
+
 def default_method(words: object) -> Method | None:
     """Return the engine's method; None if only requests are steered that ask for it.
 
@@ -101,12 +117,7 @@ def default_method(words: object) -> Method | None:
         SettingsError: the setting cannot be read, or cannot be used under vLLM.
         SettingsTypeError: a field has the wrong type.
     """
-    from mata_audio.methods import MATA
-
-    if words == OFF:
-        return None
-    given = fields_of(words, VARIABLE) if isinstance(words, str) else words
-    found = method_of(given, MATA())
+    found = method_given(words, MATA(), VARIABLE)
     if found is not None:
         check_rule(found.rule())
     return found

@@ -15,7 +15,7 @@ from mata_audio.steering.formulas import change_named
 from mata_audio.steering.gain_tensor import KeyGains
 from mata_audio.vllm_plugin.engine import BACKENDS
 from mata_audio.vllm_plugin.paged import keys_and_values
-from mata_audio.vllm_plugin.step import Step
+from mata_audio.vllm_plugin.step import SteeredRequest, Step
 
 MAX_AT_ONCE = 2**26
 """Most numbers of keys and values that are copied out of the cache at once."""
@@ -36,35 +36,68 @@ class Sight(NamedTuple):
     unseen: Tensor
 
 
+class SteeredBatch:
+    """Requests side by side, and what stays the same of them from step to step.
+
+    Args:
+        requests: R requests.
+        gains: of each kind of change, ``(layers, R, heads)``: those of this process's heads.
+        device: where the layers are.
+    """
+
+    def __init__(
+        self,
+        requests: Sequence[SteeredRequest],
+        gains: Sequence[KeyGains],
+        device: torch.device,
+    ) -> None:
+        self.requests = requests
+        self.gains = [(own, own.gains.to(device)) for own in gains]
+        self._device = device
+        self._heard: dict[str, Tensor] = {}
+
+    def keys(self, kind: str, count: int) -> Tensor:
+        """Return where the keys of a kind are in each request, ``(R, 1, 1, count)``, bool."""
+        known = self._heard.get(kind)
+        if known is None or known.shape[3] != count:
+            found = torch.zeros(len(self.requests), 1, 1, count, dtype=torch.bool)
+            for row, request in enumerate(self.requests):
+                if kind == request.method.rule().tokens:
+                    mask = request.prompt.audio[0]
+                else:
+                    mask = request.prompt.kinds.get(kind, [()])[0]
+                found[row, 0, 0, : len(mask)] = torch.as_tensor(mask, dtype=torch.bool)
+            known = self._heard[kind] = found.to(self._device)
+        return known
+
+
 class SteeredStep:
     """A step of the engine, as its layers see it; what all layers need is made once.
 
     Args:
         step: the active rows.
-        gains: of each kind of change, ``(layers, R, heads)``: those of this process's heads.
-        device: where the layers are.
+        batch: the step's requests.
     """
 
-    def __init__(self, step: Step, gains: Sequence[KeyGains], device: torch.device) -> None:
+    def __init__(self, step: Step, batch: SteeredBatch) -> None:
         self.step = step
-        self._gains = [(own, own.gains.to(device)) for own in gains]
-        self._heard: dict[tuple[str, int], Tensor] = {}
+        self._batch = batch
         self._sights: dict[tuple[int, int | None, int], Sight] = {}
         self._masks: dict[int, Tensor | None] = {}
 
     def changes(self, layer: int, keys: int, chosen: slice) -> list[RowChange]:
         """Return what is changed in a layer, for the chosen requests and this many keys."""
         found = []
-        for own, gains in self._gains:
+        for own, gains in self._batch.gains:
             formula = change_named(own.formula)
-            heard = self._keys(own.keys, keys)[chosen]
+            heard = self._batch.keys(own.keys, keys)[chosen]
             applied = formula.applied(gains[layer, chosen][:, :, None, None], heard)
             found.append(RowChange(formula, applied, heard))
         return found
 
     def steers(self, layer: int) -> bool:
         """Whether anything is changed in a layer."""
-        return any(own.steers(layer) for own, _ in self._gains)
+        return any(own.steers(layer) for own, _ in self._batch.gains)
 
     def sight(
         self, metadata: Any, blocks: int, size: int, window: int | None, chosen: slice
@@ -99,20 +132,6 @@ class SteeredStep:
         if name not in self._masks:
             self._masks[name] = masks_of(changes, sight.seen)
         return self._masks[name]
-
-    def _keys(self, kind: str, keys: int) -> Tensor:
-        """Return where the keys of a kind are in each request, ``(R, 1, 1, keys)``, bool."""
-        if (kind, keys) not in self._heard:
-            device = self.step.places.device
-            found = torch.zeros(len(self.step.requests), 1, 1, keys, dtype=torch.bool)
-            for row, request in enumerate(self.step.requests):
-                if kind == request.method.rule().tokens:
-                    mask = request.prompt.audio[0]
-                else:
-                    mask = request.prompt.kinds.get(kind, [()])[0]
-                found[row, 0, 0, : len(mask)] = torch.as_tensor(mask, dtype=torch.bool)
-            self._heard[kind, keys] = found.to(device)
-        return self._heard[kind, keys]
 
 
 def steer(layer: Any, index: int, current: Callable[[], SteeredStep | None]) -> None:

@@ -11,11 +11,10 @@ import numpy as np
 from mata_audio.errors import NoAudioError, SettingsError, UnsupportedModelError
 from mata_audio.methods import MATA, Method
 from mata_audio.methods.method import method_from
-from mata_audio.serving.request import FIELD, method_of
-from mata_audio.settings.from_words import fields_of
+from mata_audio.serving.request import FIELD
 from mata_audio.steering.prompt import Prompt
 from mata_audio.steering.prompt_finder import PromptFinder
-from mata_audio.vllm_plugin.engine import SteeredEngine, check_rule
+from mata_audio.vllm_plugin.engine import SteeredEngine, check_rule, method_given
 
 SETTING, FIRST_ROW, NAME = "setting", "first_row", "name"
 """What is kept of a request, under :data:`FIELD` of its ``extra_args``: its method as JSON, the
@@ -31,18 +30,13 @@ def method_asked_for(given: object, default: Method | None) -> Method | None:
     """Return the method that a request is answered with; None for the unmodified model.
 
     Args:
-        given: fields as for :func:`mata_audio.serving.request.method_of`, or the same in words,
-            such as ``"alpha=0.2 layers=10-20"`` or ``"off"``; None for the engine's.
-        default: the engine's, whose fields hold where the request gives none.
+        given: as for :func:`~mata_audio.vllm_plugin.engine.method_given`; None for the engine's.
+        default: the engine's.
 
     Raises:
-        SettingsError: an unknown method or field, or a value that is not allowed.
-        SettingsTypeError: a type that is not allowed.
+        MataError: as there.
     """
-    if given is None:
-        return default
-    fields = fields_of(given, FIELD) if isinstance(given, str) else given
-    return method_of(fields, default or MATA())
+    return default if given is None else method_given(given, default or MATA(), FIELD)
 
 
 def plan_of(

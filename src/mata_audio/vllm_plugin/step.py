@@ -84,12 +84,13 @@ class Step:
 def step_of(pieces: Sequence[Piece], device: torch.device) -> Step | None:
     """Return the active rows of a step whose batch is ``pieces``; None if there are none."""
     found: list[tuple[SteeredRequest, int, NDArray[np.int64], int, int]] = []
-    before = 0
+    before = longest = 0
     for place, piece in enumerate(pieces):
         if piece.request is not None:
             own = np.flatnonzero(piece.request.active(piece.start, piece.count))
             if len(own):
                 found.append((piece.request, place, own, before, piece.count))
+                longest = max(longest, piece.start + piece.count)
         before += piece.count
     if not found:
         return None
@@ -102,7 +103,7 @@ def step_of(pieces: Sequence[Piece], device: torch.device) -> Step | None:
         torch.tensor([place for _, place, _, _, _ in found], device=device),
         torch.from_numpy(np.stack(rows)).to(device),
         torch.from_numpy(np.stack(offsets)).to(device),
-        max(piece.start + piece.count for piece in pieces if piece.request is not None),
+        longest,
     )
 
 

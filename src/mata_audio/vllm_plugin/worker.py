@@ -17,9 +17,8 @@ from vllm.tokenizers.registry import cached_tokenizer_from_config
 from mata_audio.errors import UnsupportedModelError
 from mata_audio.families import Located
 from mata_audio.steering.by_rule import key_gains
-from mata_audio.steering.gain_tensor import KeyGains
 from mata_audio.vllm_plugin.engine import SteeredEngine, located_model
-from mata_audio.vllm_plugin.layer import SteeredStep, steer
+from mata_audio.vllm_plugin.layer import SteeredBatch, SteeredStep, steer
 from mata_audio.vllm_plugin.request import asked_for, planned_method, prompt_of
 from mata_audio.vllm_plugin.step import Ledger, SteeredRequest, step_of
 
@@ -44,7 +43,7 @@ class SteeredWorker(Worker):
         self._ledger = Ledger(self._request)
         self._step: SteeredStep | None = None
         self._rows = 0
-        self._last: tuple[Sequence[SteeredRequest], list[KeyGains]] | None = None
+        self._batch: SteeredBatch | None = None
         for index, layer in decoder_layers(self.vllm_config, self._engine.located).items():
             steer(layer, index, lambda: self._step)
             self._heads = layer.impl.num_heads
@@ -66,20 +65,17 @@ class SteeredWorker(Worker):
         step = step_of(self._ledger.pieces(scheduled, order), self.device)
         if step is not None:
             self._rows += step.count
-            self._step = SteeredStep(step, self._gains_of(step.requests), self.device)
+            self._step = SteeredStep(step, self._batch_of(step.requests))
 
-    def _gains_of(self, requests: Sequence[SteeredRequest]) -> list[KeyGains]:
-        """Return the gains of requests side by side, ``(layers, requests, heads)`` for each kind.
-
-        They are kept while the same requests go on, which is most steps of an engine.
-        """
-        if self._last is None or self._last[0] != requests:
+    def _batch_of(self, requests: Sequence[SteeredRequest]) -> SteeredBatch:
+        """Return requests side by side; kept while they go on, which is most steps of an engine."""
+        if self._batch is None or self._batch.requests != requests:
             gains = key_gains([own.method.rule() for own in requests], self._engine.located)
             first = get_tensor_model_parallel_rank() * self._heads
             own_heads = slice(first, first + self._heads)
             here = [replace(own, gains=own.gains[..., own_heads]) for own in gains]
-            self._last = (requests, here)
-        return self._last[1]
+            self._batch = SteeredBatch(requests, here, self.device)
+        return self._batch
 
     def _request(self, new: Any) -> SteeredRequest | None:
         """Return the steered request that a new one is; None if it is not steered."""
