@@ -6,7 +6,7 @@ import base64
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mata_audio.errors import SettingsError
 from mata_audio.families import Hearing, PromptStyle, follow
-from mata_audio.models.audio import load_audio
+from mata_audio.models.audio import Decoded, decode_audio, load_audio
 from mata_audio.models.chat_template import Chat, Turn, turns, written
 from mata_audio.models.finding import Found
 from mata_audio.models.load_errors import explained
@@ -96,6 +96,20 @@ class Prompter:
         """What decides how prompts are written: the processor's or tokenizer's chat template."""
         template: str = self.processor.chat_template or self.processor.tokenizer.chat_template
         return template
+
+    def decode(self, source: Path | bytes, name: str, cut: bool = False) -> Decoded:
+        """Return a clip as the model hears it, from a file or from its bytes.
+
+        Args:
+            source: an existing file, or the bytes of one.
+            name: its name in messages.
+            cut: hear the beginning of a clip that is too long, instead of refusing it.
+
+        Raises:
+            AudioError: as for :func:`mata_audio.models.audio.decode_audio`, with :attr:`limits`.
+        """
+        rate, shortest, longest = astuple(self.limits)
+        return decode_audio(source, name, rate, shortest, longest, cut)
 
     def load_clip(self, path: str | Path) -> Clip:
         """Read an audio file for the model, shape ``(samples,)``.

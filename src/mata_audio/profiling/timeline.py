@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from mata_audio.errors import SettingsError
 from mata_audio.families import locate
 from mata_audio.methods.mata import MATA
+from mata_audio.profiling.audio_times import audio_times
 from mata_audio.profiling.prompt_reader import PromptBatch, PromptReader, check_settings, generation
 from mata_audio.settings.named import NamedSetting, with_baseline
 from mata_audio.steering.observation import Observation
@@ -56,8 +56,6 @@ def timeline(
 ) -> Timeline:
     """Measure which moments of a prompt's clips its last token looks at.
 
-    A clip's audio tokens divide its duration evenly, including any silence that the family adds.
-
     Args:
         model: a supported model, not steered.
         inputs: model inputs of one prompt, on the model's device.
@@ -82,11 +80,7 @@ def timeline(
             "one"
         )
     places = prompts.audio[0].nonzero().flatten().numpy()
-    hearing = located.family.hearing
-    clips = np.zeros(len(places), dtype=np.int64)
-    if hearing.clips != 1:  # a single clip's tokens may have others between them (MOSS: times)
-        clips[1:] = np.cumsum(np.diff(places) > 1)
-    starts, ends = _times(clips, seconds, hearing.padded)
+    clips, starts, ends = audio_times(located, places, seconds)
     how = generation(located, None, new_tokens=0)
     reader = PromptReader(located, prompts, how, len(named))
     weights: dict[str, Floats] = {}
@@ -100,24 +94,3 @@ def timeline(
         reader.read(setting, note)
         weights[setting.name] = heard
     return Timeline(clips, starts, ends, weights)
-
-
-def _times(
-    clips: NDArray[np.int64], seconds: float | Sequence[float], padded: float | None
-) -> tuple[Floats, Floats]:
-    """Return where each audio token starts and ends in its clip."""
-    lengths: list[Any] = [seconds] if not isinstance(seconds, Sequence) else list(seconds)
-    tokens = np.bincount(clips)
-    if len(lengths) != len(tokens):
-        raise SettingsError(
-            f"seconds must have one entry for each of the prompt's {len(tokens)} clips (runs of "
-            f"audio tokens); got {len(lengths)}"
-        )
-    if any(not isinstance(x, Real) or not 0 < float(x) < float("inf") for x in lengths):
-        raise SettingsError(f"seconds must be finite and above 0; got {seconds!r}")
-    covered = np.array(lengths, dtype=np.float64)
-    if padded is not None:
-        covered = np.ceil(covered / padded) * padded
-    each = covered / tokens
-    places = np.concatenate([np.arange(count) for count in tokens])
-    return places * each[clips], (places + 1) * each[clips]

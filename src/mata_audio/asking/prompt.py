@@ -1,0 +1,47 @@
+"""A question about clips, as a model is given it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from mata_audio.models.audio import Decoded
+from mata_audio.models.prefill import BY_TOKEN
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """One question about clips.
+
+    Args:
+        question: as the prompter was given it.
+        clips: what the model hears.
+        inputs: model inputs, a batch of one on the model's device.
+    """
+
+    question: str
+    clips: Sequence[Decoded]
+    inputs: Mapping[str, Tensor]
+    sound: bytes = field(init=False, repr=False)
+    """Digest of the inputs that do not belong to tokens: the clips' features."""
+
+    def __post_init__(self) -> None:
+        rest = {name: value for name, value in self.inputs.items() if name not in BY_TOKEN}
+        object.__setattr__(self, "sound", _digest(rest))
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """The prompt's token ids."""
+        return tuple(self.inputs["input_ids"][0].tolist())
+
+
+def _digest(inputs: Mapping[str, Tensor]) -> bytes:
+    digest = hashlib.sha256()
+    for name, value in sorted(inputs.items()):
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        plain = value.float() if value.is_floating_point() else value
+        digest.update(plain.detach().cpu().contiguous().numpy().tobytes())
+    return digest.digest()
