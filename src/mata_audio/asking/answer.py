@@ -18,7 +18,7 @@ class Word:
     """One word of an answer.
 
     Args:
-        text: as it stands in the answer, with the space before it.
+        text: as it stands in the answer, with the space around it.
         first: place of its first token in the answer, from 0.
         last: place of its last token.
     """

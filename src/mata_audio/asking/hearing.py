@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -75,6 +76,7 @@ def hear(
         # ``generate`` knows how each family goes on from a cache; its one token is dropped.
         listener.generate(
             **_read_on(prompt, answer[:-1], start),
+            **_all_rows(listener, len(answer)),
             generation_config=greedy(listener, tokenizer, max_new_tokens=1),
         )
     firsts = np.flatnonzero(np.diff(steps, prepend=-1))
@@ -138,3 +140,12 @@ def _read_on(prompt: Prompt, more: Sequence[int], start: Prefilled | None) -> di
             filled = torch.full_like(new, int(name == "attention_mask"))
             arguments[name] = torch.cat([value, new if name == "input_ids" else filled], dim=1)
     return arguments
+
+
+def _all_rows(listener: Any, count: int) -> dict[str, int]:
+    """Return ``generate``'s argument for ``count`` rows through all layers.
+
+    By default it wants logits for the last row only, and Gemma 4 reads only that in its last layers.
+    """
+    named = inspect.signature(listener.forward).parameters
+    return {"logits_to_keep": count} if "logits_to_keep" in named else {}

@@ -74,7 +74,8 @@ class KeptPrompts:
         self.continued += 1
         kept = self._kept[best]
         cache = copy.deepcopy(kept.cache)
-        cache.crop(min(shared[best], len(tokens) - 1))
+        if more := cache.get_seq_length() - min(shared[best], len(tokens) - 1):
+            cache.crop(-more)
         listener: Any = located.listener
         with torch.inference_mode(), using_row_state(located, kept.state):
             # ``generate`` knows how each family goes on from a cache; its one token is dropped.
@@ -84,7 +85,7 @@ class KeptPrompts:
                 past_key_values=cache,
                 generation_config=greedy(listener, self._tokenizer, max_new_tokens=1),
             )
-            cache.crop(len(tokens) - 1)
+            cache.crop(-1)
             return Prefilled(prompt.inputs, cache, kept.state)
 
 

@@ -15,8 +15,9 @@ _UNFINISHED = "\ufffd"
 def words_of(tokenizer: Any, tokens: Sequence[int]) -> tuple[Word, ...]:
     """Return the words of an answer, each with the tokens that it is made of.
 
-    A word starts at a token with a space before it; in scripts without spaces, every token that can
-    be read by itself is one. Together they are the answer's text.
+    A word starts at a token after or with a space; in scripts without spaces, at every token that
+    can be read by itself. Together they are the answer's text. Tokens without text belong to the
+    next word.
 
     Args:
         tokenizer: the processor's.
@@ -29,9 +30,11 @@ def words_of(tokenizer: Any, tokens: Sequence[int]) -> tuple[Word, ...]:
         if sofar.endswith(_UNFINISHED) and place + 1 < len(tokens):
             continue
         new = sofar[len(text) :]
-        if new and words and not _starts_word(text, new):
+        if not new:
+            continue
+        if words and not _starts_word(text, new):
             words[-1] = Word(words[-1].text + new, words[-1].first, place)
-        elif new:
+        else:
             words.append(Word(new, first, place))
         text, first = sofar, place + 1
     return tuple(words)
