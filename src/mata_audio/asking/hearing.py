@@ -145,7 +145,7 @@ def _read_on(prompt: Prompt, more: Sequence[int], start: Prefilled | None) -> di
 def _all_rows(listener: Any, count: int) -> dict[str, int]:
     """Return ``generate``'s argument for ``count`` rows through all layers.
 
-    By default it wants logits for the last row only, and Gemma 4 reads only that in its last layers.
+    By default it wants those of the last row only, and Gemma 4's last layers read no other.
     """
     named = inspect.signature(listener.forward).parameters
     return {"logits_to_keep": count} if "logits_to_keep" in named else {}
