@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from mata_audio import listening_view
 from mata_audio.evaluation.results.number_format import (
     counted,
     equals_p,
@@ -24,15 +25,19 @@ from mata_audio.evaluation.results.power import power_sentence
 STYLE = "report.css"
 
 
-def filled(template: str, script: str = "", **values: Any) -> str:
+def filled(template: str, *scripts: str, listening: bool = False, **values: Any) -> str:
     """Return a page made of a template of this folder, which escapes every value.
 
     Args:
         template: its file name.
-        script: file name of the page's script; empty if it has none.
+        scripts: file names of the page's scripts, which run one after the other.
+        listening: whether the page has the listening view too.
         values: what the template shows.
     """
-    style, code = resource(STYLE), resource(script) if script else ""
+    style, code = resource(STYLE), "\n".join(map(resource, scripts))
+    if listening:
+        style = f"{style}\n{listening_view.style()}"
+        code = f"{listening_view.script()}\n{code}"
     environment = Environment(
         loader=FunctionLoader(resource),
         autoescape=True,
