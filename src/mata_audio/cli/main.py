@@ -27,6 +27,7 @@ COMMANDS = (
     "choose",
     "study",
     "serve",
+    "web",
     "report",
     "pictures",
     "compare",

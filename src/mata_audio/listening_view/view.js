@@ -1,9 +1,11 @@
-// ListeningView.mount(element, {onEvent, scheme}) shows answers about a clip and where they listened.
+// ListeningView.mount(element, {onEvent, scheme, silences}) shows answers about a clip and where they listened.
 //
 // It returns {update(data)}: `data` is what mata_audio.listening_view.listening_data makes. An update
 // about the same clip keeps the chosen word, playhead, zoom and sound. onEvent(name, detail) is told
 //   "choose"  {layers, heads}: what was chosen in the map, as lists; null for all
 //   "mark"    {start, end} in seconds, or null: the stretch that was marked
+//   "silence" {start, end}: ask again with the marked stretch silent; "restore" null: no longer.
+//             Both only if `silences` is true.
 // Without onEvent nothing can be chosen or marked. scheme "class" takes dark and light from an
 // ancestor with the class "dark" only, not from the system.
 "use strict";
@@ -14,7 +16,7 @@
   const CAUTION = "Attention shows where the model looks, not what it uses: "
     + "silence a stretch to test that.";
 
-  view.mount = (element, { onEvent = null, scheme = "" } = {}) => {
+  view.mount = (element, { onEvent = null, scheme = "", silences = false } = {}) => {
     let data = null;
     let word = null; // {answer, word} that is chosen, or null for the mean over words
     let mark = null;
@@ -45,10 +47,14 @@
     const to = number("to");
     const clear = button("Clear", () => setMark(null));
     const playMark = button("Play it", () => player.play(mark.start, mark.end));
+    const silence = button("Silence it", () => onEvent("silence", mark));
+    const restore = button("Hear it again", () => onEvent("restore", null));
+    silence.classList.add("lv-silence");
     const marking = make("div", { class: "lv-marking", role: "group", "aria-label": "Marked stretch" },
       make("span", {}, "Mark a stretch: drag on the timeline, or"), from.label, to.label,
-      playMark, clear);
+      playMark, silence, restore, clear);
     marking.hidden = onEvent === null;
+    silence.hidden = !silences;
     const root = make("div", { class: "listening-view", ...(scheme && { "data-scheme": scheme }) },
       make("div", { class: "lv-card" },
         make("header", {}, question, facts), answers.element,
@@ -109,6 +115,7 @@
       maps.show(data, place, styles);
       showLegend(rows, place);
       showPlaying();
+      restore.hidden = !silences || !data.answers.some(({ kind }) => kind.startsWith("probe"));
     }
 
     function showLegend(rows, place) {
@@ -175,7 +182,7 @@
       timeline.showMarked(mark);
       from.input.value = mark ? mark.start.toFixed(2) : "";
       to.input.value = mark ? mark.end.toFixed(2) : "";
-      playMark.disabled = clear.disabled = mark === null;
+      playMark.disabled = silence.disabled = clear.disabled = mark === null;
     }
 
     zoomBy(1);

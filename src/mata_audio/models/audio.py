@@ -59,6 +59,23 @@ class Decoded:
     sha256: str
 
 
+@dataclass(frozen=True)
+class _Limit:
+    """The longest duration that is decoded, in seconds; None for no limit."""
+
+    longest: float | None
+    whose: str = "a clip may have"
+
+    def check(self, path: str, seconds: float) -> None:
+        """Refuse a clip that is longer."""
+        if self.longest is not None and seconds > self.longest:
+            raise AudioError(
+                f"{path} is too long: {_duration(seconds)}; {self.whose} at most "
+                f"{_duration(self.longest)}: cut it first: "
+                f"ffmpeg -i INPUT -t {self.longest:g} output.wav"
+            )
+
+
 def load_audio(
     path: str | Path, sampling_rate: int, shortest: float = 0.0, longest: float | None = None
 ) -> NDArray[np.float32]:
@@ -94,6 +111,7 @@ def decode_audio(
     shortest: float = 0.0,
     longest: float | None = None,
     cut: bool = False,
+    most: float | None = None,
 ) -> Decoded:
     """Decode audio from a file or from its bytes; see :func:`load_audio`.
 
@@ -104,6 +122,7 @@ def decode_audio(
         shortest: least duration in seconds.
         longest: greatest duration in seconds; None for no limit.
         cut: keep the first ``longest`` seconds of a clip that is longer, instead of refusing it.
+        most: greatest duration in seconds of a clip that may be cut; None for no limit.
 
     Raises:
         AudioError: as for :func:`load_audio`.
@@ -117,7 +136,9 @@ def decode_audio(
         opened = _Content(source) if isinstance(source, bytes) else str(source)
         with soundfile.SoundFile(opened) as stream:
             channels, rate = stream.channels, stream.samplerate
-            mono = _decode(stream, name, None if cut else longest)
+            mono = _decode(
+                stream, name, _Limit(most) if cut else _Limit(longest, "the model hears")
+            )
         seconds, sha256 = len(mono) / rate, _digest(mono, rate)
         if longest is not None:
             mono = mono[: int(longest * rate)]
@@ -170,11 +191,11 @@ def _check_file(path: Path) -> None:
         raise AudioError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _decode(stream: soundfile.SoundFile, path: str, longest: float | None) -> NDArray[np.float32]:
+def _decode(stream: soundfile.SoundFile, path: str, limit: _Limit) -> NDArray[np.float32]:
     """Return the mean over channels, shape ``(frames,)``, at the file's own rate."""
     rate, promised = stream.samplerate, stream.frames
     if promised < _UNKNOWN_LENGTH:
-        _check_duration(path, promised / rate, longest)
+        limit.check(path, promised / rate)
     cut = _CUT_SHORT.search(stream.extra_info)
     if cut is not None and int(cut[1]) < _STREAMED:
         raise AudioError(f"{path} is damaged: it is shorter than its header says; copy it again")
@@ -184,7 +205,7 @@ def _decode(stream: soundfile.SoundFile, path: str, longest: float | None) -> ND
         with np.errstate(invalid="ignore", over="ignore"):  # infinity and NaN are refused below
             parts.append(block.mean(axis=1, dtype=np.float32))
         decoded += len(block)
-        _check_duration(path, decoded / rate, longest)
+        limit.check(path, decoded / rate)
     if decoded == 0:
         raise AudioError(f"{path} holds no samples, only a header: export it again")
     # MP3 lengths can be estimates, so a little less is not damage.
@@ -204,14 +225,6 @@ def _decode(stream: soundfile.SoundFile, path: str, longest: float | None) -> ND
 def _reason(error: Exception) -> str:
     text = getattr(error, "error_string", str(error)).strip().rstrip(".")
     return next((plain for phrase, plain in _REASONS.items() if phrase in text), text)
-
-
-def _check_duration(path: str, seconds: float, longest: float | None) -> None:
-    if longest is not None and seconds > longest:
-        raise AudioError(
-            f"{path} is too long: {_duration(seconds)}; the model hears at most "
-            f"{_duration(longest)}: cut it first: ffmpeg -i INPUT -t {longest:g} output.wav"
-        )
 
 
 def _duration(seconds: float) -> str:

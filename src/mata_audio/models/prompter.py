@@ -97,19 +97,22 @@ class Prompter:
         template: str = self.processor.chat_template or self.processor.tokenizer.chat_template
         return template
 
-    def decode(self, source: Path | bytes, name: str, cut: bool = False) -> Decoded:
+    def decode(
+        self, source: Path | bytes, name: str, cut: bool = False, most: float | None = None
+    ) -> Decoded:
         """Return a clip as the model hears it, from a file or from its bytes.
 
         Args:
             source: an existing file, or the bytes of one.
             name: its name in messages.
             cut: hear the beginning of a clip that is too long, instead of refusing it.
+            most: longest clip that is then taken, in seconds.
 
         Raises:
             AudioError: as for :func:`mata_audio.models.audio.decode_audio`, with :attr:`limits`.
         """
         rate, shortest, longest = astuple(self.limits)
-        return decode_audio(source, name, rate, shortest, longest, cut)
+        return decode_audio(source, name, rate, shortest, longest, cut, most)
 
     def load_clip(self, path: str | Path) -> Clip:
         """Read an audio file for the model, shape ``(samples,)``.

@@ -1,0 +1,111 @@
+"""The settings that the page starts from, and what its controls make of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mata_audio.errors import MataError
+from mata_audio.families import locate
+from mata_audio.methods import MATA, METHODS, Method
+from mata_audio.methods.presets import PUBLISHED
+from mata_audio.models.loading import Loaded
+from mata_audio.serving.checking import check_changes
+from mata_audio.settings.embedded import BEST
+from mata_audio.settings.from_words import to_words, value_from
+from mata_audio.settings.in_words import short_name
+from mata_audio.tiny import TINY
+
+CONTROLLED = ("alpha", "layers", "heads", "formula", "rows")
+"""The fields that have a control each, in methods that have them."""
+
+
+@dataclass(frozen=True)
+class StartingPoint:
+    """A setting to start from.
+
+    Args:
+        name: as the page lists it; unique.
+        method: the method and its settings.
+        origin: where it comes from, in a sentence.
+    """
+
+    name: str
+    method: Method
+    origin: str
+
+
+def starting_points(
+    loaded: Loaded, folder: Path | None, files: Iterable[Path] = ()
+) -> dict[str, StartingPoint]:
+    """Return the settings that fit a model, by name: its own first, then files and presets.
+
+    Args:
+        loaded: the model.
+        folder: the model's folder, whose ``mata.json`` is its own setting; None if it has none.
+        files: setting files of the user.
+
+    Raises:
+        MataError: a file holds no setting, or one that does not fit the model.
+        FileNotFoundError: there is no such file.
+    """
+    found: list[StartingPoint] = []
+    own = None if folder is None else folder / "mata.json"
+    if own is not None and own.is_file():
+        method = Method.load(own)
+        found.append(StartingPoint(f"this model's own: {short_name(method)}", method, "mata.json"))
+    found += [from_file(loaded, path) for path in files]
+    if loaded.name == TINY:
+        found.append(StartingPoint(f"best rule here: {short_name(BEST)}", BEST, "docs/choosing.md"))
+    paper = MATA()
+    found.append(StartingPoint("the paper's: alpha 0.1, its layers", paper, "arXiv 2509.18816"))
+    for row in PUBLISHED:
+        method = MATA(alpha=row.alpha, layers=row.layers)
+        found.append(StartingPoint(f"preset for {row.model}", method, row.source))
+    for name, cls in sorted(METHODS.items()):
+        if cls is not MATA:
+            found.append(StartingPoint(f"method {name}", cls(), f"{cls.summary}; {cls.source}"))
+    given = {own.name for own in found[: len(found) - len(PUBLISHED) - len(METHODS) + 1]}
+    return {own.name: own for own in found if own.name in given or _fits(loaded, own.method)}
+
+
+def from_file(loaded: Loaded, path: Path, name: str = "") -> StartingPoint:
+    """Return the setting of a file; errors as for :func:`starting_points`."""
+    method = Method.load(path)
+    check_changes(locate(loaded.model), loaded.processor.tokenizer, method)
+    return StartingPoint(f"file {name or path.name}: {short_name(method)}", method, str(path))
+
+
+def controls_of(method: Method) -> dict[str, Any]:
+    """Return the values of a method's controls: alpha as a number, the others as words."""
+    if getattr(method, "gains", None) is not None:
+        return {}  # a strength for each layer and head has no control
+    names = [name for name in CONTROLLED if hasattr(method, name)]
+    values = {name: getattr(method, name) for name in names}
+    return {
+        name: value if name == "alpha" else to_words(name, value) for name, value in values.items()
+    }
+
+
+def controlled(method: Method, values: Mapping[str, Any]) -> Method:
+    """Return a method with the values of its controls; those of others are left out.
+
+    Raises:
+        MataError: a value cannot be read or is not allowed.
+    """
+    changes = {
+        name: values[name] if name == "alpha" else value_from(type(method), name, values[name])
+        for name in controls_of(method)
+        if name in values
+    }
+    return replace(method, **changes)
+
+
+def _fits(loaded: Loaded, method: Method) -> bool:
+    try:
+        check_changes(locate(loaded.model), loaded.processor.tokenizer, method)
+    except MataError:
+        return False
+    return True
