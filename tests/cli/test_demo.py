@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from running import Mata
@@ -13,8 +14,9 @@ from running import Mata
 from mata_audio.evaluation.results.significance import mcnemar_exact
 from mata_audio.tiny import make_items
 
-ON_PAGE = ("mass_by_layer", "layer_head_map", "listening")
+ON_PAGE = ("mass_by_layer", "layer_head_map")
 PICTURES = ("accuracy", "gained_and_lost", *ON_PAGE)
+LIST = "files-of-mata-demo.json"
 
 
 def page_of(folder: Path) -> tuple[str, list[bytes]]:
@@ -22,6 +24,11 @@ def page_of(folder: Path) -> tuple[str, list[bytes]]:
     page = (folder / "report.html").read_text("utf-8")
     found = re.findall(r'<img src="data:image/svg\+xml;base64,([^"]+)"', page)
     return page, [base64.b64decode(content) for content in found]
+
+
+def data_of(page: str, name: str) -> Any:
+    """Return JSON data that stand in a page."""
+    return json.loads(page.split(f'id="{name}">')[1].split("</script>")[0])
 
 
 def test_what_it_prints_and_writes(
@@ -64,34 +71,18 @@ def test_what_it_prints_and_writes(
     folder = tmp_path / "out"
     written = {f"pictures/{own}.{form}" for own in PICTURES for form in ("svg", "png")}
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert found == {"report.html", *written}
+    assert found == {"report.html", LIST, *written}
     page, shown = page_of(folder)
     assert shown == [(folder / "pictures" / f"{own}.svg").read_bytes() for own in ON_PAGE]
-    items = json.loads(page.split('id="data">')[1].split("</script>")[0])["items"]
+    items = data_of(page, "data")["items"]
     for own, item in zip(items, data["items"], strict=True):
         assert [answer["raw"] for answer in own["answers"]] == [
             item["answers"][name]["raw"] for name in ("baseline", "MATA", "Mass")
         ]
         content = base64.b64decode(own["clips"][0]["source"].split(",")[1])
         assert content == (clips / own["clips"][0]["name"]).read_bytes()
-    svg = (folder / "pictures" / "listening.svg").read_text("utf-8")
-    assert data["example"] in svg
     assert "mata-tiny, test" in page
-
-
-def test_a_second_demo_replaces_the_first_ones_files(mata: Mata, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    out = tmp_path / "out"
-    (out / "pictures").mkdir(parents=True)
-    (out / "report.html").write_text("an earlier page")
-    (out / "pictures" / "mass_by_layer.svg").write_text("an earlier picture")
-    (out / "pictures" / "mine.svg").write_text("<svg>not the demo's</svg>")
-    assert mata("demo", "--items", "6", "--out", out).code == 0
-    page, shown = page_of(out)
-    assert "earlier" not in page
-    assert len(shown) == len(ON_PAGE)
-    assert shown[0] == (out / "pictures" / "mass_by_layer.svg").read_bytes()
-    assert (out / "pictures" / "mine.svg").is_file()
+    assert outcome.out.index("Example") < outcome.out.index("Condition ---")
 
 
 @pytest.mark.usefixtures("without_matplotlib")
@@ -101,7 +92,7 @@ def test_without_matplotlib_there_is_a_page_without_pictures(mata: Mata, tmp_pat
     lines = [line for line in outcome.out.splitlines() if "mata-audio[pictures]" in line]
     assert len(lines) == 1
     assert "pip install 'mata-audio[pictures]'" in lines[0]
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["report.html"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"report.html", LIST}
     page, shown = page_of(tmp_path / "out")
     assert shown == []
     assert "tiny-test-0-000000" in page
@@ -111,17 +102,17 @@ def test_without_matplotlib_there_is_a_page_without_pictures(mata: Mata, tmp_pat
 def test_clips_are_embedded_up_to_the_limit_changed_answers_first(
     mata: Mata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mata_audio.evaluation.report.clips.MOST_EMBEDDED", 200_000)
+    monkeypatch.setattr("mata_audio.cli.demo.page.MOST_SOUND", 200_000)
     mata("demo", "--items", "36", "--alpha", "2", "--out", tmp_path)
     page, _ = page_of(tmp_path)
-    items = json.loads(page.split('id="data">')[1].split("</script>")[0])["items"]
+    items = data_of(page, "data")["items"]
     playable = [any(clip["source"] for clip in item["clips"]) for item in items]
     assert 1 < sum(playable) < 36
     assert f"{sum(playable)} of 36 clips are in this page" in page
     changed = [item["answers"][0]["correct"] != item["answers"][1]["correct"] for item in items]
     assert any(changed)
     assert all(plays for plays, differs in zip(playable, changed, strict=True) if differs)
-    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html", LIST}
 
 
 def test_alpha_zero_changes_nothing_and_leaves_no_files(

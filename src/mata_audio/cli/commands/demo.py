@@ -13,28 +13,26 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mata_audio.cli.demo.example import choose_example, gained_by
+from mata_audio.cli.demo.own_files import OwnFiles
+from mata_audio.cli.demo.page import BATCH, FILES, PAGE, write_page
 from mata_audio.cli.options.setting import ChosenSetting, add_setting_options, setting_from
 from mata_audio.cli.progress import note
 from mata_audio.cli.terminal import show
 from mata_audio.errors import SettingsError
 from mata_audio.methods import Mass
-from mata_audio.settings.named import BASELINE, NamedSetting
+from mata_audio.settings.named import NamedSetting
 from mata_audio.tiny import MODEL_PATH, TINY
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.item import Item
     from mata_audio.evaluation.results.results import ItemResult, Results
-    from mata_audio.evaluation.running.plan import Plan
-    from mata_audio.models.loading import Loaded
     from mata_audio.steering.receipt import Receipt
 
 ITEMS = 2_412
 OUT = Path("runs/demo")
-BATCH = 64
 BEST = Mass(alpha=2.0, layers="3-7")
 """The best rule on the tuning split; see docs/choosing.md, "Which formula"."""
-PROFILED = 50
-"""Items that the attention pictures are averaged over."""
 WIDTH = 100
 
 HELP = "try MATA on the embedded model, without a network"
@@ -80,7 +78,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=OUT,
         metavar="FOLDER",
-        help=f"for report.html and pictures; an earlier demo's are replaced ({OUT})",
+        help=f"for report.html and pictures; only an earlier demo's files are replaced ({OUT})",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON too")
     parser.add_argument(
@@ -113,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
     options = Options(limit=args.items, batch_size=BATCH)
     compared = _compared(setting)
     plan = make_plan(loaded, TINY, None, compared, options)
-    _make(args.out)
+    files = _make(args.out)
     if args.keep is not None:
         _keep(plan.items, args.keep)
     with tempfile.TemporaryDirectory(prefix="mata-demo-") as folder, RunProgress() as shown:
@@ -121,12 +119,12 @@ def run(args: argparse.Namespace) -> int:
     assert shown.latest is not None
     receipts = {own.name: shown.latest.receipts[own.name] for own in compared}
     seconds = time.monotonic() - start
-    found = _Found(setting.origin, compared, results, receipts, _example(results), seconds)
-    page = args.out / "report.html"
-    picture = _write(page, plan, loaded, results, found.example)
+    found = _Found(setting.origin, compared, results, receipts, choose_example(results), seconds)
+    note("writing the page")
+    picture = write_page(files, plan, loaded, results, found.example)
     if args.json is not None:
         write_atomically(args.json, json.dumps(_as_data(found), indent=1) + "\n")
-    show(_as_text(found, picture, page))
+    show(_as_text(found, picture, args.out / PAGE))
     return 0
 
 
@@ -159,14 +157,21 @@ def _check(args: argparse.Namespace) -> None:
         raise SettingsError(f"--keep {keep}: give a new or empty folder")
 
 
-def _make(out: Path) -> None:
-    """Make the folder of the page, before the run."""
+def _make(out: Path) -> OwnFiles:
+    """Make the folder of the page, before the run; refuse one where others' files are in the way.
+
+    Raises:
+        SettingsError: the folder cannot be made, or files in it are not an earlier demo's.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
+        files = OwnFiles(out)
+        files.check(FILES)
     except OSError as error:
         raise SettingsError(
-            f"--out {out} cannot be made ({error.strerror}): give another folder"
+            f"--out {out} cannot be used ({error.strerror}): give another folder"
         ) from error
+    return files
 
 
 def _keep(items: tuple[Item, ...], folder: Path) -> None:
@@ -174,68 +179,6 @@ def _keep(items: tuple[Item, ...], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for item in items:
         (folder / item.audio[0].name).write_bytes(item.audio[0].read())
-
-
-def _example(results: Results) -> ItemResult:
-    """Return the first item that most settings gained."""
-    return max(results.items, key=_gained)
-
-
-def _gained(item: ItemResult) -> int:
-    """Return how many settings gained an item."""
-    right = sum(bool(answer.correct) for answer in item.answers.values())
-    return 0 if item.answers[BASELINE].correct else right
-
-
-def _write(page: Path, plan: Plan, loaded: Loaded, results: Results, example: ItemResult) -> str:
-    """Write the page, and pictures beside it; return the path of one, or why there are none."""
-    from mata_audio.evaluation.report import page_pictures, render_report
-    from mata_audio.evaluation.report.clips import report_clips
-    from mata_audio.pictures import MissingMatplotlibError
-    from mata_audio.storage.atomic_file import write_atomically
-
-    note("writing the page")
-    folder, drawn = page.with_name("pictures"), []
-    picture = str(folder / "mass_by_layer.png")
-    try:
-        drawn = _draw_answers(folder, results)
-        drawn += _draw_attention(folder, plan, loaded, example)
-    except (MissingMatplotlibError, SettingsError) as error:
-        picture = f"none: {error}"
-    svg = {path.stem: path.read_bytes() for path in drawn if path.suffix == ".svg"}
-    clips = report_clips(results, plan.dataset, page, "some")
-    write_atomically(page, render_report(results, clips, page_pictures(svg)))
-    return picture
-
-
-def _draw_answers(folder: Path, results: Results) -> list[Path]:
-    """Draw the answers; return the files."""
-    from mata_audio.pictures import pictures_of_run, require_matplotlib
-    from mata_audio.pictures.of_profile import save_all
-
-    require_matplotlib()
-    return save_all(pictures_of_run(results), folder)
-
-
-def _draw_attention(folder: Path, plan: Plan, loaded: Loaded, example: ItemResult) -> list[Path]:
-    """Draw the attention, on average and of the example; return the files.
-
-    Raises:
-        SettingsError: the setting cannot be profiled.
-    """
-    from mata_audio.evaluation.running.batch_limit import BatchLimit
-    from mata_audio.evaluation.running.batches import prepared_batches
-    from mata_audio.evaluation.running.stacking import stacked
-    from mata_audio.pictures.of_profile import profile_pictures, save_all
-    from mata_audio.profiling import profile
-
-    items, model = plan.items[:PROFILED], loaded.model
-    limit = BatchLimit(prompts=BATCH)
-    prepared = prepared_batches(plan, loaded, items, lambda: limit, lambda failed: None)
-    inputs = (stacked(batch, loaded) for batch in prepared)
-    found = profile(model, inputs, loaded.processor.tokenizer, plan.settings[1:])
-    shown = next(item for item in plan.items if item.id == example.id)
-    return save_all(profile_pictures(plan, loaded, found, shown), folder)
 
 
 def _as_data(found: _Found) -> dict[str, Any]:
@@ -277,21 +220,21 @@ def _as_text(found: _Found, picture: str, page: Path) -> str:
     asked = textwrap.fill(
         example.question, WIDTH - 17, subsequent_indent=" " * 17, break_on_hyphens=False
     )
-    kind = "an answer gained" if _gained(example) else "first"
+    kind = "an answer gained" if gained_by(example) else "none was gained"
     blocks = [
         f"{' and '.join(names)} on the embedded model: {len(results.items):,} held-out questions "
         f"in {found.seconds:.0f} s\n{_lines({**what, 'settings': origin})}",
+        f"Example ({kind}: {example.id}, {', '.join(example.groups.values())})\n"
+        f"{_lines({'question': asked, 'right answer': example.answer or '-', **said})}",
         *(table_text(paired_table(results, own, adjusted=False)) for own in results.settings[1:]),
         NOTES,
         *(
             str(own).replace("MATA receipt", f"{name} receipt")
             for name, own in found.receipts.items()
         ),
-        f"Example ({kind}: {example.id}, {', '.join(example.groups.values())})\n"
-        f"{_lines({'question': asked, 'right answer': example.answer or '-', **said})}",
         "To look at\n"
         f"  attention      {picture}\n"
-        f"  everything     {page}, a page with pictures, every answer and the clips",
+        f"  everything     {page}, a page to hear the example, with every answer and pictures",
         NEXT,
     ]
     return "\n\n".join(blocks)

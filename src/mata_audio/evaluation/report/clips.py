@@ -59,7 +59,11 @@ def playable(source: str) -> str | None:
 
 
 def report_clips(
-    results: Results, dataset: Dataset, page: Path, how: str = AUTO
+    results: Results,
+    dataset: Dataset,
+    page: Path,
+    how: str = AUTO,
+    most: int | None = None,
 ) -> dict[str, list[ClipMedia]]:
     """Return the clips by item id, for :func:`render_report`.
 
@@ -71,10 +75,12 @@ def report_clips(
         dataset: its items with their audio.
         page: where the report will be.
         how: ``"embed"`` all clips, ``"link"`` to them, or ``"none"``; ``"auto"`` embeds them if
-            they are at most :data:`MOST_EMBEDDED` bytes and links to them otherwise; ``"some"``
-            embeds as many as fit in that, those of items that a setting gained or lost first, and
-            leaves the other items out.
+            they are at most ``most`` bytes and links to them otherwise; ``"some"`` embeds as many
+            as fit in that, those of items that a setting gained or lost first, and leaves the
+            other items out.
+        most: in bytes; None for :data:`MOST_EMBEDDED`.
     """
+    limit = MOST_EMBEDDED if most is None else most
     shown = {result.id: result for result in results.items}
     items = [item for item in dataset.items if item.id in shown]
     if how == NONE:
@@ -83,9 +89,9 @@ def report_clips(
         return _embedded(items, math.inf)
     if how == SOME:
         first = sorted(items, key=lambda item: not _changed(shown[item.id]))
-        return _embedded(first, MOST_EMBEDDED)
+        return _embedded(first, limit)
     if how == AUTO:
-        embedded = _embedded(items, MOST_EMBEDDED)
+        embedded = _embedded(items, limit)
         if len(embedded) == len(items):
             return embedded
     folder = page.with_name(f"{page.stem}-audio")

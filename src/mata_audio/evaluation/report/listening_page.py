@@ -8,6 +8,9 @@ from typing import Any
 from mata_audio.evaluation.report.embedding import embedded_json
 from mata_audio.evaluation.report.shell import filled
 
+VIEW = "report.listening.js"
+"""The script that puts the view into its place."""
+
 
 def listening_page(data: Mapping[str, Any], model: str = "") -> str:
     """Return one HTML page with the listening view. It loads nothing, and works from a file.
@@ -18,7 +21,7 @@ def listening_page(data: Mapping[str, Any], model: str = "") -> str:
     """
     return filled(
         "report.listening.html.j2",
-        "report.listening.js",
+        VIEW,
         listening=True,
         view=data,
         view_data=embedded_json(data),

@@ -13,7 +13,9 @@ from typing import Any
 from mata_audio.evaluation.report.clips import ClipMedia
 from mata_audio.evaluation.report.embedding import embedded_json, page_data
 from mata_audio.evaluation.report.facts import Fact, run_facts, title_facts
+from mata_audio.evaluation.report.listening_page import VIEW
 from mata_audio.evaluation.report.markers import UNHEARD_MARKER, Marker, marker
+from mata_audio.evaluation.report.opening import Opening
 from mata_audio.evaluation.report.pictures import Picture
 from mata_audio.evaluation.report.shell import filled
 from mata_audio.evaluation.results.number_format import typeset
@@ -52,6 +54,7 @@ def render_report(
     results: Results,
     clips: Mapping[str, Sequence[ClipMedia]],
     pictures: Sequence[Picture] = (),
+    opening: Opening | None = None,
 ) -> str:
     """Return one HTML page with all results. It loads nothing but the audio that it plays.
 
@@ -60,12 +63,18 @@ def render_report(
         clips: by item id, from :func:`report_clips`. If some items are missing from them, a note
             on the page says how many clips it has.
         pictures: from :func:`page_pictures`.
+        opening: what the demo's page opens with.
     """
     return filled(
         "report.html.j2",
         "report.js",
+        *([VIEW] if opening else []),
+        listening=opening is not None,
         data=embedded_json(page_data(results, clips)),
         pictures=pictures,
+        opening=opening,
+        view=opening.view if opening else None,
+        view_data=embedded_json(opening.view) if opening else "",
         **_context(replace(results, notes=(*results.notes, *_left_out(results, clips)))),
     )
 
