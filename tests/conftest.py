@@ -1,10 +1,13 @@
-"""Small models, built once per test run."""
+"""Small models, built once per test run, and a browser."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -16,6 +19,7 @@ from transformers.utils import is_torchvision_available
 
 import models
 from mata_audio.doctor import overhead
+from pages import Open, OpenedPage
 from subject import Subject
 
 torch.set_num_threads(1)  # these models are too small to gain from more
@@ -23,6 +27,11 @@ hypothesis.settings.register_profile("ci", deadline=None, max_examples=50)
 hypothesis.settings.register_profile("many", deadline=None, max_examples=3_000)
 hypothesis.settings.load_profile("ci")
 transformers.logging.set_verbosity_error()
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+FLAGS = ["--disable-gpu", "--disable-quic"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -79,3 +88,28 @@ def omni_thinker(omni_thinker_folder: Path) -> Subject:
 def subject(request: pytest.FixtureRequest) -> Subject:
     """Each supported family in turn."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    if not CHROMIUM:
+        pytest.skip("needs a chromium or google-chrome program")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_page(browser: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Open:
+    """Write a page to ``tmp_path`` and open it in a browser."""
+
+    def open_page(content: str, ready: str = ".item", **options: Any) -> OpenedPage:
+        file = tmp_path / "report.html"
+        file.write_text(content, encoding="utf-8")
+        view = browser.new_page(**options)
+        request.addfinalizer(view.close)
+        return OpenedPage(view, file.as_uri(), ready)
+
+    return open_page

@@ -59,7 +59,12 @@ def test_a_changed_file_is_refused_and_kept(mata: Mata, tmp_path: Path) -> None:
 
 
 def test_another_list_of_that_name_is_refused(mata: Mata, tmp_path: Path) -> None:
-    for content in ("my list", "[]", '{"files": {}}', '{"written by": "me", "files": {"a": ["b"]}}'):
+    for content in (
+        "my list",
+        "[]",
+        '{"files": {}}',
+        '{"written by": "me", "files": {"a": ["b"]}}',
+    ):
         (tmp_path / LIST).write_text(content)
         outcome = mata("demo", "--items", "6", "--out", tmp_path)
         assert outcome.code == 2

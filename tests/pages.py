@@ -43,6 +43,7 @@ class OpenedPage:
 
     view: Any
     url: str
+    ready: str = ".item"
     trouble: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
@@ -52,7 +53,7 @@ class OpenedPage:
         self.view.on("request", lambda request: self.requests.append(request.url))
         self.view.on("dialog", self.refuse)
         self.view.goto(self.url)
-        self.view.wait_for_selector(".item")
+        self.view.wait_for_selector(self.ready)
 
     def refuse(self, dialog: Any) -> None:
         self.trouble.append(f"dialog {dialog.message}")
