@@ -139,6 +139,7 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/one_prefill.py
 	$(BIN)/python benchmarks/attention_profile.py
 	$(BIN)/python benchmarks/report.py
+	$(BIN)/python benchmarks/web.py
 
 # What padded batches save, and how many answers another batch changes in half precision.
 bench-throughput: .venv/ready

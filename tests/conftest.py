@@ -31,7 +31,12 @@ transformers.logging.set_verbosity_error()
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
-FLAGS = ["--disable-gpu", "--disable-quic"]
+FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--use-fake-device-for-media-stream",  # a microphone that beeps
+    "--use-fake-ui-for-media-stream",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

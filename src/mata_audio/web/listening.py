@@ -87,10 +87,10 @@ class Listening:
         text = self._worded(question, choices)
         if visit.prompts and visit.prompts[False].question != text:
             visit.forget_answers()
-        visit.setting = NamedSetting(short_name(method), method)
-        self._answer(visit, text, silent=False)
-        if visit.silenced is not None:
-            self._answer(visit, text, silent=True)
+        setting = NamedSetting(short_name(method), method)
+        ways = [False] if visit.silenced is None else [False, True]
+        answered = {silent: self._answer(visit, text, silent, setting) for silent in ways}
+        visit.setting, visit.steered = setting, answered
         return self.view(visit)
 
     def silence(self, visit: Visit, start: float, end: float) -> dict[str, Any]:
@@ -107,7 +107,9 @@ class Listening:
             )
         visit.forget_silence()
         visit.silenced = (start, end)
-        self._answer(visit, visit.prompts[False].question, silent=True)
+        visit.steered[True] = self._answer(
+            visit, visit.prompts[False].question, True, visit.setting
+        )
         return self.view(visit)
 
     def view(self, visit: Visit) -> dict[str, Any]:
@@ -161,18 +163,19 @@ class Listening:
         visit.heads = _chosen("heads", heads, located.heads)
         return self.view(visit)
 
-    def _answer(self, visit: Visit, text: str, silent: bool) -> None:
-        """Answer the clip, or the clip with its stretch silenced, both ways."""
+    def _answer(self, visit: Visit, text: str, silent: bool, setting: NamedSetting) -> Answer:
+        """Answer the clip, or the clip with its stretch silenced, under a setting.
+
+        The prompt and the baseline's answer are kept in the visit.
+        """
         assert visit.clip is not None
-        assert visit.setting is not None
         if silent not in visit.prompts:
             clip = self._without(visit.clip, visit.silenced) if silent else visit.clip
             visit.prompts[silent] = self.asker.prompt(text, [clip])
-        prompt = visit.prompts[silent]
-        tokens = self._max_new_tokens
+        prompt, tokens = visit.prompts[silent], self._max_new_tokens
         if silent not in visit.baseline:
             visit.baseline[silent] = self.asker.answer(prompt, NamedSetting(BASELINE, None), tokens)
-        visit.steered[silent] = self.asker.answer(prompt, visit.setting, tokens)
+        return self.asker.answer(prompt, setting, tokens)
 
     def _without(self, clip: Decoded, stretch: tuple[float, float] | None) -> Decoded:
         """Return the clip with a stretch replaced by silence."""

@@ -68,11 +68,11 @@ _SAVE = """
 
 CSS = """
 .gradio-container { max-width: 90rem !important; margin: 0 auto !important; }
-.mata-status { min-height: 1.5rem; }
+#said { min-height: 1.5rem; }
 #own-clip .wrap { min-height: 7rem; }
-.mata-status p { margin: 0; }
-.mata-status .wrong { color: light-dark(#a3310a, #f0a45c); font-weight: 600; }
-.dark .mata-status { color-scheme: dark; }
+#said p { margin: 0; }
+#said .wrong { color: light-dark(#a3310a, #f0a45c); font-weight: 600; }
+.dark #said { color-scheme: dark; }
 """
 
 
@@ -133,7 +133,7 @@ class _Page:
                     self.save = gr.Button("Save as a page", size="sm", min_width=140)
             with gr.Column(scale=7, min_width=320):
                 self._lay_out_setting()
-                self.status = gr.HTML(_said("Loading …"), elem_classes="mata-status")
+                self.status = gr.HTML(_said("Loading …"), elem_id="said")
                 self.view = gr.HTML(
                     None,
                     html_template="<div class='listening-host' hidden></div>",

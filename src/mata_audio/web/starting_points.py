@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mata_audio.errors import MataError
+from mata_audio.errors import MataError, SettingsError
 from mata_audio.families import locate
 from mata_audio.methods import MATA, METHODS, Method
 from mata_audio.methods.presets import PUBLISHED
 from mata_audio.models.loading import Loaded
+from mata_audio.models.other_audio import OTHERS
 from mata_audio.serving.checking import check_changes
 from mata_audio.settings.embedded import BEST
 from mata_audio.settings.from_words import to_words, value_from
@@ -74,7 +75,7 @@ def starting_points(
 def from_file(loaded: Loaded, path: Path, name: str = "") -> StartingPoint:
     """Return the setting of a file; errors as for :func:`starting_points`."""
     method = Method.load(path)
-    check_changes(locate(loaded.model), loaded.processor.tokenizer, method)
+    _check(loaded, method)
     return StartingPoint(f"file {name or path.name}: {short_name(method)}", method, str(path))
 
 
@@ -95,6 +96,8 @@ def controlled(method: Method, values: Mapping[str, Any]) -> Method:
     Raises:
         MataError: a value cannot be read or is not allowed.
     """
+    if values.get("alpha", 0) is None:
+        raise SettingsError("alpha must be a number; the field is empty")
     changes = {
         name: values[name] if name == "alpha" else value_from(type(method), name, values[name])
         for name in controls_of(method)
@@ -103,9 +106,25 @@ def controlled(method: Method, values: Mapping[str, Any]) -> Method:
     return replace(method, **changes)
 
 
+def _check(loaded: Loaded, method: Method) -> None:
+    """Check that a method can answer a question of the page.
+
+    Raises:
+        SettingsError: the model lacks what it changes, or it compares with a prompt of the user's.
+    """
+    check_changes(locate(loaded.model), loaded.processor.tokenizer, method)
+    unknown = set(method.rule().others) - set(OTHERS)
+    if unknown:
+        raise SettingsError(
+            f"{method.name} compares with a prompt that cannot be made here: {', '.join(unknown)}; "
+            f"the page can make {', '.join(OTHERS)}"
+        )
+
+
 def _fits(loaded: Loaded, method: Method) -> bool:
+    rule = method.rule()
     try:
-        check_changes(locate(loaded.model), loaded.processor.tokenizer, method)
+        _check(loaded, method)
     except MataError:
         return False
-    return True
+    return any(rule.views) or rule.combine is not None

@@ -20,7 +20,7 @@ from mata_audio.cli.options.setting import ChosenSetting, add_setting_options, s
 from mata_audio.cli.progress import note
 from mata_audio.cli.terminal import show
 from mata_audio.errors import SettingsError
-from mata_audio.methods import Mass
+from mata_audio.settings.embedded import BEST
 from mata_audio.settings.named import NamedSetting
 from mata_audio.tiny import MODEL_PATH, TINY
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 ITEMS = 2_412
 OUT = Path("runs/demo")
-BEST = Mass(alpha=2.0, layers="3-7")
-"""The best rule on the tuning split; see docs/choosing.md, "Which formula"."""
 WIDTH = 100
 
 HELP = "try MATA on the embedded model, without a network"
