@@ -11,6 +11,7 @@ from mata_audio.errors import SettingsError
 from mata_audio.evaluation.results.number_format import counted, typeset
 from mata_audio.pictures import style
 from mata_audio.pictures.labels import label
+from mata_audio.settings.colours import PAPER, Places, places_of
 from mata_audio.settings.named import BASELINE
 
 if TYPE_CHECKING:
@@ -27,18 +28,23 @@ MOST = 2
 _LINES: tuple[Any, ...] = ("-", (0, (5, 1, 1, 1)))
 
 
-def mass_by_layer(profile: Profile, setting: str | None = None) -> Figure:
+def mass_by_layer(
+    profile: Profile, setting: str | None = None, places: Places | None = None
+) -> Figure:
     """Draw the share of attention on audio by layer, before and with a setting.
 
     Args:
         profile: the model's profile. The layers that the setting steers are shaded.
         setting: its name; None for the first ones after the baseline, if there are any.
+        places: the settings' places in a run, which give them their colours; those that are not in
+            it follow. None for their places in the profile.
 
     Raises:
         SettingsError: the profile has no such setting.
         MissingMatplotlibError: Matplotlib is not installed.
     """
     names = _chosen(profile, setting)
+    placed = places_of(profile.attention, places)
     with style.drawing():
         figure = style.new_figure(2.9)
         axes: Axes = figure.subplots()
@@ -46,12 +52,11 @@ def mass_by_layer(profile: Profile, setting: str | None = None) -> Figure:
         entries: list[tuple[Any, str]] = []
         for number, own in enumerate((BASELINE, *names)):
             plain = own == BASELINE
-            colour = style.BASELINE_COLOUR if plain else style.MATA_COLOUR
+            colour = style.colour_of(placed[own])
             (line,) = axes.plot(
                 layers, 100 * profile.attention[own].of(AUDIO, profile.kinds), color=colour,
-                marker=style.BASELINE_SHAPE if plain else style.MATA_SHAPES[number - 1],
-                markersize=3.5 if plain else 5.5,
-                markerfacecolor="white" if plain else colour, linewidth=1.4, markeredgewidth=1.2,
+                marker=style.shape_of(placed[own]), markersize=3.5 if plain else 5.5,
+                markerfacecolor=PAPER if plain else colour, linewidth=1.4, markeredgewidth=1.2,
                 linestyle=(0, (4, 2)) if plain else _LINES[number - 1], zorder=3 if plain else 2,
             )  # fmt: skip
             entries.append((line, label(own, 46, 1)))
@@ -75,12 +80,16 @@ def mass_by_layer(profile: Profile, setting: str | None = None) -> Figure:
     return figure
 
 
-def layer_head_map(profile: Profile, setting: str | None = None) -> Figure:
+def layer_head_map(
+    profile: Profile, setting: str | None = None, places: Places | None = None
+) -> Figure:
     """Draw the share of attention on audio by layer and head, and how a setting changes it.
 
     Args:
         profile: the model's profile. The layers that the setting steers are marked.
         setting: its name; None for the first ones after the baseline, if there are any.
+        places: the settings' places in a run, which give them their colours; those that are not in
+            it follow. None for their places in the profile.
 
     Raises:
         SettingsError: the profile has no such setting.
@@ -89,6 +98,7 @@ def layer_head_map(profile: Profile, setting: str | None = None) -> Figure:
     names = _chosen(profile, setting)
     kind = profile.kinds.index(AUDIO)
     before = 100 * profile.attention[BASELINE].mean[:, :, kind]
+    placed = places_of(profile.attention, places)
     changes = [100 * profile.attention[name].mean[:, :, kind] - before for name in names]
     with style.drawing():
         figure = style.new_figure(1.5 + 0.11 * max(profile.layers, 14))
@@ -99,16 +109,18 @@ def layer_head_map(profile: Profile, setting: str | None = None) -> Figure:
         figure.colorbar(image, ax=axes[0], location="bottom", label="on audio (%)", aspect=18)
         for own, name, change in zip(axes[1:], names, changes, strict=True):
             most = max(float(np.nanmax(np.abs(change))), 1e-9)
-            image = _map(own, change, style.diverging(), -most, most)
-            own.set_title(label(f"change by {name}", 30 // len(names)), fontweight="normal")
+            colour = style.colour_of(placed[name])
+            image = _map(own, change, style.diverging(colour), -most, most)
+            title = label(f"change by {name}", 30 // len(names))
+            own.set_title(title, fontweight="normal", color=colour)
             figure.colorbar(image, ax=own, location="bottom", label="change (points)", aspect=18)
             own.tick_params(left=False)  # the bar takes their place
             for first, last in _runs(steered_layers(profile, name)):
                 own.plot(
-                    [-0.02, -0.02], [first - 0.4, last + 0.4], color=style.MATA_COLOUR, linewidth=3,
+                    [-0.02, -0.02], [first - 0.4, last + 0.4], color=colour, linewidth=3,
                     transform=own.get_yaxis_transform(), clip_on=False, solid_capstyle="butt",
                 )  # fmt: skip
-        note = "blue bar: steered layers" if names else ""
+        note = "bar at the left: steered layers" if names else ""
         note += "; each map has its own scale" if len(names) > 1 else ""
         style.title(figure, "Attention on audio by layer and head", note)
     return figure

@@ -12,6 +12,7 @@ from mata_audio.evaluation.results.results import Results
 from mata_audio.pictures.grid import has_grid
 from mata_audio.pictures.groups import accuracy, gained_and_lost
 from mata_audio.pictures.sweep import heatmap, ranking
+from mata_audio.settings.colours import Places, places_of
 from mata_audio.settings.named import BASELINE
 
 if TYPE_CHECKING:
@@ -35,6 +36,12 @@ class DrawnRun:
     compared: list[str]
     sweep: Sweep | None
 
+    @property
+    def places(self) -> Places:
+        """The place of each setting in the run, of a sweep also of those that lost."""
+        every = self.results if self.sweep is None else self.sweep.results
+        return places_of(setting.name for setting in every.settings)
+
 
 def _heatmap(run: DrawnRun) -> Figure | None:
     # Settings with gains by layer and head do not fit a grid of layers and alpha.
@@ -46,12 +53,12 @@ def _ranking(run: DrawnRun) -> Figure | None:
 
 
 def _accuracy(run: DrawnRun) -> Figure | None:
-    return accuracy(run.results, run.compared)
+    return accuracy(run.results, run.compared, run.places)
 
 
 def _gained_and_lost(run: DrawnRun) -> Figure | None:
     paired = any(name in run.results.overall.paired for name in run.compared)
-    return gained_and_lost(run.results, run.compared) if paired else None
+    return gained_and_lost(run.results, run.compared, run.places) if paired else None
 
 
 PICTURES: dict[str, Callable[[DrawnRun], Figure | None]] = {

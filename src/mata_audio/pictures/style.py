@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mata_audio.errors import MataError
+from mata_audio.pictures.dark import following_dark_mode
+from mata_audio.settings.colours import BASELINE_COLOUR, COLOURS, INK, PAPER, look
 from mata_audio.storage.atomic_file import write_atomically
 
 if TYPE_CHECKING:
@@ -17,10 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-# The report's colours; orange and blue stay apart in every form of colour blindness.
-BASELINE_COLOUR = "#a3500a"
-MATA_COLOUR = "#14599f"
-INK = "#1b211f"
 QUIET = "#58625e"
 LINE = "#dde0df"
 SOFT = "#f4f5f4"
@@ -28,7 +26,7 @@ MARK = "#e7edf4"
 MIDDLE = "#f7f7f5"
 
 BASELINE_SHAPE = "o"
-MATA_SHAPES = ("s", "^", "D", "v", "P")
+SHAPES = ("s", "^", "D", "v", "P")
 
 WIDTH = 4.4  # inches, about 11 cm: at 8 cm the smallest letters are 5.5 points high
 SMALL = 7.5
@@ -61,8 +59,8 @@ _RC: dict[str, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 8.5,
     "hatch.linewidth": 0.6,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
+    "figure.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
     "svg.fonttype": "none",
     "svg.hashsalt": "mata-audio",
 }
@@ -145,10 +143,21 @@ def columns(names: Sequence[str]) -> int:
     return 2 if max(map(len, names)) <= 22 else 1
 
 
-def look(shape: str, colour: str, hollow: bool, width: float) -> dict[str, Any]:
+def colour_of(place: int) -> str:
+    """Return the colour of the setting at ``place`` in its run; 0 is the baseline."""
+    return look(place).colour
+
+
+def shape_of(place: int) -> str:
+    """Return the marker's shape of the setting at ``place`` in its run; 0 is the baseline."""
+    shape = look(place).shape
+    return BASELINE_SHAPE if shape is None else SHAPES[shape]
+
+
+def marker(shape: str, colour: str, hollow: bool, width: float) -> dict[str, Any]:
     """Return how a marker and the line through it are drawn; a hollow marker is white inside."""
     return {
-        "marker": shape, "color": colour, "markerfacecolor": "white" if hollow else colour,
+        "marker": shape, "color": colour, "markerfacecolor": PAPER if hollow else colour,
         "markersize": 5.5, "markeredgewidth": 1.3, "linewidth": width,
     }  # fmt: skip
 
@@ -156,9 +165,16 @@ def look(shape: str, colour: str, hollow: bool, width: float) -> dict[str, Any]:
 def interval(
     axes: Axes, y: float, low: float, value: float, high: float, drawn: dict[str, Any]
 ) -> None:
-    """Draw an interval of fractions in percent with a marker on it, as :func:`look` says."""
+    """Draw an interval of fractions in percent with a marker on it, as :func:`marker` says."""
     axes.plot([100 * low, 100 * high], [y, y], color=drawn["color"], linewidth=drawn["linewidth"])
     axes.plot([100 * value], [y], **drawn, linestyle="none")
+
+
+def readable_on(colour: Sequence[float]) -> str:
+    """Return white or black, whichever can be read better on a colour: at least 4.58 to 1."""
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in colour]
+    luminance = sum(s * p for s, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    return PAPER if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 else "#000000"
 
 
 def no_ticks(axes: Axes) -> None:
@@ -166,11 +182,12 @@ def no_ticks(axes: Axes) -> None:
     axes.tick_params(length=0)
 
 
-def diverging() -> Colormap:
-    """Return colours from the baseline's orange over near-white to MATA's blue."""
-    from matplotlib.colors import LinearSegmentedColormap
+def diverging(most: str = COLOURS[0]) -> Colormap:
+    """Return colours from the baseline's orange over near-white to ``most``."""
+    from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 
-    colours = [BASELINE_COLOUR, "#e2a46a", MIDDLE, "#82add9", MATA_COLOUR]
+    pale = to_hex([(1 + part) / 2 for part in to_rgb(most)])
+    colours = [BASELINE_COLOUR, "#e2a46a", MIDDLE, pale, most]
     return LinearSegmentedColormap.from_list("mata", colours)
 
 
@@ -210,4 +227,5 @@ def content(figure: Figure, form: str = "svg") -> bytes:
     stream = io.BytesIO()
     with drawing():
         figure.savefig(stream, format=form, dpi=DPI, metadata=_METADATA[form])
-    return stream.getvalue()
+    made = stream.getvalue()
+    return following_dark_mode(made) if form == "svg" else made

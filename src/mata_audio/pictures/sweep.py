@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mata_audio.errors import SettingsError
@@ -12,6 +13,7 @@ from mata_audio.evaluation.results.significance import SIGNIFICANT
 from mata_audio.pictures import style
 from mata_audio.pictures.grid import Panel, panels
 from mata_audio.pictures.labels import label
+from mata_audio.settings.colours import BASELINE_COLOUR, INK, PAPER, places_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +23,17 @@ if TYPE_CHECKING:
 
 _PALE = 0.45
 """Share of its colour that a cell keeps if the change is not significant."""
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of the ranking: a setting's difference on the tuning part or held out."""
+
+    text: str
+    paired: Paired
+    colour: str
+    held_out: bool
+    won: bool
 
 
 def heatmap(sweep: Sweep) -> Figure:
@@ -61,7 +74,8 @@ def heatmap(sweep: Sweep) -> Figure:
 def ranking(sweep: Sweep) -> Figure:
     """Draw each setting's difference to the baseline with its 95 % interval, the best on top.
 
-    A band marks the winner and, below it, its difference on the held-out items.
+    A band marks the winner and, below it, its difference on the held-out items. Colours are those
+    of the settings' places in the run.
 
     Args:
         sweep: the sweep.
@@ -72,21 +86,23 @@ def ranking(sweep: Sweep) -> Figure:
     """
     if not sweep.ranking:
         raise SettingsError("the sweep has no setting with an answer: there is nothing to draw")
-    lines: list[tuple[str, Paired, bool]] = []
+    places = places_of(setting.name for setting in sweep.results.settings)
+    lines: list[_Line] = []
     for name in sweep.ranking:
-        lines.append((name, sweep.tuning.paired[name], False))
+        colour = style.colour_of(places[name])
+        lines.append(_Line(name, sweep.tuning.paired[name], colour, False, name == sweep.winner))
         if name == sweep.winner and name in sweep.held_out.paired:
-            held_out = sweep.held_out.paired[name]
-            lines.append((f"… held out, n={held_out.n:,}", held_out, True))
+            rest = sweep.held_out.paired[name]
+            lines.append(_Line(f"… held out, n={rest.n:,}", rest, colour, True, True))
     with style.drawing():
-        texts = [label(name, 30) for name, _, _ in lines]
+        texts = [label(line.text, 30) for line in lines]
         figure = style.new_figure(1.55 + (0.33 if "\n" in "".join(texts) else 0.26) * len(lines))
         axes: Axes = figure.subplots()
-        for y, (_, paired, rest) in enumerate(lines):
-            ends = (paired.low, paired.difference, paired.high)
-            style.interval(axes, y, *ends, _look(paired, rest))
-        axes.axvline(0, color=style.BASELINE_COLOUR, linewidth=1.3, linestyle=(0, (4, 2)))
-        won = [y for y, (name, _, rest) in enumerate(lines) if rest or name == sweep.winner]
+        for y, line in enumerate(lines):
+            ends = (line.paired.low, line.paired.difference, line.paired.high)
+            style.interval(axes, y, *ends, _look(line))
+        axes.axvline(0, color=BASELINE_COLOUR, linewidth=1.3, linestyle=(0, (4, 2)))
+        won = [y for y, line in enumerate(lines) if line.won]
         if won:
             axes.axhspan(won[0] - 0.5, won[-1] + 0.5, color=style.MARK, zorder=0)
         axes.set_ylim(len(lines) - 0.4, -0.6)
@@ -97,7 +113,7 @@ def ranking(sweep: Sweep) -> Figure:
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
         axes.set_xlabel("difference to the baseline (points)")
-        _values_beside(axes, [paired for _, paired, _ in lines], won)
+        _values_beside(axes, [line.paired for line in lines], won)
         style.title(figure, f"Settings ranked on the tuning part ({_tuning_items(sweep)})")
         style.legend_below(figure, _ranking_legend(lines), 2)
     return figure
@@ -125,18 +141,16 @@ def _draw_panel(axes: Axes, panel: Panel, sweep: Sweep, norm: Any) -> None:
         colour = (red, green, blue)
         if muted:
             colour = (_pale(red), _pale(green), _pale(blue))
-        light = sum(w * c for w, c in zip((0.299, 0.587, 0.114), colour, strict=True))
         axes.add_patch(
-            Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, edgecolor="white")
+            Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, edgecolor=PAPER)
         )
         axes.text(
-            column, row, _points(paired), ha="center", va="center",
-            color="white" if light < 0.55 else style.QUIET if muted and light > 0.85 else style.INK,
+            column, row, _points(paired), ha="center", va="center", color=style.readable_on(colour),
             fontstyle="italic" if muted else "normal", fontweight="normal" if muted else "bold",
         )  # fmt: skip
         if name == sweep.winner:
             frame = Rectangle(
-                (column - 0.46, row - 0.44), 0.92, 0.88, fill=False, edgecolor=style.INK,
+                (column - 0.46, row - 0.44), 0.92, 0.88, fill=False, edgecolor=INK,
                 linewidth=2, zorder=3, gid="winner",
             )  # fmt: skip
             axes.add_patch(frame)
@@ -178,11 +192,10 @@ def _note(sweep: Sweep, shown: Collection[str]) -> str:
     return f"{framed}\n{muted}"
 
 
-def _look(paired: Paired, rest: bool) -> dict[str, Any]:
+def _look(line: _Line) -> dict[str, Any]:
     """Return a square, or a diamond if held out; filled if the change is significant."""
-    if rest:
-        return style.look("D", style.INK, not paired.p < SIGNIFICANT, 1.4)
-    return style.look("s", style.MATA_COLOUR, not paired.p_holm < SIGNIFICANT, 1.4)
+    p = line.paired.p if line.held_out else line.paired.p_holm
+    return style.marker("D" if line.held_out else "s", line.colour, not p < SIGNIFICANT, 1.4)
 
 
 def _values_beside(axes: Axes, figures: Sequence[Paired], won: Sequence[int]) -> None:
@@ -194,15 +207,15 @@ def _values_beside(axes: Axes, figures: Sequence[Paired], won: Sequence[int]) ->
         tick.set_fontweight("bold" if y in won else "normal")
 
 
-def _ranking_legend(lines: Sequence[tuple[str, Paired, bool]]) -> list[tuple[Any, str]]:
+def _ranking_legend(lines: Sequence[_Line]) -> list[tuple[Any, str]]:
     from matplotlib.lines import Line2D
 
-    tuning = style.look("s", style.MATA_COLOUR, True, 1.4)
+    tuning = style.marker("s", style.QUIET, True, 1.4)
     entries = [(Line2D([], [], **tuning), "tuning part, 95 % interval")]
-    if any(rest for _, _, rest in lines):
-        held_out = style.look("D", style.INK, True, 1.4)
+    if any(line.held_out for line in lines):
+        held_out = style.marker("D", style.QUIET, True, 1.4)
         entries.append((Line2D([], [], **held_out), "winner, held-out items"))
-    entries.append((Line2D([], [], color=style.BASELINE_COLOUR, linestyle="--"), "baseline"))
+    entries.append((Line2D([], [], color=BASELINE_COLOUR, linestyle="--"), "baseline"))
     filled = Line2D([], [], linestyle="none", marker="s", color=style.QUIET, markersize=5.5)
     entries.append((filled, "filled: p < 0.05 (Holm)"))
     return entries

@@ -13,6 +13,7 @@ from mata_audio.errors import AudioError, SettingsError
 from mata_audio.notation.layers import format_indices
 from mata_audio.pictures import style
 from mata_audio.pictures.labels import label
+from mata_audio.settings.colours import Places, places_of
 from mata_audio.settings.named import BASELINE
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from mata_audio.profiling import Timeline
 
-_QUIETEST = 60.0  # dB below the loudest; everything softer is white
+_QUIETEST = 60.0  # dB below the loudest; everything softer is as the page
 _MOST_POINTS = 2000
 _MOST_STEPS = 100  # more would hide one another
 
@@ -34,6 +35,7 @@ def listening(
     clip: int = 0,
     layers: Sequence[int] | None = None,
     of: str = "",
+    places: Places | None = None,
 ) -> Figure:
     """Draw a clip's waveform and spectrogram over the attention on it, second by second.
 
@@ -44,6 +46,8 @@ def listening(
         clip: index of the clip in the prompt, from 0.
         layers: layers over which attention is averaged; None for all.
         of: what the clip is, such as the item and its question; written above it.
+        places: the settings' places in a run, which give them their colours; those that are not in
+            it follow. None for their places in the timeline.
 
     Raises:
         AudioError: the waveform is empty, not one channel or not finite.
@@ -74,7 +78,7 @@ def listening(
         )
         _draw_waveform(top, samples, sampling_rate)
         _draw_spectrogram(middle, samples, sampling_rate)
-        entries = _draw_attention(bottom, heard, edges)
+        entries = _draw_attention(bottom, heard, edges, places_of(heard, places))
         bottom.set_xlim(0, max(float(edges[-1]), samples.size / sampling_rate))
         bottom.set_xlabel("time in the clip (s)")
         figure.align_ylabels([top, middle, bottom])
@@ -86,7 +90,7 @@ def listening(
         steps = f"; steps of {together} tokens" if together > 1 else ""
         note = (
             f"attention: mean over heads and {over}{steps}\n"
-            f"spectrogram: dark is loud, white {_QUIETEST:.0f} dB below the loudest"
+            f"spectrogram: down to {_QUIETEST:.0f} dB below the loudest"
         )
         if edges[-1] > 1.02 * samples.size / sampling_rate:
             note += "\nafter the clip: silence that the model pads it with"
@@ -141,12 +145,14 @@ def _draw_spectrogram(axes: Axes, samples: Any, rate: int) -> None:
     axes.set_ylabel("frequency\n(kHz)")
 
 
-def _draw_attention(axes: Axes, heard: dict[str, Any], edges: Any) -> list[tuple[Any, str]]:
+def _draw_attention(
+    axes: Axes, heard: dict[str, Any], edges: Any, places: Places
+) -> list[tuple[Any, str]]:
     entries: list[tuple[Any, str]] = []
     styles = ("-", (0, (5, 1)), (0, (1, 1)), (0, (5, 1, 1, 1)))
     for index, (name, values) in enumerate(heard.items()):
         plain = name == BASELINE
-        colour = style.BASELINE_COLOUR if plain else style.MATA_COLOUR
+        colour = style.colour_of(places[name])
         line = axes.stairs(
             values, edges, baseline=None, color=colour, linewidth=1.5,
             linestyle=(0, (3, 1.2)) if plain else styles[(index - 1) % len(styles)],

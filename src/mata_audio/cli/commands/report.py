@@ -61,14 +61,17 @@ def run(args: argparse.Namespace) -> int:
     results = with_sittings(load_results(args.folder), args.folder)
     page = args.html or args.folder / "report.html"
     clips: dict[str, list[ClipMedia]] = {}
+    why_absent = "This page was made without the clips (--audio none)."
     if args.audio != "none":
+        why_absent = ""
         try:
             dataset = open_run(args.folder, args.data).dataset
             clips = report_clips(results, dataset, page, args.audio)
         except MataError as error:
             note(f"warning: the page has no audio: {error}")
+            why_absent = f"The benchmark could not be opened when this page was made: {error}."
     pictures = _pictures(results, args.folder)
-    write_atomically(page, render_report(results, clips, pictures))
+    write_atomically(page, render_report(results, clips, pictures, why_absent))
     show(page)
     return 0
 

@@ -43,10 +43,12 @@ class ClipMedia:
         source: a ``data:audio/...`` URI, or a percent-encoded URL reference without scheme and
             host, such as ``clips/7.wav`` or ``/data/clips/7.wav``. The report names a clip with
             any other source, but does not play it.
+        why: why it has no source, as a sentence.
     """
 
     name: str
     source: str
+    why: str = ""
 
 
 def playable(source: str) -> str | None:
@@ -116,13 +118,16 @@ def _embedded(items: Sequence[Item], limit: float) -> dict[str, list[ClipMedia]]
     for item in items:
         own = []
         for source in item.audio:
-            content = _content(source)
+            try:
+                content = source.read()
+            except AudioError as error:
+                own.append(_unreadable(source, error))
+                continue
             total += len(content)
             if total > limit:
                 return clips
             encoded = base64.b64encode(content).decode()
-            uri = f"data:audio/{_type(content)};base64,{encoded}" if content else ""
-            own.append(ClipMedia(source.name, uri))
+            own.append(ClipMedia(source.name, f"data:audio/{_type(content)};base64,{encoded}"))
         clips[item.id] = own
     return clips
 
@@ -131,26 +136,29 @@ def _linked(item: Item, page: Path, beginning: Path) -> list[ClipMedia]:
     """Return links to an item's clips; those that are no files are written first."""
     clips = []
     for number, source in enumerate(item.audio):
-        path = Path(source.path) if isinstance(source, FileAudio) else None
-        if path is None:
-            content = _content(source)
-            if content:
-                ending = _type(content)
-                name = f"{beginning.name}-{number}.{_ENDINGS.get(ending, ending)}"
-                path = beginning.with_name(name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-        where = "" if path is None else os.path.relpath(path.resolve(), page.resolve().parent)
-        clips.append(ClipMedia(source.name, quote(where.replace(os.sep, "/"))))
+        if isinstance(source, FileAudio):
+            path = Path(source.path)
+        else:
+            try:
+                content = source.read()
+            except AudioError as error:
+                clips.append(_unreadable(source, error))
+                continue
+            ending = _type(content)
+            path = beginning.with_name(f"{beginning.name}-{number}.{_ENDINGS.get(ending, ending)}")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        where = os.path.relpath(path.resolve(), page.resolve().parent).replace(os.sep, "/")
+        if path.is_file():
+            clips.append(ClipMedia(source.name, quote(where)))
+        else:
+            why = f"There was no file at {where} when this page was made."
+            clips.append(ClipMedia(source.name, "", why))
     return clips
 
 
-def _content(source: AudioSource) -> bytes:
-    """Return a clip's bytes, or none if it cannot be read; its item's error says so."""
-    try:
-        return source.read()
-    except AudioError:
-        return b""
+def _unreadable(source: AudioSource, error: AudioError) -> ClipMedia:
+    return ClipMedia(source.name, "", f"This clip could not be read: {error}.")
 
 
 def _type(content: bytes) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from mata_audio.evaluation.report.clips import ClipMedia, playable
+from mata_audio.evaluation.report.markers import UNHEARD_MARKER, marker
 from mata_audio.evaluation.results.number_format import seconds, typeset
 from mata_audio.evaluation.results.ranking import HELD_OUT, TUNING
 from mata_audio.evaluation.results.results import ClipHeard, ItemResult, Results
@@ -22,6 +23,8 @@ from mata_audio.evaluation.results.without_audio import (
 )
 
 _ESCAPED = {character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+
+_ELSEWHERE = "This page plays only clips that are in it, or files beside it."
 
 PART = "part of the sweep"
 """Key of the grouping of a sweep's items into held-out and tuning items."""
@@ -75,17 +78,23 @@ def _group(key: str, item: ItemResult) -> str | None:
     return item.groups.get(key)
 
 
-def page_data(results: Results, clips: Mapping[str, Sequence[ClipMedia]]) -> dict[str, Any]:
+def page_data(
+    results: Results, clips: Mapping[str, Sequence[ClipMedia]], why_absent: str = ""
+) -> dict[str, Any]:
     """Return the data that the page's script needs.
 
+    Each item has at least one clip; one without a source has a sentence that says why.
+
     Items have an answer for each of ``answered``: ``settings``, then the no-audio arm if it was
-    run.
+    run. ``colours`` has the name of each answer's colour.
     """
     filters = list(_filters(results))
     answered = [setting.name for setting in results.answered]
     return {
         "settings": [setting.name for setting in results.settings],
         "answered": answered,
+        "colours": [marker(index).colour for index, _ in enumerate(results.settings)]
+        + [UNHEARD_MARKER.colour] * (len(answered) - len(results.settings)),
         "part": PART,
         "groupings": [
             {"key": own.key, "heading": own.heading, "names": own.names} for own in filters
@@ -97,7 +106,7 @@ def page_data(results: Results, clips: Mapping[str, Sequence[ClipMedia]]) -> dic
                 "choices": item.choices,
                 "answer": item.answer,
                 "groups": [own.group(item) for own in filters],
-                "clips": _clips(item, clips.get(item.id, ())),
+                "clips": _clips(item, clips.get(item.id, ()), why_absent or _why_absent(clips)),
                 "answers": [_answer(item, name) for name in answered],
                 "error": item.error,
             }
@@ -114,7 +123,15 @@ def _answer(item: ItemResult, setting: str) -> dict[str, Any] | None:
     return {"raw": answer.raw, "read": answer.read, "correct": correct}
 
 
-def _clips(item: ItemResult, media: Sequence[ClipMedia]) -> list[dict[str, str | None]]:
+def _why_absent(clips: Mapping[str, Sequence[ClipMedia]]) -> str:
+    if clips:
+        return "This clip was left out to keep the page small."
+    return "This page was made without the clips."
+
+
+def _clips(
+    item: ItemResult, media: Sequence[ClipMedia], why_absent: str
+) -> list[dict[str, str | None]]:
     """Return the clips in ``media``, then those that the model heard but ``media`` lacks."""
     heard = list(item.clips)
     shown: list[dict[str, str | None]] = []
@@ -123,8 +140,16 @@ def _clips(item: ItemResult, media: Sequence[ClipMedia]) -> list[dict[str, str |
         if match:
             heard.remove(match)
         length = _length(match) if match else ""
-        shown.append({"name": clip.name, "length": length, "source": playable(clip.source)})
-    return shown + [{"name": one.name, "length": _length(one), "source": None} for one in heard]
+        source = playable(clip.source)
+        why = "" if source else clip.why or _ELSEWHERE
+        shown.append({"name": clip.name, "length": length, "source": source, "why": why})
+    names = [(one.name, _length(one)) for one in heard]
+    if not shown and not names:  # none was read
+        names = [("", "")]
+    return shown + [
+        {"name": name, "length": length, "source": None, "why": why_absent}
+        for name, length in names
+    ]
 
 
 def _length(clip: ClipHeard) -> str:

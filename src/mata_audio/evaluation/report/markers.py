@@ -1,4 +1,4 @@
-"""The marker of each setting: a hollow circle for the baseline, then filled shapes.
+"""The marker of each setting: a hollow circle for the baseline, then shapes in their colours.
 
 The no-audio arm has the baseline's circle, struck through.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from markupsafe import Markup
+
+from mata_audio.settings.colours import look
 
 _CIRCLE = "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z"
 _SHAPES = (
@@ -24,10 +26,22 @@ _STROKE = "M-5.5 5.5L5.5-5.5"
 
 @dataclass(frozen=True)
 class Marker:
-    """A path around the origin, about 10 pixels wide, and its style."""
+    """A path around the origin, about 10 pixels wide.
+
+    Args:
+        path: the path.
+        colour: the name of its colour in style sheets, which is also a class.
+        hollow: whether it is not filled.
+    """
 
     path: str
-    style: str
+    colour: str
+    hollow: bool
+
+    @property
+    def style(self) -> str:
+        """Its classes."""
+        return f"{self.colour} hollow" if self.hollow else self.colour
 
     @property
     def svg(self) -> Markup:
@@ -38,12 +52,10 @@ class Marker:
         ).format(self.style, self.path)
 
 
-UNHEARD_MARKER = Marker(_CIRCLE + _STROKE, "baseline hollow")
+UNHEARD_MARKER = Marker(_CIRCLE + _STROKE, look(0).name, True)
 
 
 def marker(index: int) -> Marker:
     """Return the marker of the setting at ``index``; 0 is the baseline."""
-    if index == 0:
-        return Marker(_CIRCLE, "baseline hollow")
-    cycle, shape = divmod(index - 1, len(_SHAPES))
-    return Marker(_SHAPES[shape], "mata hollow" if cycle % 2 else "mata")
+    own = look(index)
+    return Marker(_CIRCLE if own.shape is None else _SHAPES[own.shape], own.name, own.hollow)

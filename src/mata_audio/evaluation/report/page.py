@@ -55,6 +55,7 @@ def render_report(
     clips: Mapping[str, Sequence[ClipMedia]],
     pictures: Sequence[Picture] = (),
     opening: Opening | None = None,
+    why_absent: str = "",
 ) -> str:
     """Return one HTML page with all results. It loads nothing but the audio that it plays.
 
@@ -64,13 +65,15 @@ def render_report(
             on the page says how many clips it has.
         pictures: from :func:`page_pictures`.
         opening: what the demo's page opens with.
+        why_absent: a sentence that says why items are missing from ``clips``, shown where their
+            players would be; if empty, that they were left out.
     """
     return filled(
         "report.html.j2",
         "report.js",
         *([VIEW] if opening else []),
         listening=opening is not None,
-        data=embedded_json(page_data(results, clips)),
+        data=embedded_json(page_data(results, clips, why_absent)),
         pictures=pictures,
         opening=opening,
         view=opening.view if opening else None,

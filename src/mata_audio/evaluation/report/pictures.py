@@ -18,6 +18,9 @@ _SVG = re.compile(
     rb"(?:\s++|<\?xml[^>]*+>|(?><!--.*?-->)|<!DOCTYPE[^>\[]*+>)*+<svg[\s>]", re.DOTALL
 )
 
+FOLLOWS_DARK_MODE = b"(prefers-color-scheme: dark)"
+"""What an SVG file has that follows the page's colours."""
+
 REPEATED = ("accuracy", "gained_and_lost")
 """Pictures that show what the page's tables show, so it leaves them out."""
 
@@ -49,6 +52,11 @@ class Picture:
     def source(self) -> str:
         """The picture as a data URI; inside ``<img>`` no script in it runs."""
         return "data:image/svg+xml;base64," + base64.b64encode(self.svg or b"").decode()
+
+    @property
+    def follows_dark_mode(self) -> bool:
+        """Whether it has dark colours of its own, as our files have."""
+        return FOLLOWS_DARK_MODE in (self.svg or b"")
 
     @property
     def caption(self) -> str:

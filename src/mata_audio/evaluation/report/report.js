@@ -97,12 +97,13 @@
     const groups = item.groups.filter((name) => name !== null).map((name) =>
       make("li", {}, isolated(name)));
     const key = outcome(item, state.setting);
+    const colour = data.colours[state.setting];
     const relative = data.settings.length > 2 && key !== "error"
       ? ` with ${data.settings[state.setting]}` : "";
     const head = make("header", {},
       make("h3", { id: title }, isolated(item.id)),
       make("ul", { class: "groups", "aria-label": "Groups" }, ...groups),
-      make("p", { class: `outcome ${key}` }, OUTCOMES[key] + relative));
+      make("p", { class: `outcome ${key} ${colour}` }, OUTCOMES[key] + relative));
     const asked = make("div", { class: "asked" },
       ...item.clips.map((clip) => player(clip)),
       make("p", { class: "question", dir: "auto" }, item.question),
@@ -119,14 +120,34 @@
   function player(clip) {
     const label = [clip.name, clip.length].filter(Boolean).join(", ");
     const box = make("figure", { class: "clip" });
-    if (clip.source !== null) {
-      box.append(make("audio",
-        { controls: "", preload: "none", src: clip.source, "aria-label": label }));
+    if (clip.source === null) {
+      box.append(silent(clip.why));
+    } else {
+      const audio = make("audio",
+        { controls: "", preload: "none", src: clip.source, "aria-label": label });
+      audio.addEventListener("error", () => audio.replaceWith(silent(notPlayed(clip.source))));
+      box.append(audio);
     }
-    box.append(make("figcaption", {}, isolated(clip.name),
-      clip.length ? make("span", {}, clip.length) : null,
-      clip.source === null ? make("span", {}, "no audio here") : null));
+    box.append(make("figcaption", {}, clip.name ? isolated(clip.name) : null,
+      clip.length ? make("span", {}, clip.length) : null));
     return box;
+  }
+
+  // What stands in the place of a player.
+  const silent = (why) => make("p", { class: "silent", role: "status", dir: "auto" }, why);
+
+  function notPlayed(source) {
+    if (/^data:/i.test(source)) return "This browser cannot play this clip.";
+    return `This clip could not be loaded: there is no file at ${decoded(source)} as seen from `
+      + "this page, or this browser cannot play it.";
+  }
+
+  function decoded(source) {
+    try {
+      return decodeURI(source);
+    } catch {
+      return source;
+    }
   }
 
   function choices(item) {
@@ -147,10 +168,11 @@
   function answerOf(answer, setting) {
     const name = make("h4", {}, markers[setting]?.cloneNode(true) ?? null,
       isolated(data.answered[setting]));
-    if (!answer) return make("div", { class: "answer" }, name, make("p", {}, "No answer."));
+    const colour = `answer ${data.colours[setting]}`;
+    if (!answer) return make("div", { class: colour }, name, make("p", {}, "No answer."));
     const [style, verdict] = answer.correct === null ? ["uncounted", "– not counted"]
       : answer.correct ? ["right", "✓ right"] : ["wrong", "✗ wrong"];
-    return make("div", { class: "answer" },
+    return make("div", { class: colour },
       make("div", { class: "said" }, name, make("span", { class: `verdict ${style}` }, verdict)),
       raw(answer.raw),
       make("p", { class: "read" }, make("span", {}, "read as"),
@@ -191,7 +213,7 @@
       (value) => { state.groups[index] = value; }));
   const [settingField, settingList] = select("Outcome with",
     data.settings.map((name, index) => [String(index), name]).slice(1),
-    String(state.setting), (value) => { state.setting = Number(value); });
+    String(state.setting), (value) => { chooseSetting(Number(value)); });
 
   const search = make("input", { type: "search", autocomplete: "off", spellcheck: "false" });
   let typing = 0;
@@ -213,6 +235,12 @@
       return make("label", { class: key || "all" }, input,
         make("span", {}, key === "" ? "All" : OUTCOMES[key]), count);
     }));
+
+  function chooseSetting(index) {
+    state.setting = index;
+    settingList.value = String(index);
+    outcomes.className = `outcomes ${data.colours[index]}`;  // of the mark of what was gained
+  }
 
   const reset = make("button", { type: "button" }, "Clear filters");
   reset.addEventListener("click", () => { clear(); update(); search.focus(); });
@@ -254,10 +282,7 @@
     if (!link) return;
     clear();
     choose(link.dataset.outcome);
-    if (link.dataset.setting) {
-      state.setting = Number(link.dataset.setting);
-      settingList.value = link.dataset.setting;
-    }
+    if (link.dataset.setting) chooseSetting(Number(link.dataset.setting));
     within(link.dataset.grouping, link.dataset.group);
     within(data.part, link.dataset.part);
     update();
@@ -305,5 +330,6 @@
     ...(data.settings.length > 2 ? [settingField] : []), outcomes);
   byId("pager").append(reset, sizeField, previous, where, next);
   byId("browser").hidden = false;
+  chooseSetting(state.setting);
   update();
 })();

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -21,6 +21,7 @@ from mata_audio.evaluation.results.number_format import (
     typeset,
 )
 from mata_audio.evaluation.results.power import power_sentence
+from mata_audio.settings.colours import PAPER, in_the_dark, named_colours
 
 STYLE = "report.css"
 
@@ -34,7 +35,7 @@ def filled(template: str, *scripts: str, listening: bool = False, **values: Any)
         listening: whether the page has the listening view too.
         values: what the template shows.
     """
-    style, code = resource(STYLE), "\n".join(map(resource, scripts))
+    style, code = _colours() + resource(STYLE), "\n".join(map(resource, scripts))
     if listening:
         style = f"{style}\n{listening_view.style()}"
         code = f"{listening_view.script()}\n{code}"
@@ -58,6 +59,19 @@ def filled(template: str, *scripts: str, listening: bool = False, **values: Any)
 def resource(name: str) -> str:
     """Return the content of a file of this folder."""
     return files(__package__).joinpath(name).read_text("utf-8").replace("\r\n", "\n")
+
+
+def _colours() -> str:
+    """Return a variable for each setting's colour, and a class that makes it an element's own."""
+    light = {"--card": PAPER, **{f"--{name}": own for name, own in named_colours().items()}}
+    dark = {name: in_the_dark(colour) for name, colour in light.items()}
+    classes = "".join(f".{name} {{ --own: var(--{name}); }}\n" for name in named_colours())
+    in_dark = f"@media screen and (prefers-color-scheme: dark) {{ {_root(dark)} }}"
+    return f"{_root(light)}\n{in_dark}\n{classes}"
+
+
+def _root(variables: Mapping[str, str]) -> str:
+    return ":root { " + " ".join(f"{name}: {value};" for name, value in variables.items()) + " }"
 
 
 def _typeset(function: Callable[..., str]) -> Callable[..., str]:
