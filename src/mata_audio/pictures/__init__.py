@@ -9,6 +9,7 @@ from mata_audio.pictures.of_run import PICTURES, pictures_of_run
 from mata_audio.pictures.style import MissingMatplotlibError, content, require_matplotlib, save
 from mata_audio.pictures.sweep import heatmap, ranking
 from mata_audio.pictures.timeline import listening
+from mata_audio.pictures.words import words
 
 __all__ = [
     "PICTURES",
@@ -24,4 +25,5 @@ __all__ = [
     "ranking",
     "require_matplotlib",
     "save",
+    "words",
 ]

@@ -186,16 +186,18 @@ def diverging(most: str = COLOURS[0]) -> Colormap:
     """Return colours from the baseline's orange over near-white to ``most``."""
     from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 
-    pale = to_hex([(1 + part) / 2 for part in to_rgb(most)])
+    red, green, blue = ((1 + part) / 2 for part in to_rgb(most))
+    pale = to_hex((red, green, blue))
     colours = [BASELINE_COLOUR, "#e2a46a", MIDDLE, pale, most]
     return LinearSegmentedColormap.from_list("mata", colours)
 
 
-def sequential() -> Colormap:
-    """Return colours from white to dark, in the same order when printed in grey."""
+def sequential(most: str | None = None) -> Colormap:
+    """Return colours from white to ``most``, or to dark, in the same order when printed in grey."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("mass", ["#ffffff", "#f0c99f", "#c9783a", "#6b3206"])
+    colours = [PAPER, "#f0c99f", "#c9783a", "#6b3206"] if most is None else [PAPER, most]
+    return LinearSegmentedColormap.from_list("mass", colours)
 
 
 def save(figure: Figure, path: str | Path) -> list[Path]:

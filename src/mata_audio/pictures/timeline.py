@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from mata_audio.errors import AudioError, SettingsError
 from mata_audio.notation.layers import format_indices
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mata_audio.profiling import Timeline
+
+Floats = NDArray[np.float64]
 
 _QUIETEST = 60.0  # dB below the loudest; everything softer is as the page
 _MOST_POINTS = 2000
@@ -54,13 +56,7 @@ def listening(
         SettingsError: no such clip or layer, or a sampling rate that is not positive.
         MissingMatplotlibError: Matplotlib is not installed.
     """
-    samples = np.asarray(waveform, dtype=np.float64)
-    if samples.ndim != 1 or not samples.size or not np.isfinite(samples).all():
-        raise AudioError(
-            f"give one channel of finite samples to draw; got an array of shape {samples.shape}"
-        )
-    if not sampling_rate > 0:
-        raise SettingsError(f"sampling_rate must be above 0; got {sampling_rate!r}")
+    samples = samples_of(waveform, sampling_rate)
     here = timeline.clips == clip
     if not here.any():
         raise SettingsError(f"the timeline has no clip {clip}; it has 0-{timeline.clips.max()}")
@@ -76,7 +72,7 @@ def listening(
         top, middle, bottom = figure.subplots(
             3, 1, sharex=True, gridspec_kw={"height_ratios": [1.1, 1.2, 1.3]}
         )
-        _draw_waveform(top, samples, sampling_rate)
+        draw_waveform(top, samples, sampling_rate)
         _draw_spectrogram(middle, samples, sampling_rate)
         entries = _draw_attention(bottom, heard, edges, places_of(heard, places))
         bottom.set_xlim(0, max(float(edges[-1]), samples.size / sampling_rate))
@@ -84,18 +80,34 @@ def listening(
         figure.align_ylabels([top, middle, bottom])
         if of:
             top.set_title(label(of, 56), fontweight="normal")
-        over = "all layers" if layers is None else _counted(layers)
         style.title(figure, "Where the model listens")
         columns = style.columns([text for _, text in entries])
         steps = f"; steps of {together} tokens" if together > 1 else ""
         note = (
-            f"attention: mean over heads and {over}{steps}\n"
+            f"attention: mean over heads and {over_layers(layers)}{steps}\n"
             f"spectrogram: down to {_QUIETEST:.0f} dB below the loudest"
         )
         if edges[-1] > 1.02 * samples.size / sampling_rate:
             note += "\nafter the clip: silence that the model pads it with"
         style.legend_below(figure, entries, columns, note)
     return figure
+
+
+def samples_of(waveform: ArrayLike, sampling_rate: int) -> Floats:
+    """Return the samples of a clip that can be drawn.
+
+    Raises:
+        AudioError: they are none, not one channel or not finite.
+        SettingsError: the sampling rate is not positive.
+    """
+    samples = np.asarray(waveform, dtype=np.float64)
+    if samples.ndim != 1 or not samples.size or not np.isfinite(samples).all():
+        raise AudioError(
+            f"give one channel of finite samples to draw; got an array of shape {samples.shape}"
+        )
+    if not sampling_rate > 0:
+        raise SettingsError(f"sampling_rate must be above 0; got {sampling_rate!r}")
+    return samples
 
 
 def _mean(weights: Any, layers: Sequence[int] | None) -> Any:
@@ -112,14 +124,17 @@ def _together(values: Any, count: int) -> Any:
     return np.add.reduceat(values, starts) / np.diff(np.append(starts, values.size))
 
 
-def _counted(layers: Sequence[int]) -> str:
+def over_layers(layers: Sequence[int] | None) -> str:
+    """Return which layers attention is averaged over, in words."""
+    if layers is None:
+        return "all layers"
     written = format_indices(tuple(layers))
     if len(written) > 12:
         return f"{len(layers)} layers"
     return f"layer{'s' if len(layers) > 1 else ''} {written} (from 0)"
 
 
-def _draw_waveform(axes: Axes, samples: Any, rate: int) -> None:
+def draw_waveform(axes: Axes, samples: Any, rate: int) -> None:
     """Draw the lowest and highest sample of each stretch; all samples would be a huge file."""
     stretch = max(1, samples.size // _MOST_POINTS)
     starts = np.arange(0, samples.size, stretch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,16 +22,19 @@ if TYPE_CHECKING:
     from mata_audio.evaluation.running.plan import Plan
     from mata_audio.evaluation.running.prepare import FailedItem
     from mata_audio.models.loading import Loaded
+    from mata_audio.pictures.of_profile import HeardItem
 
 ITEMS = 50
 BATCH = 8
+WIDTH = 100
 
 HELP = "show where the last prompt token looks, by layer"
 
 DESCRIPTION = """\
 Read the first items of a benchmark without and with MATA, or another method that changes attention,
 and show for each layer how the last prompt token divides its attention between audio, instruction,
-system prompt, special tokens and the first token (sink). Nothing is answered or scored.
+system prompt, special tokens and the first token (sink). Nothing is scored. With --pictures, one
+item is answered, and each word of its answers is shown with its attention on audio.
 """
 
 EXAMPLES = """\
@@ -56,8 +59,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--pictures",
         type=Path,
         metavar="FOLDER",
-        help="draw the first setting: by layer, by head, and over time for one item's clips; "
-        "mata report shows the pictures in RUN/pictures",
+        help="draw the first two settings: by layer, by head, and for one item over time and by "
+        "word of the answer; mata report shows the pictures in RUN/pictures",
     )
     parser.add_argument(
         "--listen", metavar="ID", help="the item to draw over time (default: the first)"
@@ -78,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     from mata_audio.evaluation.running.plan import Options, make_plan
     from mata_audio.families import locate
     from mata_audio.models.finding import Found, skeleton
-    from mata_audio.pictures.of_profile import profile_pictures, save_all
+    from mata_audio.pictures.of_profile import heard_item, profile_pictures, save_all
     from mata_audio.profiling import profile
     from mata_audio.profiling.prompt_reader import check_settings
     from mata_audio.profiling.table import text
@@ -114,7 +117,12 @@ def run(args: argparse.Namespace) -> int:
         made.save(args.json)
     if args.pictures is not None:
         item = chosen or next(item for item in plan.items if item.id not in failed)
-        for path in save_all(profile_pictures(plan, loaded, made, item), args.pictures):
+        heard = heard_item(plan, loaded, item)
+        show("\n" + _words(heard))
+        places = _places(args.pictures, plan)
+        figures = profile_pictures(plan, loaded, made, heard, places)
+        show("")
+        for path in save_all(figures, args.pictures):
             show(path)
     return 0
 
@@ -154,6 +162,62 @@ def _item(plan: Plan, id: str | None) -> Item | None:
         f"--listen: {plan.task.name} {plan.dataset.split} has no item {id!r}; its first is "
         f"{plan.dataset.items[0].id!r}"
     )
+
+
+def _words(heard: HeardItem) -> str:
+    """Return the words of each answer to the drawn item, with their attention on audio."""
+    from mata_audio.pictures.labels import label
+
+    question = label(heard.item.question, 70, 1)
+    layers = "all layers" if heard.steered is None else "the steered layers"
+    lines = [
+        f"{heard.item.id}: {question}\n"
+        f"attention of each word of the answer on audio, mean over heads and {layers}, in %"
+    ]
+    names = [label(answer.name, 24, 1) for answer in heard.answers]
+    width = max(map(len, names))
+    for name, answer in zip(names, heard.answers, strict=True):
+        found = answer.heard
+        if found is None:
+            lines.append(f"{name:<{width}}  {answer.why_not}")
+            continue
+        cells = []
+        for word in answer.words:
+            share = found.along_time(word, heard.steered).sum()
+            cells.append(f"{label(word.text, 24, 1) or '(space)'} {100 * share:.1f}")
+        room = WIDTH - width - 2
+        lines.append(f"{name:<{width}}  " + f"\n{' ' * (width + 2)}".join(_filled(cells, room)))
+    return "\n".join(lines)
+
+
+def _filled(cells: Sequence[str], width: int) -> list[str]:
+    """Return cells on lines of at most ``width`` letters, three spaces apart."""
+    lines: list[str] = []
+    for cell in cells:
+        if lines and len(lines[-1]) + 3 + len(cell) <= width:
+            lines[-1] += f"   {cell}"
+        else:
+            lines.append(cell)
+    return lines
+
+
+def _places(pictures: Path, plan: Plan) -> dict[str, int]:
+    """Return the places of the settings in the run whose pictures these will be, if there is one.
+
+    So a setting has the colour in them that it has in the run's report.
+    """
+    from mata_audio.evaluation.results.results_file import load_results
+    from mata_audio.pictures.of_run import FOLDER
+
+    if pictures.name != FOLDER or not (pictures.parent / "results.json").is_file():
+        return {}
+    settings = load_results(pictures.parent).settings
+    methods = {setting.name: setting.fields for setting in plan.settings}
+    return {
+        own.name: place
+        for place, own in enumerate(settings)
+        if own.name not in methods or own.method == methods[own.name]
+    }
 
 
 def _batches(plan: Plan, loaded: Loaded, failed: dict[str, str]) -> Iterator[dict[str, Tensor]]:

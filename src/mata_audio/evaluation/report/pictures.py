@@ -30,8 +30,15 @@ _CAPTIONS = {
     "mass_by_layer": "How much of the last token's attention goes to audio, layer by layer.",
     "layer_head_map": "The same share head by head, and how the setting changes it.",
     "listening": "Where in one clip the last token looks, under its waveform and spectrogram.",
+    "words": "Where in the same clip each word of the answer listens, under its waveform.",
 }
 """Captions of the known pictures, in the page's order."""
+
+_OF_CLIPS = {
+    "listening": "Where in clip {} the last token looks.",
+    "words": "Where in clip {} each word of the answer listens.",
+}
+"""Captions of the pictures of an item's further clips, whose names end in a number."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +131,9 @@ def _too_large(size: int, most: int) -> str:
 
 def _base(name: str) -> str:
     """Return ``listening`` for ``listening_2``, the picture of an item's second clip."""
-    return re.sub(r"\Alistening_\d+\Z", "listening", name)
+    return re.sub(rf"\A({'|'.join(_OF_CLIPS)})_\d+\Z", r"\1", name)
 
 
 def _numbered(name: str) -> str:
-    number = name.removeprefix("listening_")
-    return f"Where in clip {number} the last token looks." if _base(name) != name else ""
+    base = _base(name)
+    return "" if base == name else _OF_CLIPS[base].format(name.removeprefix(f"{base}_"))
