@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from answers import answer
 
 from mata_audio import MATA, MataError, SettingsError
 from mata_audio.errors import AudioError, DataError
@@ -25,12 +26,15 @@ from mata_audio.pictures import (
     mass_by_layer,
     ranking,
     save,
+    style,
+    words,
 )
 from mata_audio.pictures import of_run as of_run_module
 from mata_audio.pictures.grid import has_grid
 from mata_audio.pictures.labels import label
 from mata_audio.pictures.of_run import DrawnRun
 from mata_audio.profiling import Attention, Profile, Timeline
+from mata_audio.settings.colours import PAPER, in_the_dark
 from mata_audio.settings.in_words import short_name
 from mata_audio.settings.named import NamedSetting
 
@@ -116,11 +120,24 @@ PICTURES: dict[str, Callable[[], Any]] = {
     "mass_by_layer": lambda: mass_by_layer(profile()),
     "layer_head_map": lambda: layer_head_map(profile()),
     "listening": lambda: listening(timeline(), wave(), 16_000),
+    "words": lambda: words([answer("baseline"), answer("MATA")], wave(), 16_000),
 }
 
 
 def texts(axes: Any) -> dict[str, Any]:
     return {text.get_text(): text for text in axes.texts}
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG's contrast ratio of two colours, as ``#rrggbb``."""
+
+    def luminance(colour: str) -> float:
+        parts = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        return float(linear @ (0.2126, 0.7152, 0.0722))
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
 
 
 def svg_text(path: Path) -> str:
@@ -293,6 +310,7 @@ UNITS = {
     "mass_by_layer": ("(%)", "layer (from 0)"),
     "layer_head_map": ("(%)", "points", "head (from 0)"),
     "listening": ("(s)", "(kHz)", "(% per token)", "full scale"),
+    "words": ("(s)",),
 }
 
 
@@ -302,6 +320,45 @@ def test_axes_say_their_units(name: str) -> None:
     labels = " ".join(f"{own.get_xlabel()} {own.get_ylabel()}" for own in axes)
     for unit in UNITS[name]:
         assert unit in labels
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_all_text_can_be_read_in_light_and_dark(name: str) -> None:
+    """WCAG's 4.5 to 1, against the page or the cell that the text stands on."""
+    from matplotlib.colors import to_hex
+    from matplotlib.text import Text
+
+    figure = PICTURES[name]()
+    figure.draw_without_rendering()
+    cells = {
+        (own.axes, round(own.get_x() + 0.5), round(own.get_y() + 0.5)): to_hex(own.get_facecolor())
+        for axes in figure.axes[: 1 if name == "heatmap" else 0]
+        for own in axes.patches
+        if own.get_gid() != "winner"
+    }
+    shown = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+    grounds = [
+        cells[text.axes, *text.get_position()]
+        if text.axes in figure.axes[:1] and text in text.axes.texts and cells
+        else PAPER
+        for text in shown
+    ]
+    assert sum(ground != PAPER for ground in grounds) == len(cells) == 4 * (name == "heatmap")
+    for text, ground in zip(shown, grounds, strict=True):
+        colour = to_hex(text.get_color())
+        assert contrast(colour, ground) >= 4.5, text
+        assert contrast(in_the_dark(colour), in_the_dark(ground)) >= 4.5, text
+
+
+def test_figures_in_cells_of_any_colour_can_be_read() -> None:
+    from matplotlib.colors import to_hex
+
+    colours = style.legible()
+    for part in np.linspace(0, 1, 257):
+        for kept in (1.0, 0.45):  # of a change that is not significant
+            cell = tuple(1 - kept * (1 - channel) for channel in colours(part)[:3])
+            assert contrast("#000000", to_hex(cell)) >= 4.5
+            assert contrast(in_the_dark("#000000"), in_the_dark(to_hex(cell))) >= 4.5
 
 
 @pytest.mark.parametrize("name", PICTURES)

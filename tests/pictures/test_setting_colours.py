@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from answers import answer
 
-from mata_audio.asking import Answer, Heard, Word
 from mata_audio.evaluation.report import render_report
 from mata_audio.evaluation.results.ranking import sweep_of
 from mata_audio.evaluation.results.results import Results
@@ -66,14 +66,6 @@ def timeline(names: tuple[str, ...]) -> Timeline:
     weights = np.full((4, 10), 0.01)
     every = dict.fromkeys(("baseline", *names), weights)
     return Timeline(np.zeros(10, np.int64), edges[:-1], edges[1:], every)
-
-
-def answer(name: str) -> Answer:
-    edges = np.linspace(0, 1, 11)
-    heard = Heard(
-        np.zeros(10, np.int64), edges[:-1], edges[1:], np.full((1, 6, 4, 10), 0.05, np.float32)
-    )
-    return Answer(name, "rain", (1,), (Word("rain", 0, 0),), (), heard, "", None, (), 0.0)
 
 
 def test_accuracy_of_every_setting(run: Results) -> None:

@@ -170,13 +170,6 @@ def interval(
     axes.plot([100 * value], [y], **drawn, linestyle="none")
 
 
-def readable_on(colour: Sequence[float]) -> str:
-    """Return white or black, whichever can be read better on a colour: at least 4.58 to 1."""
-    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in colour]
-    luminance = sum(s * p for s, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-    return PAPER if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 else "#000000"
-
-
 def no_ticks(axes: Axes) -> None:
     """Remove the ticks of both axes but keep their labels."""
     axes.tick_params(length=0)
@@ -190,6 +183,16 @@ def diverging(most: str = COLOURS[0]) -> Colormap:
     pale = to_hex((red, green, blue))
     colours = [BASELINE_COLOUR, "#e2a46a", MIDDLE, pale, most]
     return LinearSegmentedColormap.from_list("mata", colours)
+
+
+def legible() -> Colormap:
+    """Return colours from orange over near-white to blue, on which black can be read.
+
+    They are pale, so that in the dark too the letters, then white, differ enough from each.
+    """
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("legible", ["#e5ab76", MIDDLE, "#93b3d4"])
 
 
 def sequential(most: str | None = None) -> Colormap:

@@ -133,7 +133,7 @@ def _tuning_items(sweep: Sweep) -> str:
 def _draw_panel(axes: Axes, panel: Panel, sweep: Sweep, norm: Any) -> None:
     from matplotlib.patches import Rectangle
 
-    colours = style.diverging()
+    colours = style.legible()
     for (row, column), name in panel.cells.items():
         paired = sweep.tuning.paired[name]
         muted = not paired.p_holm < SIGNIFICANT
@@ -145,7 +145,7 @@ def _draw_panel(axes: Axes, panel: Panel, sweep: Sweep, norm: Any) -> None:
             Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, edgecolor=PAPER)
         )
         axes.text(
-            column, row, _points(paired), ha="center", va="center", color=style.readable_on(colour),
+            column, row, _points(paired), ha="center", va="center", color="black",
             fontstyle="italic" if muted else "normal", fontweight="normal" if muted else "bold",
         )  # fmt: skip
         if name == sweep.winner:
@@ -173,7 +173,7 @@ def _colour_bar(figure: Figure, axes: Any, norm: Any) -> None:
     from matplotlib.cm import ScalarMappable
 
     bar = figure.colorbar(
-        ScalarMappable(norm, style.diverging()), ax=list(axes), location="bottom",
+        ScalarMappable(norm, style.legible()), ax=list(axes), location="bottom",
         label="difference to the baseline (points)", aspect=32, pad=0.03, fraction=0.06,
     )  # fmt: skip
     bar.outline.set_visible(False)
