@@ -12,8 +12,13 @@ import pytest
 import soundfile
 from running import Mata, error_line
 
+from mata_audio import MATA
+from mata_audio.evaluation import evaluate
+from mata_audio.methods import Method
 from mata_audio.profiling import Profile
-from mata_audio.tiny import make_items
+from mata_audio.settings.colours import BASELINE_COLOUR, COLOURS
+from mata_audio.settings.named import NamedSetting
+from mata_audio.tiny import MODEL_PATH, make_items
 from paper_data import write_mmau
 
 
@@ -23,7 +28,7 @@ def profiled(mata: Mata) -> Mata:
     return partial(mata, "profile")
 
 
-PICTURES = ("mass_by_layer", "layer_head_map", "listening")
+PICTURES = ("mass_by_layer", "layer_head_map", "listening", "words")
 TINY = ("tiny", "--task", "tiny", "--items", "6")
 
 
@@ -131,6 +136,56 @@ def test_each_of_several_clips_is_drawn(
         top, _, bottom = kept[name].axes
         assert top.get_title(loc="left") == f"two, clip {clip}: Same?"
         assert bottom.get_xlim()[1] == pytest.approx(seconds, abs=0.05)
+        strip, *panels = kept[name.replace("listening", "words")].axes
+        assert strip.get_title(loc="left") == top.get_title(loc="left")
+        assert len(panels) == 2
+        ends = panels[0].collections[0].get_coordinates()[0, :, 0]
+        assert (ends[0], ends[-1]) == pytest.approx((0, seconds), abs=0.05)
+
+
+def test_words_are_the_runs_answer_with_what_its_tokens_gave_the_audio(
+    profiled: Mata, kept: dict[str, Any], tmp_path: Path
+) -> None:
+    """A one-word answer's share is the last prompt token's in the profile of that item."""
+    setting = NamedSetting("MATA", Method.load(MODEL_PATH / "mata.json"))
+    found = evaluate("tiny", "tiny", tmp_path / "run", settings=[setting], limit=1)
+    answers = {name: own.raw for name, own in found.items[0].answers.items()}
+    file = tmp_path / "profile.json"
+    words = ("tiny", "--task", "tiny", "--items", "1", "--json", file, "--pictures", tmp_path)
+    outcome = profiled(*words)
+    said = outcome.out.split("on audio, mean over heads and the steered layers, in %\n")[1]
+    rows = [line.split() for line in said.split("\n\n")[0].splitlines()]
+    made = Profile.load(file)
+    audio = made.kinds.index("audio")
+    expected = {
+        name: 100 * made.attention[name].mean[3:8, :, audio].mean() for name in ("baseline", "MATA")
+    }
+    assert [row[:2] for row in rows] == [[name, answers[name].strip()] for name in expected]
+    assert [float(row[2]) for row in rows] == pytest.approx([*expected.values()], abs=0.051)
+    for axes, name in zip(kept["words"].axes[1:], expected, strict=True):
+        assert [own.get_text() for own in axes.get_yticklabels()] == [answers[name].strip()]
+        drawn = axes.collections[0].get_array()
+        assert drawn.sum() == pytest.approx(expected[name], rel=1e-3)
+
+
+def test_pictures_in_a_runs_folder_have_the_runs_colours(
+    profiled: Mata, kept: dict[str, Any], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    two = [NamedSetting("one", MATA(alpha=1, layers="3-7")), NamedSetting("two", MATA(alpha=2))]
+    evaluate("tiny", "tiny", run, settings=two, limit=2)
+    three = "three:alpha=3 layers=3-7"
+    for folder, first, colours in (
+        (tmp_path / "elsewhere", "two:alpha=2", COLOURS[:2]),
+        (run / "pictures", "two:alpha=2", (COLOURS[1], COLOURS[2])),
+        (run / "pictures", "two:alpha=1 layers=0", COLOURS[2:4]),  # another with its name
+    ):
+        words = ("--setting", first, "--setting", three, "--pictures", folder)
+        assert profiled("tiny", "--task", "tiny", "--items", "1", *words).code == 0
+        lines = kept["mass_by_layer"].axes[0].lines
+        assert [line.get_color() for line in lines] == [BASELINE_COLOUR, *colours]
+        titles = [axes._left_title.get_color() for axes in kept["words"].axes[1:]]
+        assert titles == [BASELINE_COLOUR, *colours]
 
 
 @pytest.mark.usefixtures("without_matplotlib")

@@ -80,6 +80,7 @@ def test_data_come_back_as_they_were(page: str) -> None:
         "name": "0.wav",
         "length": "30.0\xa0of\xa041.0\xa0s\xa0heard",
         "source": "data:audio/wav;base64,UklGRg==",
+        "why": "",
     }
     assert data["items"][1]["clips"][0]["source"] is None
 
@@ -226,6 +227,7 @@ def test_each_row_draws_its_intervals_to_scale() -> None:
     drawn = re.findall(r'<svg class="intervals".*?</svg>\s*</svg>', page, re.DOTALL)
     assert len(drawn) == 1
     assert re.search(r"<span>40</span> <span>60&nbsp;%</span>", page)
-    lines = re.findall(r'<line class="(\w+)[^"]*" x1="([\d.]+)%" x2="([\d.]+)%"', drawn[0])
-    assert lines == [("baseline", "25.00", "75.00"), ("mata", "41.67", "91.67")]  # 45-55, 48.3-58.3
+    lines = re.findall(r'<line class="([\w-]+)[^"]*" x1="([\d.]+)%" x2="([\d.]+)%"', drawn[0])
+    expected = [("baseline", "25.00", "75.00"), ("setting-1", "41.67", "91.67")]
+    assert lines == expected  # 45-55, 48.3-58.3
     assert re.findall(r'<svg x="([\d.]+)%"', drawn[0]) == ["50.00", "66.67"]

@@ -12,6 +12,7 @@ from hostile_results import BIDI, CLOSING, ITEMS, SCRIPT, clips, item, results, 
 from pages import Open, OpenedPage
 
 from mata_audio.evaluation.report import ClipMedia, render_report
+from mata_audio.settings.colours import in_the_dark, look
 from swept import swept
 
 
@@ -118,6 +119,39 @@ def test_figures_of_a_sweep_lead_to_the_items_of_their_part(open_page: Open) -> 
     shapes = opened.view.locator(".item").first.locator("h4 path")
     assert len({shapes.nth(n).get_attribute("d") for n in range(shapes.count())}) == 3
     opened.assert_harmless()
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_an_items_answers_and_outcome_have_their_settings_colours(
+    open_page: Open, mode: str
+) -> None:
+    gains = {"a": (5, 2), "b": (4, 1), "c": (3, 2), "d": (3, 1), "e": (2, 1)}
+    opened = open_page(render_report(swept(gains, gains), {}), color_scheme=mode)
+    computed = """(own) => [...document.querySelectorAll(own.split(" @")[0])].map(
+        (found) => getComputedStyle(found)[own.split(" @")[1]])"""
+    whole = [look(place).colour for place in range(6)]
+    assert whole[5] == whole[1]  # four colours; the shape differs
+    expected = [rgb(own if mode == "light" else in_the_dark(own)) for own in whole]
+    first = ".item:first-child .answer"
+    for what in (f"{first} @borderLeftColor", f"{first} bdi @color", f"{first} path @stroke"):
+        own = opened.view.evaluate(computed, what.replace("bdi", "h4 bdi"))
+        assert own == expected
+    hollow = opened.view.evaluate(computed, f"{first} path @fill")
+    assert hollow[1:] == expected[1:]
+    assert hollow[0] != expected[0]
+    for place in (2, 4):
+        opened.view.get_by_label("Outcome with").select_option(str(place))
+        opened.choose("gained")
+        assert set(opened.view.evaluate(computed, ".item .outcome @color")) == {expected[place]}
+        mark = "getComputedStyle(document.querySelector('.outcomes .gained'), '::before').color"
+        assert opened.view.evaluate(mark) == expected[place]
+    opened.choose("lost")
+    assert set(opened.view.evaluate(computed, ".item .outcome @color")) == {expected[0]}
+
+
+def rgb(colour: str) -> str:
+    """A colour as a browser writes it."""
+    return f"rgb({', '.join(str(int(colour[at : at + 2], 16)) for at in (1, 3, 5))})"
 
 
 def test_keys_move_between_items_and_pages(opened: OpenedPage) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import base64
+import io
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hostile_results import results
-from pages import Open, ParsedPage
+from pages import Open, OpenedPage, ParsedPage
 
 from mata_audio.evaluation.report import page_pictures, render_report
 from mata_audio.evaluation.report import pictures as module
+from mata_audio.settings.colours import DARK, DARK_PAPER, in_the_dark, look
+from swept import swept
 
 SVG = (
     '<?xml version="1.0"?>\n<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "x.dtd">\n<!-- a -->'
@@ -129,9 +135,69 @@ def test_hostile_names_and_pictures_are_harmless(open_page: Open, tmp_path: Path
     assert view.evaluate("[...document.images].every((own) => own.height <= 1200)")
 
 
-def test_pictures_stay_white_in_the_dark(open_page: Open) -> None:
-    page = render_report(results(), {}, page_pictures({"heatmap": svg("dark")}))
+def test_our_pictures_follow_the_page_into_the_dark(open_page: Open) -> None:
+    """Every pixel, of text, lines and colour maps, is the linear map of what it is in the light."""
+    pytest.importorskip("matplotlib")
+    from mata_audio.pictures import content, pictures_of_run
+
+    figures = pictures_of_run(swept({"a": (15, 2), "b": (4, 3)}, {"a": (9, 2), "b": (1, 2)}))
+    page = render_report(results(), {}, page_pictures(map_values(content, figures)))
+    seen = {mode: screenshots(open_page(page, color_scheme=mode)) for mode in ("light", "dark")}
+    assert len(seen["light"]) == 2  # heat map and ranking
+    for light, dark in zip(seen["light"], seen["dark"], strict=True):
+        assert light[5, 5] == pytest.approx([1, 1, 1])
+        assert dark[5, 5] == pytest.approx(parts(DARK_PAPER))
+        with_one = np.concatenate([light, np.ones((*light.shape[:2], 1))], axis=2)
+        expected = np.clip(with_one @ np.array(DARK).T, 0, 1)
+        assert np.abs(dark - expected)[2:-2, 2:-2].max() < 2.5 / 255
+        assert (light.min(axis=2) < 0.5).mean() > 0.02  # there is something on it
+    for setting in (1, 2):
+        for mode, colour in (("light", look(setting).colour), ("dark", None)):
+            drawn = parts(colour or in_the_dark(look(setting).colour))
+            near = [(np.abs(own - drawn).max(axis=2) < 2.5 / 255).sum() for own in seen[mode]]
+            assert near[1] > 50  # the ranking's marker and line
+
+
+def test_our_pictures_stand_on_the_cards_and_others_on_white(open_page: Open) -> None:
+    pytest.importorskip("matplotlib")
+    from matplotlib.figure import Figure
+
+    from mata_audio.pictures import content
+
+    ours = content(Figure(figsize=(1, 1)))
+    page = render_report(results(), {}, page_pictures({"heatmap": ours, "mine": svg("dark")}))
     view = open_page(page, color_scheme="dark").view
     colour = "getComputedStyle(document.querySelector('{}')).backgroundColor"
-    assert view.evaluate(colour.format("#pictures img")) == "rgb(255, 255, 255)"
-    assert view.evaluate(colour.format("body")) != "rgb(255, 255, 255)"
+    card = f"rgb({', '.join(str(round(255 * part)) for part in parts(DARK_PAPER))})"
+    assert view.evaluate(colour.format("#pictures figure")) == card
+    assert view.evaluate(colour.format("#pictures img[alt*=heatmap]")) == "rgba(0, 0, 0, 0)"
+    assert view.evaluate(colour.format("#pictures img[alt*=mine]")) == "rgb(255, 255, 255)"
+
+
+def test_pictures_are_printed_light(open_page: Open) -> None:
+    pytest.importorskip("matplotlib")
+    from mata_audio.pictures import content, pictures_of_run
+
+    figures = pictures_of_run(swept({"a": (15, 2)}, {"a": (9, 2)}))
+    page = render_report(results(), {}, page_pictures(map_values(content, figures)))
+    opened = open_page(page, color_scheme="dark")
+    assert screenshots(opened)[0][5, 5] == pytest.approx(parts(DARK_PAPER))
+    opened.view.emulate_media(media="print", color_scheme="dark")
+    assert screenshots(opened)[0][5, 5] == pytest.approx([1, 1, 1])
+
+
+def map_values(function: Callable[[Any], bytes], values: Mapping[str, Any]) -> dict[str, bytes]:
+    return {key: function(value) for key, value in values.items()}
+
+
+def parts(colour: str) -> list[float]:
+    return [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+
+
+def screenshots(opened: OpenedPage) -> list[np.ndarray]:
+    """The page's pictures as they are seen, as red, green and blue from 0 to 1."""
+    image = pytest.importorskip("PIL.Image")
+    images = opened.view.locator("#pictures img")
+    opened.view.wait_for_timeout(300)
+    shots = [images.nth(n).screenshot() for n in range(images.count())]
+    return [np.asarray(image.open(io.BytesIO(shot)).convert("RGB")) / 255 for shot in shots]

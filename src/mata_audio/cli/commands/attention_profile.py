@@ -91,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
     assert isinstance(plan.model, Found)  # as --model is text
     check_settings(locate(skeleton(plan.model)), plan.settings)
     chosen = _item(plan, args.listen)
+    places = {} if args.pictures is None else _places(args.pictures, plan)
     note(f"loading {plan.model.name}")
     loaded = loaded_model(plan)
     failed: dict[str, str] = {}
@@ -119,7 +120,6 @@ def run(args: argparse.Namespace) -> int:
         item = chosen or next(item for item in plan.items if item.id not in failed)
         heard = heard_item(plan, loaded, item)
         show("\n" + _words(heard))
-        places = _places(args.pictures, plan)
         figures = profile_pictures(plan, loaded, made, heard, places)
         show("")
         for path in save_all(figures, args.pictures):
@@ -177,16 +177,13 @@ def _words(heard: HeardItem) -> str:
     names = [label(answer.name, 24, 1) for answer in heard.answers]
     width = max(map(len, names))
     for name, answer in zip(names, heard.answers, strict=True):
-        found = answer.heard
-        if found is None:
-            lines.append(f"{name:<{width}}  {answer.why_not}")
-            continue
-        cells = []
-        for word in answer.words:
-            share = found.along_time(word, heard.steered).sum()
-            cells.append(f"{label(word.text, 24, 1) or '(space)'} {100 * share:.1f}")
-        room = WIDTH - width - 2
-        lines.append(f"{name:<{width}}  " + f"\n{' ' * (width + 2)}".join(_filled(cells, room)))
+        cells = [] if answer.heard is None else [
+            f"{label(word.text, 24, 1) or '(space)'} "
+            f"{100 * answer.heard.along_time(word, heard.steered).sum():.1f}"
+            for word in answer.words
+        ]  # fmt: skip
+        told = _filled(cells, WIDTH - width - 2) or [answer.why_not or "its answer has no words"]
+        lines.append(f"{name:<{width}}  " + f"\n{' ' * (width + 2)}".join(told))
     return "\n".join(lines)
 
 
@@ -211,13 +208,16 @@ def _places(pictures: Path, plan: Plan) -> dict[str, int]:
 
     if pictures.name != FOLDER or not (pictures.parent / "results.json").is_file():
         return {}
-    settings = load_results(pictures.parent).settings
+    try:
+        settings = load_results(pictures.parent).settings
+    except RunError as error:
+        note(f"warning: the pictures' colours may differ from the run's: {error}")
+        return {}
     methods = {setting.name: setting.fields for setting in plan.settings}
-    return {
-        own.name: place
-        for place, own in enumerate(settings)
-        if own.name not in methods or own.method == methods[own.name]
-    }
+    places = {own.name: place for place, own in enumerate(settings)}
+    # A name may stand for something else here; then it is no setting of the run.
+    others = [own.name for own in settings if own.method != methods.get(own.name, own.method)]
+    return places | {name: len(settings) + number for number, name in enumerate(others)}
 
 
 def _batches(plan: Plan, loaded: Loaded, failed: dict[str, str]) -> Iterator[dict[str, Tensor]]:

@@ -106,7 +106,7 @@ def page_data(
                 "choices": item.choices,
                 "answer": item.answer,
                 "groups": [own.group(item) for own in filters],
-                "clips": _clips(item, clips.get(item.id, ()), why_absent or _why_absent(clips)),
+                "clips": _clips(item, clips, why_absent),
                 "answers": [_answer(item, name) for name in answered],
                 "error": item.error,
             }
@@ -123,16 +123,11 @@ def _answer(item: ItemResult, setting: str) -> dict[str, Any] | None:
     return {"raw": answer.raw, "read": answer.read, "correct": correct}
 
 
-def _why_absent(clips: Mapping[str, Sequence[ClipMedia]]) -> str:
-    if clips:
-        return "This clip was left out to keep the page small."
-    return "This page was made without the clips."
-
-
 def _clips(
-    item: ItemResult, media: Sequence[ClipMedia], why_absent: str
+    item: ItemResult, clips: Mapping[str, Sequence[ClipMedia]], why_absent: str
 ) -> list[dict[str, str | None]]:
-    """Return the clips in ``media``, then those that the model heard but ``media`` lacks."""
+    """Return an item's clips in ``clips``, then those that the model heard but ``clips`` lacks."""
+    media = clips.get(item.id, ())
     heard = list(item.clips)
     shown: list[dict[str, str | None]] = []
     for clip in media:
@@ -147,9 +142,18 @@ def _clips(
     if not shown and not names:  # none was read
         names = [("", "")]
     return shown + [
-        {"name": name, "length": length, "source": None, "why": why_absent}
+        {"name": name, "length": length, "source": None, "why": why_absent or _why(item, clips)}
         for name, length in names
     ]
+
+
+def _why(item: ItemResult, clips: Mapping[str, Sequence[ClipMedia]]) -> str:
+    """Return why a clip of an item is not in ``clips``."""
+    if not clips:
+        return "This page was made without the clips."
+    if item.id in clips:
+        return "The benchmark had no clip of this name any more when this page was made."
+    return "This clip was left out to keep the page small."
 
 
 def _length(clip: ClipHeard) -> str:
