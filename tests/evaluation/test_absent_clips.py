@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from hostile_results import ITEMS, item, results
-from pages import Open, OpenedPage
 from test_report_browser import silence
 
 from mata_audio.cli.commands import report as report_command
@@ -17,6 +16,7 @@ from mata_audio.evaluation import evaluate
 from mata_audio.evaluation.data.audio_sources import FileAudio
 from mata_audio.evaluation.item import AudioSource, Dataset, Item
 from mata_audio.evaluation.report import ClipMedia, render_report, report_clips
+from pages import Open, OpenedPage
 
 
 @dataclass(frozen=True)
@@ -155,3 +155,10 @@ def test_what_the_command_says(open_page: Open, tmp_path: Path) -> None:
     manifest.write_text(manifest.read_text().replace('"task": "tiny"', '"task": "elsewhere"'))
     opened = made("embed")
     assert said(opened, 1).startswith("The benchmark could not be opened when this page was made:")
+
+
+def test_the_note_counts_the_clips_that_play(tmp_path: Path) -> None:
+    found = report_clips(results(), dataset(Broken("0.wav")), tmp_path / "report.html", "embed")
+    some = {id: own for number, (id, own) in enumerate(found.items()) if number < 20}
+    page = render_report(results(), some)
+    assert "19 of 60 clips are in this page" in page

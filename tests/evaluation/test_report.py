@@ -12,7 +12,6 @@ from urllib.parse import unquote
 
 import pytest
 from hostile_results import BIDI, CLOSING, ITEMS, NAMES, SCRIPT, clips, item, results, right
-from pages import ParsedPage
 
 from mata_audio.evaluation.item import Dataset, Item
 from mata_audio.evaluation.report import render_report, report_clips
@@ -20,6 +19,7 @@ from mata_audio.evaluation.report.clips import playable
 from mata_audio.evaluation.report.facts import run_facts, title_facts
 from mata_audio.evaluation.results.results import Paired, Row
 from mata_audio.evaluation.results.tables import as_text
+from pages import ParsedPage
 
 
 @pytest.fixture(scope="module")

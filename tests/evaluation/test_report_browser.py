@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from hostile_results import BIDI, CLOSING, ITEMS, SCRIPT, clips, item, results, right
-from pages import Open, OpenedPage
 
 from mata_audio.evaluation.report import ClipMedia, render_report
 from mata_audio.settings.colours import in_the_dark, look
+from pages import Open, OpenedPage
 from swept import swept
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from hostile_results import results
-from pages import Open, OpenedPage, ParsedPage
 
 from mata_audio.evaluation.report import page_pictures, render_report
 from mata_audio.evaluation.report import pictures as module
 from mata_audio.settings.colours import DARK, DARK_PAPER, in_the_dark, look
+from pages import Open, OpenedPage, ParsedPage
 from swept import swept
 
 SVG = (

@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
             note(f"warning: the page has no audio: {error}")
             why_absent = f"The benchmark could not be opened when this page was made: {error}."
     pictures = _pictures(results, args.folder)
-    write_atomically(page, render_report(results, clips, pictures, why_absent))
+    write_atomically(page, render_report(results, clips, pictures, why_absent=why_absent))
     show(page)
     return 0
 

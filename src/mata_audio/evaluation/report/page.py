@@ -10,7 +10,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from mata_audio.evaluation.report.clips import ClipMedia
+from mata_audio.evaluation.report.clips import ClipMedia, playable
 from mata_audio.evaluation.report.embedding import embedded_json, page_data
 from mata_audio.evaluation.report.facts import Fact, run_facts, title_facts
 from mata_audio.evaluation.report.listening_page import VIEW
@@ -87,9 +87,10 @@ def _left_out(results: Results, clips: Mapping[str, Sequence[ClipMedia]]) -> lis
     absent = [item for item in results.items if item.id not in clips]
     if not clips or not absent:
         return []
-    here = sum(map(len, clips.values()))
-    every = here + sum(max(1, len(item.clips)) for item in absent)
-    return [f"{here:,} of {every:,} clips are in this page, those of changed answers first."]
+    here = [clip for own in clips.values() for clip in own]
+    playing = sum(playable(clip.source) is not None for clip in here)
+    every = len(here) + sum(max(1, len(item.clips)) for item in absent)
+    return [f"{playing:,} of {every:,} clips are in this page, those of changed answers first."]
 
 
 def _context(results: Results) -> dict[str, Any]:
