@@ -1,4 +1,4 @@
-"""The pictures of ``mata profile`` and the demo: where the model looks, and when it listens."""
+"""The pictures of ``mata profile``: where the model looks, and when it listens."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def profile_pictures(
     plan: Plan,
     loaded: Loaded,
     profile: Profile,
-    item: Item | HeardItem,
+    heard: HeardItem,
     places: Places | None = None,
 ) -> dict[str, Figure]:
     """Draw a profile, and where in one item's clips the model listens; keys are file names.
@@ -72,13 +72,11 @@ def profile_pictures(
         plan: its first settings are shown with the baseline.
         loaded: the plan's model.
         profile: the profile of this model, with these settings.
-        item: the item whose clips are drawn, or what :func:`heard_item` returned of it.
+        heard: the item whose clips are drawn, from :func:`heard_item`.
         places: the settings' places in a run, which give them their colours; None for their places
             in the plan.
 
     Raises:
-        RunError: the item cannot be read.
-        AudioError: a clip cannot be read.
         SettingsError: the prompt's audio tokens do not fit its clips.
     """
     from mata_audio.pictures import layer_head_map, listening, mass_by_layer, words
@@ -86,7 +84,6 @@ def profile_pictures(
     from mata_audio.settings.colours import places_of
 
     placed = places_of((setting.name for setting in plan.settings), places)
-    heard = item if isinstance(item, HeardItem) else heard_item(plan, loaded, item)
     figures = {
         "mass_by_layer": mass_by_layer(profile, places=placed),
         "layer_head_map": layer_head_map(profile, places=placed),
