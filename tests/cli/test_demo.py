@@ -134,3 +134,34 @@ def test_more_items_change_no_answer(mata: Mata, tmp_path: Path) -> None:
         mata("demo", "--items", str(items), "--json", tmp_path / "demo.json", "--out", tmp_path)
         answers.append(json.loads((tmp_path / "demo.json").read_text())["items"][:6])
     assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--items", "36"], r"Here MATA is right and the baseline is wrong: "),
+        (["--items", "6", "--alpha", "0"], r"No setting gained an answer in this run, "),
+    ],
+)
+def test_the_page_says_what_its_example_stands_for(
+    mata: Mata, tmp_path: Path, options: list[str], said: str
+) -> None:
+    mata("demo", *options, "--out", tmp_path, "--json", tmp_path / "demo.json")
+    page, _ = page_of(tmp_path)
+    data = json.loads((tmp_path / "demo.json").read_text())
+    assert said in page
+    paired = data["overall"]["paired"]["MATA"]
+    if paired["gained"]:
+        assert f"it lost {paired['lost']}." in page
+
+
+def test_a_method_without_one_attention_shows_its_answers_and_why_not(
+    mata: Mata, tmp_path: Path
+) -> None:
+    outcome = mata("demo", "--items", "6", "--method", "contrast", "--out", tmp_path)
+    assert outcome.code == 0
+    page, _ = page_of(tmp_path)
+    answers = data_of(page, "listened")["answers"]
+    assert answers[0]["by_word"]
+    assert answers[1]["by_word"] == []
+    assert "compares several readings" in answers[1]["why_not"]

@@ -117,7 +117,9 @@ def run(args: argparse.Namespace) -> int:
     assert shown.latest is not None
     receipts = {own.name: shown.latest.receipts[own.name] for own in compared}
     seconds = time.monotonic() - start
-    found = _Found(setting.origin, compared, results, receipts, choose_example(results), seconds)
+    found = _Found(
+        setting.origin, compared, results, receipts, choose_example(results.items), seconds
+    )
     note("writing the page")
     picture = write_page(files, plan, loaded, results, found.example)
     if args.json is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mata_audio.settings.named import BASELINE
@@ -16,28 +17,27 @@ CLEAR = ("order", "count", "loudness", "melody", "intonation")
 """Tasks whose right answer anybody hears; vowels, chords and instruments sound synthetic."""
 
 
-def choose_example(results: Results) -> ItemResult:
-    """Return the item to show.
+def choose_example(items: Sequence[ItemResult]) -> ItemResult:
+    """Return the item to show, out of the first ones of the benchmark.
 
     It is one that a setting gained, if any did: of a task that is easy to hear before others, of
     those that most settings gained, then the one with the least noise.
     """
     from mata_audio.tiny import make_items
 
-    made = {item.id: item for item in make_items("test", len(results.items))}
+    made = {item.id: item for item in make_items("test", len(items))}
 
     def worth(item: ItemResult) -> tuple[bool, bool, int, float]:
         clip, gained = made[item.id].clip, len(gained_by(item))
         return gained > 0, clip.task in CLEAR, gained, clip.snr_db
 
-    return max(results.items, key=worth)
+    return max(items, key=worth)
 
 
 def gained_by(item: ItemResult) -> list[str]:
     """Return the settings that are right where the baseline is wrong."""
-    if item.answers[BASELINE].correct:
-        return []
-    return [name for name, answer in item.answers.items() if answer.correct]
+    right = [name for name, answer in item.answers.items() if answer.correct]
+    return [] if BASELINE in right else right
 
 
 def shown_setting(item: ItemResult, plan: Plan) -> NamedSetting:
