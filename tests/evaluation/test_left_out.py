@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pages import ParsedPage
 
 from mata_audio.evaluation.item import Dataset, Item
 from mata_audio.evaluation.report import render_report
@@ -24,6 +23,7 @@ from mata_audio.evaluation.results.scores import AnswerScores
 from mata_audio.evaluation.results.tables import as_csv, as_latex, as_markdown, as_text, tables
 from mata_audio.evaluation.task import Grouping, Task
 from mata_audio.evaluation.tasks import task_named
+from pages import ParsedPage
 
 RIGHT, WRONG, UNREADABLE = "yes", "no", "?"
 SAID = {True: RIGHT, False: WRONG, None: UNREADABLE}

@@ -231,3 +231,17 @@ def test_each_row_draws_its_intervals_to_scale() -> None:
     expected = [("baseline", "25.00", "75.00"), ("setting-1", "41.67", "91.67")]
     assert lines == expected  # 45-55, 48.3-58.3
     assert re.findall(r'<svg x="([\d.]+)%"', drawn[0]) == ["50.00", "66.67"]
+
+
+def test_each_setting_is_told_once_with_what_it_was_tuned_on() -> None:
+    made = results()
+    stored = {name: {"method": {"alpha": 0.1}, "tuned_on": None} for name in NAMES}
+    stored[NAMES[0]]["tuned_on"] = {"task": "a tuning task"}
+    identity = {**made.run["identity"], "settings": stored}
+    facts = {**made.run["facts"], "settings": dict.fromkeys(NAMES, "in other words")}
+    run = {**made.run, "identity": identity, "facts": facts}
+    text = ParsedPage(render_report(replace(made, run=run), {})).text
+    told = text[text.index("How it was run") :].split("can be browsed")[0]
+    assert "in other words" not in told
+    assert told.count("a tuning task") == 1
+    assert [told.count(name) for name in NAMES[:2]] == [1, 1]

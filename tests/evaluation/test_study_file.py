@@ -12,7 +12,6 @@ import pytest
 from hostile_results import BIDI, CLOSING, SCRIPT
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pages import ParsedPage
 
 from mata_audio.errors import RunError
 from mata_audio.evaluation.study.checked import problems
@@ -25,6 +24,7 @@ from mata_audio.evaluation.study.tables import (
     study_text,
     verdict,
 )
+from pages import ParsedPage
 from studies import N, entry, study_of
 
 GOOD = entry("mass", "chosen", (9, 1), [(9, 1), (3, 1)], [(8, 1), (2, 1)])

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pages import ParsedPage
 
 from mata_audio.errors import RunError
 from mata_audio.evaluation import evaluate, load_results
@@ -25,6 +24,7 @@ from mata_audio.evaluation.results.stored_run import rescore
 from mata_audio.evaluation.results.tables import as_csv, as_latex, as_markdown, as_text
 from mata_audio.evaluation.results.verdict import nothing_found, verdict
 from mata_audio.evaluation.sweep import grid, sweep
+from pages import ParsedPage
 from swept import Counts, swept
 
 

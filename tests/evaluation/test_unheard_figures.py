@@ -16,7 +16,6 @@ from hostile_results import CLOSING, NAMES, SCRIPT, clips
 from hostile_results import results as hostile_results
 from hypothesis import given
 from hypothesis import strategies as st
-from pages import Open, ParsedPage
 from test_left_out import SAID, Letters
 from test_report import dataset
 
@@ -33,6 +32,7 @@ from mata_audio.evaluation.results.tables import as_csv, as_latex, as_markdown, 
 from mata_audio.evaluation.results.unheard_table import MEANING
 from mata_audio.evaluation.results.without_audio import NOT_RIGHT, RIGHT, unheard_of
 from mata_audio.tiny import make_items
+from pages import Open, ParsedPage
 
 Outcomes = Sequence[tuple[bool | None, bool | None, bool | None]]
 """For each item: whether the baseline, MATA and the arm are right; None if it does not count."""

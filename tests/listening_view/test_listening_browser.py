@@ -471,3 +471,21 @@ def test_sound_is_optional(show: Show) -> None:
     own.word(0, 0).click()
     own.view.get_by_role("slider").press(" ")
     own.page.assert_harmless()
+
+
+def test_a_marked_stretch_can_be_silenced_where_the_host_does_so(show: Show) -> None:
+    own = show()
+    assert not own.view.get_by_role("button", name="Silence it").is_visible()
+    own = show(options="silences: true")
+    silence = own.view.get_by_role("button", name="Silence it")
+    assert silence.is_disabled()
+    own.view.get_by_role("slider").focus()
+    own.view.keyboard.press("Shift+ArrowRight")
+    silence.click()
+    assert own.events[-1] == ["silence", own.events[0][1]]
+    assert not own.view.get_by_role("button", name="Hear it again").is_visible()
+    data = small()
+    data["answers"].append({**data["answers"][1], "kind": "probe-steered"})
+    own.update(data)
+    own.view.get_by_role("button", name="Hear it again").click()
+    assert own.events[-1] == ["restore", None]

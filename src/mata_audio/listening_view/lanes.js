@@ -47,7 +47,7 @@
   view.drawAttention = (lane, answers, styles, rows, length) => {
     const inside = (answer, row) => row.filter((_, step) => answer.starts[step] < length);
     const highest = Math.max(0, ...rows.flatMap((row, n) => (row ? inside(answers[n], row) : [])));
-    const top = highest > 0 ? rounded(highest) : 1;
+    const top = highest > 0 ? rounded(1.04 * highest) : 1;
     const shape = plane();
     rows.forEach((row, index) => {
       if (!row) return;

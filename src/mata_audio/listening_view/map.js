@@ -110,7 +110,7 @@
       const figure = make("figure", { class: `lv-map ${style}` }, make("figcaption", {},
         make("span", { class: "lv-swatch", "aria-hidden": "true" }), make("bdi", {}, answer.name)),
       body);
-      figure.style.maxWidth = `${Math.max(240, heads * 64)}px`;
+      figure.style.maxWidth = `${Math.max(240, heads * 96)}px`;
       const map = {
         name: answer.name, style, layers: answer.layers, cells: null, element: figure,
         fill(values, highest) {

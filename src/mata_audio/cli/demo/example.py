@@ -53,7 +53,10 @@ def example_sentence(item: ItemResult, setting: str, results: Results) -> str:
     if setting not in gained_by(item) or paired is None:
         return "No setting gained an answer in this run, so this is only one of its questions."
     others = f"one of {paired.gained} answers that it gained" if paired.gained > 1 else "its gain"
-    return f"Here {setting} is right and the baseline is wrong: {others}; it lost {paired.lost}."
+    said = f"Here {setting} is right and the baseline is wrong: {others}; it lost {paired.lost}."
+    if "caption contradicts" in item.groups.values():
+        said += " The caption in the question is false: only the clip has the answer."
+    return said
 
 
 def example_data(item: ItemResult, results: Results, plan: Plan, loaded: Loaded) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def _context(results: Results) -> dict[str, Any]:
         "items": len(results.items),
         "axis": _axis(rows),
         "sections": [(heading, [*own]) for heading, own in groupby(rows, attrgetter("heading"))],
-        "facts": (*run_facts(results.run), _settings_facts(results.answered)),
+        "facts": (*run_facts(_without_settings(results.run)), _settings_facts(results)),
     }
 
 
@@ -187,10 +187,27 @@ def _axis(rows: Sequence[Row]) -> _Axis:
     return _Axis(10 * low, 10 * max(high, low + 1))
 
 
-def _settings_facts(settings: Sequence[SettingResult]) -> Fact:
-    described = {
-        setting.name: {"description": setting.description, **(setting.method or {})}
-        for setting in settings
+def _without_settings(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the run without its settings, which have a section of their own."""
+    return {
+        name: {key: value for key, value in part.items() if key != "settings"}
+        if name in ("identity", "facts") and isinstance(part, Mapping)
+        else part
+        for name, part in run.items()
     }
+
+
+def _settings_facts(results: Results) -> Fact:
+    identity = results.run.get("identity")
+    stored = identity.get("settings") if isinstance(identity, Mapping) else None
+    described = {}
+    for setting in results.answered:
+        own = stored.get(setting.name) if isinstance(stored, Mapping) else None
+        tuned_on = own.get("tuned_on") if isinstance(own, Mapping) else None
+        described[setting.name] = {
+            "description": setting.description,
+            **(setting.method or {}),
+            **({"tuned_on": tuned_on} if tuned_on else {}),
+        }
     (section,) = run_facts({"settings": described})
     return section
