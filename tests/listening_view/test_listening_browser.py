@@ -489,3 +489,13 @@ def test_a_marked_stretch_can_be_silenced_where_the_host_does_so(show: Show) -> 
     own.update(data)
     own.view.get_by_role("button", name="Hear it again").click()
     assert own.events[-1] == ["restore", None]
+
+
+@pytest.mark.parametrize("host", [True, False])
+def test_a_finger_seeks_reads_the_map_and_chooses(show: Show, host: bool) -> None:
+    own = show(host=host, has_touch=True, viewport={"width": 420, "height": 900})
+    own.view.touchscreen.tap(*own.at(0.5))
+    assert own.time == pytest.approx(1.0, abs=0.02)
+    own.view.touchscreen.tap(*own.cell(4, 2, LAYERS, HEADS))
+    assert own.text(".lv-maps .lv-readout").startswith("layer 4, head 2 baseline")
+    assert own.events == ([["choose", {"layers": [4], "heads": [2]}]] if host else [])

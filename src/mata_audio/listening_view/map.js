@@ -154,7 +154,9 @@
       };
       let pressed = false;
       body.addEventListener("pointerdown", (event) => {
-        if (event.button !== 0 || !onChoose) return;
+        if (event.button !== 0) return;
+        point(place(event));
+        if (!onChoose) return;
         pressed = true;
         if (!event.shiftKey || !anchor) anchor = place(event);
         if (event.pointerType === "mouse") body.setPointerCapture(event.pointerId);
@@ -170,7 +172,10 @@
         extend();
       });
       body.addEventListener("pointercancel", () => { pressed = false; });
-      body.addEventListener("pointerleave", () => { if (!pressed) point(null); });
+      body.addEventListener("pointerleave", (event) => {
+        // A finger leaves whenever it is lifted: what it touched can still be read.
+        if (!pressed && event.pointerType !== "touch") point(null);
+      });
 
       // Keys.
       body.addEventListener("focus", () => {

@@ -1,4 +1,5 @@
-// ListeningView.mount(element, {onEvent, scheme, silences}) shows answers about a clip and where they listened.
+// ListeningView.mount(element, {onEvent, scheme, silences}) shows answers about a clip, and where they
+// listened.
 //
 // It returns {update(data)}: `data` is what mata_audio.listening_view.listening_data makes. An update
 // about the same clip keeps the chosen word, playhead, zoom and sound. onEvent(name, detail) is told
