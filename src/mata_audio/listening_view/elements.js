@@ -16,6 +16,17 @@
     return element;
   }
 
+  view.button = (text, act, name = "") => {
+    const own = view.make("button", { type: "button", ...(name && { "aria-label": name }) }, text);
+    own.addEventListener("click", () => {
+      if (own.getAttribute("aria-disabled") !== "true") act();
+    });
+    return own;
+  };
+
+  // Not "disabled", which would take the focus away from someone who has just pressed it.
+  view.disable = (button, disabled) => button.setAttribute("aria-disabled", disabled);
+
   // A share as percent: 12.3 %, 1.23 %, 0.12 %, 0.012 %.
   view.percent = (share) => {
     const value = 100 * share;

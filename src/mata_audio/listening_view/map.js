@@ -3,11 +3,12 @@
 "use strict";
 {
   const view = (globalThis.ListeningView ??= {});
-  const { make, draw, percent, runs } = view;
+  const { make, draw, button, disable, percent, runs } = view;
   const [LEAST, MOST, ALL] = [8, 18, 264]; // pixels: heights of a row, and of a whole map at most
   const EVERY = -1; // the place beside a map: every layer, or every head
 
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const isWhole = ({ layers, heads }) => layers === null && heads === null;
   const heightOf = (layers) => Math.max(LEAST, Math.min(MOST, Math.floor(ALL / layers)));
   const range = (one, other) => (one === EVERY || other === EVERY ? null
     : Array.from({ length: Math.abs(one - other) + 1 }, (_, n) => Math.min(one, other) + n));
@@ -15,7 +16,8 @@
   // onChoose({layers, heads}) is called with lists, null for all; without it nothing is chosen.
   view.maps = (onChoose) => {
     const title = make("h3", {}, "Attention to the clip by layer and head");
-    const all = make("button", { type: "button", hidden: "" }, "All layers and heads");
+    const all = button("All layers and heads", () => choose({ layers: null, heads: null }));
+    all.hidden = !onChoose;
     const grid = make("div", { class: "lv-map-grid" });
     const scale = make("p", { class: "lv-scale" });
     const readout = make("p", { class: "lv-readout", role: "status" });
@@ -29,8 +31,6 @@
     let chosen = { layers: null, heads: null };
     let cursor = null;
     let anchor = null;
-
-    all.addEventListener("click", () => choose({ layers: null, heads: null }));
 
     function choose(choice) {
       if (!onChoose) return;
@@ -61,7 +61,7 @@
     }
 
     function showChosen() {
-      all.hidden = !onChoose || (chosen.layers === null && chosen.heads === null);
+      disable(all, isWhole(chosen));
       for (const map of maps) map.outline(chosen);
     }
 
@@ -126,8 +126,7 @@
           return mean(chosenRows.map((row) => (head === EVERY ? mean(row) : row[head])));
         },
         outline(choice) {
-          const whole = choice.layers === null && choice.heads === null;
-          const down = whole ? [] : choice.layers === null ? [[0, layers - 1]] : runs(choice.layers);
+          const down = isWhole(choice) ? [] : choice.layers === null ? [[0, layers - 1]] : runs(choice.layers);
           const across = choice.heads === null ? [[0, heads - 1]] : runs(choice.heads);
           outlines.replaceChildren(...down.flatMap(([top, bottom]) => across.map(([left, right]) =>
             frame("lv-chosen", left, top, right + 1 - left, bottom + 1 - top))),
@@ -196,7 +195,7 @@
         } else if ((event.key === "Enter" || event.key === " ") && onChoose) {
           if (!event.shiftKey || !anchor) anchor = cursor;
           extend();
-        } else if (event.key === "Escape" && onChoose && !all.hidden) {
+        } else if (event.key === "Escape" && onChoose && !isWhole(chosen)) {
           choose({ layers: null, heads: null });
         } else return;
         event.preventDefault();

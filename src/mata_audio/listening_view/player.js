@@ -36,9 +36,7 @@
       get playing() { return !audio.paused && !audio.ended; },
       get silent() { return source === ""; },
 
-      // Takes another clip; the same one goes on playing.
       load(address) {
-        if (address === source) return;
         source = address;
         end = Infinity;
         audio.pause();

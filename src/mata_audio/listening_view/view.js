@@ -12,7 +12,7 @@
 "use strict";
 {
   const view = (globalThis.ListeningView ??= {});
-  const { make, seconds } = view;
+  const { make, button, disable, seconds } = view;
   const SHORTEST = 0.3; // seconds of sound that a chosen word plays at least
   const CAUTION = "Attention shows where the model looks, not what it uses: "
     + "silence a stretch to test that.";
@@ -66,12 +66,6 @@
           make("div", { class: "lv-over" }, heading, legend), timeline.element, marking),
         maps.element, make("p", { class: "lv-caution" }, CAUTION), player.element));
     element.replaceChildren(root);
-
-    function button(text, act, name = "") {
-      const own = make("button", { type: "button", ...(name && { "aria-label": name }) }, text);
-      own.addEventListener("click", () => act());
-      return own;
-    }
 
     function number(name) {
       const input = make("input", { type: "number", min: "0", step: "0.01" });
@@ -138,7 +132,7 @@
       const { playing } = player;
       play.textContent = playing ? "Pause" : "Play";
       play.classList.toggle("lv-playing", playing);
-      play.disabled = player.silent;
+      disable(play, player.silent);
       clock.textContent = `${player.time.toFixed(2)} / ${seconds(data.clip.seconds)}`;
     }
 
@@ -164,7 +158,7 @@
 
     function zoomBy(factor) {
       const zoom = timeline.setZoom(timeline.zoom * factor);
-      wider.disabled = zoom <= 1;
+      disable(wider, zoom <= 1);
     }
 
     function marksByNumber() {
@@ -183,7 +177,7 @@
       timeline.showMarked(mark);
       from.input.value = mark ? mark.start.toFixed(2) : "";
       to.input.value = mark ? mark.end.toFixed(2) : "";
-      playMark.disabled = silence.disabled = clear.disabled = mark === null;
+      for (const own of [playMark, silence, clear]) disable(own, mark === null);
     }
 
     zoomBy(1);
