@@ -218,7 +218,7 @@ def test_saving_and_loading(tmp_path_factory: pytest.TempPathFactory, mata: MATA
         ("{", "not a JSON settings file"),
         ("[" * 100_000, "not a JSON settings file"),
         ("[1]", "must hold a JSON object; got list"),
-        ('{"alfa": 0.1}', "unknown field 'alfa'; allowed: 'alpha', 'layers'"),
+        ('{"alfa": 0.1}', r"unknown field 'alfa' \(did you mean .alpha.\?\); allowed: 'alpha', 'l"),
         ('{"alpha": NaN}', "alpha must be a finite number"),
         ('{"alpha": "high"}', "alpha must be a number"),
         ('{"layers": {"a": 1}}', "layers must be a range"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from mata_audio.errors import SettingsError, SettingsTypeError
 from mata_audio.methods.contrast import Contrast
 from mata_audio.methods.method import MAX_ALPHA, Method, listed, number, one_of
+from mata_audio.notation.did_you_mean import did_you_mean
 from mata_audio.notation.gains import read_gains
 from mata_audio.notation.keys import read_keys
 from mata_audio.notation.layers import parse_indices, read_layers
@@ -121,7 +122,8 @@ def read_change(value: object) -> Change:
         raise SettingsTypeError(f"it must be a mapping with {listed(_FIELDS)}; got {value!r}")
     unknown = [name for name in value if name not in _FIELDS]
     if unknown:
-        raise SettingsError(f"unknown field {unknown[0]!r}; allowed: {listed(_FIELDS)}")
+        hint = did_you_mean(unknown[0], _FIELDS)
+        raise SettingsError(f"unknown field {unknown[0]!r}{hint}; allowed: {listed(_FIELDS)}")
     missing = [name for name in _NEEDED if name not in value]
     if missing:
         raise SettingsError(f"{missing[0]} is missing; it must have {listed(_NEEDED)}")

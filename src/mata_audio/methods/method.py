@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from mata_audio.errors import SettingsError, SettingsTypeError
 from mata_audio.methods.block import SteeredBlock
+from mata_audio.notation.did_you_mean import did_you_mean
 from mata_audio.steering.rule import Rule
 from mata_audio.storage.atomic_file import write_atomically
 
@@ -189,7 +190,8 @@ def method_from(data: Mapping[str, Any], origin: str) -> Method:
     unknown = sorted(set(given) - set(known))
     if unknown:
         raise SettingsError(
-            f"{origin} has the unknown field {unknown[0]!r}; allowed: {listed(known)}"
+            f"{origin} has the unknown field {unknown[0]!r}{did_you_mean(unknown[0], known)}; "
+            f"allowed: {listed(known)}"
         )
     return cls(**given)
 
@@ -206,7 +208,8 @@ def method_named(name: object, origin: str = "method") -> type[Method]:
         SettingsError: there is none of this name.
     """
     if not isinstance(name, str) or name not in METHODS:
-        raise SettingsError(f"{origin}: no method {name!r}; there are {', '.join(METHODS)}")
+        hint = did_you_mean(name, METHODS)
+        raise SettingsError(f"{origin}: no method {name!r}{hint}; there are {', '.join(METHODS)}")
     return METHODS[name]
 
 
@@ -254,7 +257,9 @@ def one_of(field: str, value: object, allowed: Iterable[str]) -> None:
     if not isinstance(value, str):
         raise SettingsTypeError(f"{field} must be one of {listed(allowed)}; got {value!r}")
     if value not in allowed:
-        raise SettingsError(f"{field} must be one of {listed(allowed)}; got {value!r}")
+        raise SettingsError(
+            f"{field} must be one of {listed(allowed)}; got {value!r}{did_you_mean(value, allowed)}"
+        )
 
 
 def listed(values: Iterable[str]) -> str:

@@ -15,6 +15,8 @@ import soxr
 from numpy.typing import NDArray
 
 from mata_audio.errors import AudioError, MataWarning
+from mata_audio.models.addresses import download_advice
+from mata_audio.models.nearby import did_you_mean_beside
 
 _BLOCK = 1 << 18
 _UNKNOWN_LENGTH = 1 << 62
@@ -100,7 +102,7 @@ def load_audio(
     Warns:
         SilentAudioWarning: every sample is zero.
     """
-    _check_file(Path(path))
+    check_audio_file(path)
     return decode_audio(Path(path), str(path), sampling_rate, shortest, longest).samples
 
 
@@ -178,17 +180,32 @@ class _Content(io.BytesIO):
             return super().seek(0)
 
 
-def _check_file(path: Path) -> None:
+def check_audio_file(name: str | Path) -> None:
+    """Check that a file can be read; its content may still be no audio.
+
+    Raises:
+        AudioError: it is an address, missing, a folder, empty, or cannot be opened.
+    """
+    if advice := download_advice(str(name)):
+        raise AudioError(f"{name} is an address, and only files are read: {advice}")
+    path = Path(name)
     try:
         if path.is_dir():
             raise AudioError(f"{path} is a folder, not an audio file: name a file in it")
         if not path.exists():
-            raise AudioError(f"no such audio file: {path}")
+            hint = did_you_mean_beside(path, lambda beside: _may_be_audio(beside, path))
+            raise AudioError(f"no such audio file: {path}{hint}")
         with path.open("rb") as stream:
             if not stream.read(1):
                 raise AudioError(f"{path} is empty (0 bytes): copy or download it again")
     except OSError as error:
         raise AudioError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _may_be_audio(beside: Path, path: Path) -> bool:
+    suffix = beside.suffix.lower()
+    known = suffix[1:].upper() in soundfile.available_formats() or suffix == path.suffix.lower()
+    return known and beside.is_file()
 
 
 def _decode(stream: soundfile.SoundFile, path: str, limit: _Limit) -> NDArray[np.float32]:

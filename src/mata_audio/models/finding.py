@@ -14,7 +14,7 @@ from transformers import AutoConfig, PreTrainedConfig
 from mata_audio.errors import SettingsError, UnsupportedModelError
 from mata_audio.families import Family, family_named
 from mata_audio.models.load_errors import explained
-from mata_audio.models.on_disk import check_source
+from mata_audio.models.on_disk import check_source, did_you_mean_model
 from mata_audio.tiny import MODEL_PATH, TINY, is_embedded
 
 
@@ -59,7 +59,8 @@ def find_model(
     local = Path(source).is_dir()
     options = {"trust_remote_code": trust_remote_code, "local_files_only": local}
     name = TINY if is_embedded(source) else str(model_id)
-    with explained(f"cannot read the configuration of {name}"):
+    hint = "" if local else did_you_mean_model(source)
+    with explained(f"cannot read the configuration of {name}{hint}"):
         data, _ = PreTrainedConfig.get_config_dict(source, local_files_only=local)
         family = _family(data, name, seeing)
         model_class = getattr(transformers, family.loader)

@@ -17,6 +17,7 @@ from mata_audio.families import Family, follow
 from mata_audio.models.finding import Found, find_model, skeleton
 from mata_audio.models.load_errors import cannot_write, explained, missing_processor_files, reason
 from mata_audio.models.sound_adapter import check_peft, enable_adapter
+from mata_audio.notation.did_you_mean import did_you_mean
 
 SPREAD = "spread"
 """The device of a model that is divided over all GPUs: the ``device_map`` "auto" of accelerate."""
@@ -126,7 +127,8 @@ def load_weights(
     """
     target = device_named(device)
     if dtype not in DTYPES:
-        raise SettingsError(f"dtype must be one of {', '.join(DTYPES)}; got {dtype!r}")
+        hint = did_you_mean(dtype, DTYPES)
+        raise SettingsError(f"dtype must be one of {', '.join(DTYPES)}; got {dtype!r}{hint}")
     check_peft(found.config, found.name)
     divided = {"device_map": "auto"} if device == SPREAD else {}
     skeleton(found, attn_implementation)  # refuses a wrong backend before any weights are read

@@ -9,6 +9,8 @@ from typing import Any
 
 from mata_audio.errors import MataError, ModelLoadError
 from mata_audio.models.load_errors import explained, missing_processor_files, reason
+from mata_audio.models.nearby import did_you_mean_beside
+from mata_audio.notation.did_you_mean import did_you_mean
 from mata_audio.tiny import MODEL_PATH, TINY
 
 HUB_SECONDS = 5.0
@@ -36,7 +38,12 @@ def check_source(source: str) -> None:
     elif path.exists():
         raise ModelLoadError(f"{source} is a file: give the model's folder")
     elif source[0] in "./~" or len(path.parts) > 2:
-        raise ModelLoadError(f"no such model folder: {source}")
+        raise ModelLoadError(f"no such model folder: {source}{did_you_mean_model(source)}")
+
+
+def did_you_mean_model(source: str) -> str:
+    """Return the ending of a message on a model that is not there: what was probably meant."""
+    return did_you_mean(source, [TINY]) or did_you_mean_beside(Path(source), Path.is_dir)
 
 
 def check_model(source: str) -> int:
@@ -67,7 +74,7 @@ def check_model(source: str) -> int:
     except MataError:
         raise
     except Exception as error:  # from the hub or the network: the advice is the same
-        what = f"cannot read the configuration of {source}"
+        what = f"cannot read the configuration of {source}{did_you_mean_model(source)}"
         if cached is not None:
             what = f"{source} is not complete in the hub's cache ({' and '.join(lacking)})"
         raise ModelLoadError(f"{what}: {reason(error)}") from error

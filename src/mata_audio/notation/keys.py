@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from mata_audio.errors import SettingsError, SettingsTypeError
+from mata_audio.notation.did_you_mean import did_you_mean
 from mata_audio.notation.tokens import TOKENS
 
 BY_TOKENIZER = ("text", "system", "instruction", "special")
@@ -37,6 +38,7 @@ def read_keys(keys: object) -> str:
         raise SettingsTypeError(how)
     named = {part.strip() for part in keys.split(",")}
     spans = sorted(named - set(KEYS))
-    if not named or not all(_SPAN.fullmatch(name) for name in spans):
-        raise SettingsError(how)
+    wrong = [name for name in spans if not _SPAN.fullmatch(name)]
+    if wrong:
+        raise SettingsError(how + did_you_mean(wrong[0], KEYS))
     return ",".join([name for name in KEYS if name in named] + spans)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from numbers import Integral
 
 from mata_audio.errors import SettingsError, SettingsTypeError
+from mata_audio.notation.did_you_mean import did_you_mean
 
 PAPER_DEPTH = 28
 PAPER_LAYERS = range(10, 21)
@@ -100,7 +101,8 @@ def _parse_string(field: str, text: str) -> list[int]:
     for part in text.split(","):
         match = _PART.fullmatch(part.strip())
         if match is None:
-            raise SettingsError(f"{field}={text!r} cannot be read; give {_HOW}")
+            hint = did_you_mean(text, [ALL]) if field == "layers" else ""
+            raise SettingsError(f"{field}={text!r} cannot be read{hint}; give {_HOW}")
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
             raise SettingsError(

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from mata_audio.errors import SettingsError, SettingsTypeError
+from mata_audio.notation.did_you_mean import did_you_mean
 
 ROW_NAMES = ("last", "all", "after-audio", "last-K", "random-K")
 """What ``rows`` may be; K is a number of rows, as in ``last-8``."""
@@ -61,5 +62,6 @@ def read_rows(rows: object, seed: object) -> PromptRows:
         return PromptRows(rows)
     counted = _COUNTED.fullmatch(rows)
     if counted is None:
-        raise SettingsError(f"rows must be {_HOW}; got {rows!r}")
+        hint = did_you_mean(rows, ("last", "all", "after-audio", "last-8", "random-8"))
+        raise SettingsError(f"rows must be {_HOW}; got {rows!r}{hint}")
     return PromptRows(counted[1], int(counted[2]), seed if counted[1] == "random" else 0)

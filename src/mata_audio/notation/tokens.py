@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mata_audio.errors import NoAudioError, SettingsError, SettingsTypeError
+from mata_audio.notation.did_you_mean import did_you_mean
 
 TOKENS = ("audio", "image", "video")
 """The kinds of tokens that a setting can name, in the order in which they are kept."""
@@ -22,8 +23,10 @@ def read_tokens(tokens: object) -> str:
     if not isinstance(tokens, str):
         raise SettingsTypeError(f"tokens must be {_HOW}; got {tokens!r}")
     named = {part.strip() for part in tokens.split(",")}
-    if not named <= set(TOKENS):
-        raise SettingsError(f"tokens must be {_HOW}; got {tokens!r}")
+    unknown = sorted(named - set(TOKENS))
+    if unknown:
+        hint = did_you_mean(unknown[0], TOKENS)
+        raise SettingsError(f"tokens must be {_HOW}; got {tokens!r}{hint}")
     return ",".join(name for name in TOKENS if name in named)
 
 

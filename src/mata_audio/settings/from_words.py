@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import Field
 from typing import Any
 
 from mata_audio.errors import SettingsError
 from mata_audio.methods import MATA
 from mata_audio.methods.method import Method, method_named, ordered_fields
+from mata_audio.notation.did_you_mean import did_you_mean
 from mata_audio.notation.layers import format_indices, format_layers
 
 DEFAULT_WORDS = {"layers": "paper", "heads": "all"}
 """What to write for a field's default, None."""
 
 
-def separate(words: str, origin: str, form: str) -> dict[str, str]:
+def separate(words: str, origin: str, form: str, presets: Sequence[str]) -> dict[str, str]:
     """Return the words of each field in ``"alpha=0.2 layers=10-20"``, which may be quoted.
 
     Args:
         words: the whole.
         origin: where it comes from, for messages.
         form: what may be written, for messages.
+        presets: words that may stand by themselves, for messages.
 
     Raises:
         SettingsError: a part is no field with a value, or a field is there twice.
@@ -35,7 +37,8 @@ def separate(words: str, origin: str, form: str) -> dict[str, str]:
     for part in parts:
         name, equals, value = part.partition("=")
         if not (name and equals) or name in found:
-            raise SettingsError(f"cannot read {part!r} in {origin}: {form}")
+            hint = did_you_mean(part, presets)
+            raise SettingsError(f"cannot read {part!r} in {origin}{hint}: {form}")
         found[name] = value
     return found
 
@@ -85,7 +88,7 @@ def fields_of(words: str, origin: str) -> dict[str, Any]:
     if words.strip() == "paper":
         return MATA().as_data()
     form = 'write fields once, such as "alpha=0.2 layers=10-20"; "paper" or "off"'
-    found = separate(words, f"{origin} {words!r}", form)
+    found = separate(words, f"{origin} {words!r}", form, ("paper", "off"))
     method = found.pop("method", None)
     cls = method_named(method or "mata", origin)
     try:
@@ -107,6 +110,8 @@ def value_from(cls: type[Method], name: str, text: str) -> Any:
     if text == DEFAULT_WORDS.get(name) and "None" in kinds:
         return None
     if "str" in kinds:
+        if name in DEFAULT_WORDS and (hint := did_you_mean(text, [DEFAULT_WORDS[name]])):
+            raise SettingsError(f"{name}={text!r} cannot be read{hint}")
         return text
     if text == "none" and "None" in kinds:
         return None
@@ -132,7 +137,10 @@ def check_fields(cls: type[Method], names: Iterable[str]) -> None:
     known = field_names(cls)
     for name in names:
         if name not in known:
-            raise SettingsError(f"{cls.name} has no field {name!r}; it has {', '.join(known)}")
+            hint = did_you_mean(name, known)
+            raise SettingsError(
+                f"{cls.name} has no field {name!r}{hint}; it has {', '.join(known)}"
+            )
 
 
 def field_names(cls: type[Method]) -> list[str]:

@@ -20,6 +20,7 @@ from mata_audio.cli.parser import add_number
 from mata_audio.cli.progress import RunProgress, note
 from mata_audio.cli.terminal import show
 from mata_audio.errors import SettingsError
+from mata_audio.notation.did_you_mean import did_you_mean
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.choosing import Evidence
@@ -88,7 +89,8 @@ def run(args: argparse.Namespace) -> int:
     from mata_audio.storage.run_folder import RunFolder
 
     if args.by not in WAYS:
-        raise SettingsError(f"--by must be one of {', '.join(WAYS)}; got {args.by!r}")
+        hint = did_you_mean(args.by, WAYS)
+        raise SettingsError(f"--by must be one of {', '.join(WAYS)}; got {args.by!r}{hint}")
     if args.method in WAYS:
         raise SettingsError(f"{args.method} is a way to choose, not a method: --by {args.method}")
     alphas = None if args.alphas is None else alphas_from(args.alphas)

@@ -10,6 +10,7 @@ from mata_audio.cli.options.model import add_loading_options, add_model, loading
 from mata_audio.cli.progress import note
 from mata_audio.cli.terminal import show
 from mata_audio.errors import SettingsError
+from mata_audio.notation.did_you_mean import did_you_mean
 
 if TYPE_CHECKING:
     import torch
@@ -107,7 +108,8 @@ def _dtype(name: str) -> torch.dtype | None:
     from mata_audio.models.loading import DTYPES
 
     if name not in DTYPES:
-        raise SettingsError(f"dtype must be one of {', '.join(DTYPES)}; got {name!r}")
+        hint = did_you_mean(name, DTYPES)
+        raise SettingsError(f"dtype must be one of {', '.join(DTYPES)}; got {name!r}{hint}")
     return None if name == "auto" else getattr(torch, name)
 
 

@@ -240,7 +240,7 @@ def _values(cls: type[Method], given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _method_from(spec: str, body: str) -> Method:
-    words = separate(body, f"--setting {spec!r}", _FORM)
+    words = separate(body, f"--setting {spec!r}", _FORM, ("paper",))
     if not words:
         raise SettingsError(f"--setting {spec!r} is empty: {_FORM}")
     return method_from_words(words, f"--setting {spec!r}")

@@ -27,6 +27,7 @@ from mata_audio.methods.mata import MATA
 from mata_audio.models.finding import Found, find_model, model_name, skeleton
 from mata_audio.models.loading import DTYPES, Loaded, device_named
 from mata_audio.models.other_audio import OTHERS
+from mata_audio.notation.did_you_mean import did_you_mean
 from mata_audio.settings.named import NamedSetting, with_baseline
 
 
@@ -95,7 +96,10 @@ class Options:
                 f"batching must be one of {', '.join((AUTO, *BATCHINGS))}; got {self.batching!r}"
             )
         if self.dtype not in DTYPES:
-            raise SettingsError(f"dtype must be one of {', '.join(DTYPES)}; got {self.dtype!r}")
+            hint = did_you_mean(self.dtype, DTYPES)
+            raise SettingsError(
+                f"dtype must be one of {', '.join(DTYPES)}; got {self.dtype!r}{hint}"
+            )
 
 
 @dataclass(frozen=True)

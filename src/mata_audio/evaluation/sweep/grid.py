@@ -10,6 +10,7 @@ from mata_audio.errors import SettingsError
 from mata_audio.methods import MATA, METHODS, Method
 from mata_audio.methods.method import method_named
 from mata_audio.models.other_audio import OTHERS
+from mata_audio.notation.did_you_mean import did_you_mean
 from mata_audio.notation.layers import format_indices, scaled_layers
 from mata_audio.settings.from_words import field_names, value_from
 from mata_audio.settings.in_words import short_name
@@ -95,7 +96,8 @@ def preset(name: str, depth: int) -> list[NamedSetting]:
         SettingsError: there is no preset of that name.
     """
     if name not in PRESETS:
-        raise SettingsError(f"no preset {name!r}; allowed: {', '.join(PRESETS)}")
+        hint = did_you_mean(name, PRESETS)
+        raise SettingsError(f"no preset {name!r}{hint}; allowed: {', '.join(PRESETS)}")
     return distinct(PRESETS[name](depth))
 
 

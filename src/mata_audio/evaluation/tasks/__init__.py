@@ -13,6 +13,7 @@ from mata_audio.evaluation.tasks.mmau import Mmau
 from mata_audio.evaluation.tasks.mmau_pro import MmauPro
 from mata_audio.evaluation.tasks.mmsu import Mmsu
 from mata_audio.evaluation.tasks.tiny import Tiny
+from mata_audio.notation.did_you_mean import did_you_mean
 
 TASKS: dict[str, Task] = {
     task.name: task for task in (Mmau(), Mmar(), Mmsu(), MmauPro(), AirBench(), Tiny(), Jsonl())
@@ -29,7 +30,8 @@ def task_named(name: str) -> Task:
         SettingsError: there is none of that name.
     """
     if name not in TASKS:
-        raise SettingsError(f"no such task: {name!r}; allowed are {', '.join(TASKS)}")
+        hint = did_you_mean(name, TASKS)
+        raise SettingsError(f"no such task: {name!r}{hint}; allowed are {', '.join(TASKS)}")
     return TASKS[name]
 
 
