@@ -13,6 +13,7 @@ import torch
 import transformers
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
+from torch import Tensor
 from transformers.utils import is_torchvision_available
 
 from families.processing import whisper
@@ -20,6 +21,8 @@ from mata_audio.doctor.small_models import chatml, small_model
 from mata_audio.doctor.small_models.chatml import CHAT_TEMPLATE
 from mata_audio.doctor.small_models.configs import HIDDEN, ROPE
 from mata_audio.doctor.small_models.small_model import built
+from mata_audio.models.loading import Loaded
+from mata_audio.models.placing import placed
 
 SAMPLING_RATE = 16_000
 CHUNK_SECONDS = 2
@@ -183,3 +186,18 @@ def prompt(text: str, clip_count: int = 1) -> str:
     """A user turn with ``clip_count`` clips before the text, in the chat format of the template."""
     audio = "<|audio_bos|><|AUDIO|><|audio_eos|>" * clip_count
     return f"<|im_start|>user\n{audio}{text}<|im_end|>\n<|im_start|>assistant\n"
+
+
+def generated(loaded: Loaded, inputs: dict[str, Tensor], new_tokens: int) -> tuple[list[int], str]:
+    """Return the tokens and the text that plain ``generate`` answers one prompt with."""
+    model: Any = loaded.model
+    words, defaults = loaded.processor.tokenizer, model.generation_config
+    output = model.generate(
+        **placed([inputs], model),
+        do_sample=False,
+        max_new_tokens=new_tokens,
+        eos_token_id=defaults.eos_token_id or words.eos_token_id,
+        pad_token_id=defaults.pad_token_id or words.pad_token_id,
+    )
+    new = output[0, inputs["input_ids"].shape[1] :].tolist()
+    return new, words.decode(new, skip_special_tokens=True).strip()

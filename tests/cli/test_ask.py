@@ -14,9 +14,8 @@ from running import Mata, error_line
 
 import models
 from mata_audio import MATA
-from mata_audio.cli.commands.ask import side_by_side
 from mata_audio.families import PromptStyle
-from mata_audio.models import asking, loading
+from mata_audio.models import loading
 from mata_audio.models.finding import find_model
 from mata_audio.models.loading import Loaded, load, load_weights
 from mata_audio.models.prompter import Prompter
@@ -39,19 +38,22 @@ def test_both_answers_and_the_receipt(ask: Mata, qwen2_audio_folder: Path) -> No
     assert all(line.startswith("mata: ") for line in outcome.err.splitlines())
 
 
-def test_the_answers_are_those_of_generate(qwen2_audio_folder: Path, clip: Path) -> None:
+def test_the_answers_are_those_of_generate(
+    ask: Mata, qwen2_audio_folder: Path, clip: Path, tmp_path: Path
+) -> None:
     loaded = load(qwen2_audio_folder)
     prompter = Prompter.of(loaded)
-    sound = prompter.load_clip(clip)
+    sound = prompter.load_clip(clip).samples
     prompt = prompter.inputs(["What?"], [[sound]])
     inputs = loaded.processor(text=models.prompt("What?"), audio=[sound], return_tensors="pt")
     assert prompt["input_ids"].tolist() == inputs["input_ids"].tolist()
-    for alpha in (0.0, 5.0):
+    assert ask("--alpha", "5", "--json", tmp_path / "asked.json").code == 0
+    asked = json.loads((tmp_path / "asked.json").read_text())["answers"]
+    for alpha, answer in zip((0.0, 5.0), asked, strict=True):
         with MATA(alpha=alpha)(loaded.model):
-            expected = loaded.model.generate(**inputs, do_sample=False, max_new_tokens=8)
-            new = expected[:, inputs["input_ids"].shape[1] :]
-            text = loaded.processor.tokenizer.batch_decode(new, skip_special_tokens=True)[0]
-            assert asking.answer(loaded, [prompt], 8) == [text.strip()]
+            tokens, text = models.generated(loaded, dict(inputs), 4)
+        assert (answer["tokens"], answer["text"]) == (tokens, text)
+    assert asked[0]["tokens"] != asked[1]["tokens"]
 
 
 def test_no_compare(ask: Mata) -> None:
@@ -65,10 +67,18 @@ def test_several_clips_and_formats(ask: Mata, tmp_path: Path) -> None:
     for name, rate in (("b.flac", 8_000), ("c.ogg", 44_100), ("d.mp3", 48_000)):
         noise = 0.1 * np.random.default_rng(1).standard_normal((rate, 2))
         soundfile.write(tmp_path / name, noise, rate)
-        files += ["--audio", tmp_path / name]
-    outcome = ask(*files)
+        files.append(tmp_path / name)
+    outcome = ask("--audio", files[0], files[1], "--audio", files[2])
     assert outcome.code == 0
-    assert outcome.out.count("\naudio  ") == 4
+    lines = [line for line in outcome.out.splitlines() if line.startswith("audio  ")]
+    assert [Path(line.split()[1]).name for line in lines] == [
+        "clip.wav",
+        "b.flac",
+        "c.ogg",
+        "d.mp3",
+    ]
+    assert outcome.out.count("\nclip ") == 4  # the attention on each
+    assert "audio tokens   100" in outcome.out
 
 
 def test_options_reach_the_setting(ask: Mata) -> None:
@@ -117,19 +127,34 @@ def test_bad_audio_is_refused_before_weights_are_read(
     clip.unlink()
     if samples is not None:
         soundfile.write(clip, samples, rate)
-    outcome = ask()
+    outcome = ask("--long-audio", "fail")
     assert outcome.code == 1
     assert words in error_line(outcome)
 
 
-def test_the_shortest_clip_has_two_audio_tokens(qwen2_audio_folder: Path, tmp_path: Path) -> None:
-    loaded = load(qwen2_audio_folder)
-    token = loaded.model.config.audio_token_id
-    soundfile.write(tmp_path / "a.wav", 0.1 * np.ones(961), 16_000)
-    prompter = Prompter.of(loaded)
-    prompt = prompter.inputs(["What?"], [[prompter.load_clip(tmp_path / "a.wav")]])
-    assert (prompt["input_ids"] == token).sum() == 2
-    assert isinstance(asking.answer(loaded, [prompt], 2)[0], str)
+def test_of_a_long_clip_the_beginning_is_heard(
+    ask: Mata, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = 0.1 * np.random.default_rng(2).standard_normal(5 * 16_000)
+    file = tmp_path / "asked.json"
+    asked = []
+    for seconds in (5, 2):
+        soundfile.write(clip, noise[: seconds * 16_000], 16_000)
+        outcome = ask("--json", file)
+        assert outcome.code == 0
+        warned = f"mata: warning: {clip}: the model hears the first 2.0 of 5.0 s\n"
+        assert (warned in outcome.err) == (seconds == 5)
+        asked.append(json.loads(file.read_text()))
+    assert asked[0]["clips"][0]["seconds"] == 5
+    assert asked[0]["clips"][0]["heard"] == asked[1]["clips"][0]["heard"] == 2
+    assert [own["tokens"] for own in asked[0]["answers"]] == [
+        own["tokens"] for own in asked[1]["answers"]
+    ]
+
+
+def test_the_shortest_clip_has_two_audio_tokens(ask: Mata, clip: Path) -> None:
+    soundfile.write(clip, 0.1 * np.ones(961), 16_000)
+    assert "audio tokens   2\n" in ask().out
 
 
 def test_no_processor(mata: Mata, qwen2_audio_folder: Path, clip: Path, tmp_path: Path) -> None:
@@ -155,29 +180,10 @@ def test_an_omni_thinker_answers(omni_thinker_folder: Path, clip: Path) -> None:
     loaded = Loaded(load_weights(found), processor, found.name, found.family)
     prompter = Prompter.of(loaded)
     assert prompter.style == PromptStyle(audio_first=True, system="You are a helpful assistant.")
-    prompt = prompter.inputs(["What?"], [[prompter.load_clip(clip)] * 2])
+    prompt = prompter.inputs(["What?"], [[prompter.load_clip(clip).samples] * 2])
     text = processor.tokenizer.decode(prompt["input_ids"][0])
     assert text.startswith("<|im_start|>system\nYou are a helpful assistant.<|im_end|>")
     assert text.index("<|AUDIO|>") < text.index("What?")
     with MATA(alpha=0.5)(loaded.model) as applied:
-        assert len(asking.answer(loaded, [prompt], 3)) == 1
+        assert len(models.generated(loaded, prompt, 3)[0]) == 3
     assert applied.receipt.audio_tokens == (50,)
-
-
-def test_batches_of_one_length_change_no_answer(qwen2_audio_folder: Path) -> None:
-    loaded = load(qwen2_audio_folder)
-    prompts = [
-        Prompter.of(loaded).inputs([question], [[sound]])
-        for question in ("What?", "Where is it?")
-        for sound in models.clips([0.5, 0.5])
-    ]
-    for batch in (prompts[:2], prompts[2:]):
-        separate = [asking.answer(loaded, [prompt], 6)[0] for prompt in batch]
-        assert asking.answer(loaded, batch, 6) == separate
-
-
-def test_side_by_side_is_safe_and_narrow() -> None:
-    text = side_by_side({"baseline": "word " * 60, "MATA": "\x1b[31mred\x1b[0m\n\nend"})
-    assert "\x1b" not in text
-    assert max(map(len, text.splitlines())) <= 100
-    assert side_by_side({"MATA": ""}) == "MATA\n----\n(empty answer)"

@@ -24,11 +24,11 @@ from mata_audio.errors import DataError, RunError
 from mata_audio.evaluation import NamedSetting, Progress, Results, evaluate, load_results
 from mata_audio.evaluation.running import answering
 from mata_audio.evaluation.tasks.tiny import Tiny
-from mata_audio.models.asking import answer
 from mata_audio.models.loading import load
 from mata_audio.models.prompter import Prompter
 from mata_audio.storage.items_file import ItemStore
 from mata_audio.tiny import MODEL_PATH, make_items
+from models import generated
 
 Run = tuple[Path, Results]
 
@@ -72,9 +72,9 @@ def test_answers_are_those_of_separate_plain_runs(tiny_run: Run) -> None:
     loaded = load("tiny", device="cpu")
     items = make_items("test", ITEMS)
     prompts = [Prompter.of(loaded).inputs([item.question], [[_as_read(item)]]) for item in items]
-    baseline = [answer(loaded, [prompt], 8)[0] for prompt in prompts]
+    baseline = [generated(loaded, prompt, 8)[1] for prompt in prompts]
     with MATA(alpha=2, layers="3-7")(loaded.model):
-        steered = [answer(loaded, [prompt], 8)[0] for prompt in prompts]
+        steered = [generated(loaded, prompt, 8)[1] for prompt in prompts]
     assert answers(tiny_run[1]) == {
         item.id: {"baseline": before, "MATA": after}
         for item, before, after in zip(items, baseline, steered, strict=True)

@@ -20,11 +20,11 @@ from mata_audio.doctor.small_models import small_model
 from mata_audio.evaluation import evaluate
 from mata_audio.families import FAMILIES
 from mata_audio.families.versions import NEWEST
-from mata_audio.models.asking import answer
 from mata_audio.models.finding import find_model
 from mata_audio.models.loading import Loaded, load, load_processor
 from mata_audio.models.prompter import Prompter
 from mata_audio.profiling import timeline
+from models import generated
 
 
 def loaded_of(model_type: str) -> Loaded:
@@ -54,7 +54,7 @@ def test_it_is_asked_about_clips(model_type: str) -> None:
     assert words.count("w7") == 1
     assert words.index("w8") == words.index("w7") + 1
     with MATA()(loaded.model) as applied:
-        assert isinstance(answer(loaded, [inputs], 2)[0], str)
+        assert generated(loaded, inputs, 2)[0]
     assert applied.receipt.audio_tokens == (words.count(prompter.processor.audio_token),)
     if prompter.hearing.clips == 1:
         with pytest.raises(SettingsError, match="takes at most 1 clip in a prompt; got 2"):

@@ -36,7 +36,7 @@ def written(path: Path, rate: int = RATE, channels: int = 1, seconds: float = 1.
 def test_every_format_rate_and_channel_count(
     tmp_path: Path, kind: str, rate: int, channels: int
 ) -> None:
-    samples = load_audio(written(tmp_path / f"a.{kind}", rate, channels), RATE)
+    samples = load_audio(written(tmp_path / f"a.{kind}", rate, channels), RATE).samples
     assert samples.dtype == np.float32
     assert samples.ndim == 1
     assert abs(len(samples) - RATE) <= 1
@@ -47,38 +47,38 @@ def test_every_format_rate_and_channel_count(
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
 def test_mp3(tmp_path: Path, rate: int, channels: int) -> None:
-    samples = load_audio(written(tmp_path / "a.mp3", rate, channels), RATE)
+    samples = load_audio(written(tmp_path / "a.mp3", rate, channels), RATE).samples
     assert abs(len(samples) - RATE) <= 0.1 * RATE  # encoders pad
     assert abs(peak_hertz(samples, RATE) - TONE) <= 1.5
 
 
 def test_the_content_decides_not_the_name(tmp_path: Path) -> None:
     written(tmp_path / "a.mp3").rename(tmp_path / "a.wav")
-    assert abs(peak_hertz(load_audio(tmp_path / "a.wav", RATE), RATE) - TONE) <= 1.5
+    assert abs(peak_hertz(load_audio(tmp_path / "a.wav", RATE).samples, RATE) - TONE) <= 1.5
 
 
 def test_channels_are_averaged(tmp_path: Path) -> None:
     stereo = np.stack([tone(RATE), np.zeros(RATE)], axis=1)
     soundfile.write(tmp_path / "a.wav", stereo, RATE, subtype="FLOAT")
     expected = (tone(RATE) / 2).astype(np.float32)
-    np.testing.assert_allclose(load_audio(tmp_path / "a.wav", RATE), expected, atol=1e-7)
+    np.testing.assert_allclose(load_audio(tmp_path / "a.wav", RATE).samples, expected, atol=1e-7)
 
 
 def test_resampling_does_not_alias(tmp_path: Path) -> None:
     high = 0.5 * np.sin(2 * np.pi * 12_000 * np.arange(48_000) / 48_000)
     soundfile.write(tmp_path / "a.wav", high, 48_000)
-    assert np.abs(load_audio(tmp_path / "a.wav", RATE)[1000:-1000]).max() < 1e-3
+    assert np.abs(load_audio(tmp_path / "a.wav", RATE).samples[1000:-1000]).max() < 1e-3
 
 
 def test_silence_is_a_warning(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros(RATE), RATE)
     with pytest.warns(SilentAudioWarning, match="is silent"):
-        assert not load_audio(tmp_path / "a.wav", RATE).any()
+        assert not load_audio(tmp_path / "a.wav", RATE).samples.any()
 
 
 def test_exactly_the_longest_duration_is_allowed(tmp_path: Path) -> None:
     path = written(tmp_path / "a.wav", rate=44_100, seconds=2)
-    assert len(load_audio(path, RATE, longest=2)) == 2 * RATE
+    assert len(load_audio(path, RATE, longest=2).samples) == 2 * RATE
 
 
 def bad_file(kind: str, folder: Path) -> Path:
@@ -154,4 +154,4 @@ def test_a_streamed_wav_without_its_length_is_read(tmp_path: Path) -> None:
     data = bytearray(written(tmp_path / "a.wav").read_bytes())
     data[4:8] = data[40:44] = struct.pack("<I", 0xFFFFFFFF)  # as `ffmpeg ... -` writes it
     (tmp_path / "a.wav").write_bytes(data)
-    assert len(load_audio(tmp_path / "a.wav", RATE)) == RATE
+    assert len(load_audio(tmp_path / "a.wav", RATE).samples) == RATE

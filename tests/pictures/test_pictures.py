@@ -267,7 +267,7 @@ def test_many_moments_are_averaged_into_steps_that_can_be_told_apart() -> None:
     np.testing.assert_allclose(values[:-1], 100 * weights.mean(0)[:744].reshape(93, 8).mean(1))
     assert values[-1] == pytest.approx(100 * weights.mean(0)[744:].mean())
     np.testing.assert_allclose(steps, np.append(edges[:-1:8], 30))
-    assert "steps of 8 tokens" in figure.legends[0].get_title().get_text()
+    assert "mean of every 8 tokens" in figure.legends[0].get_title().get_text()
 
 
 @pytest.mark.parametrize("fields", [{"alpha": None, "layers": None}, {"gains": [[0.0, 0.5]]}])

@@ -18,11 +18,11 @@ from mata_audio.asking.kept import KeptPrompts
 from mata_audio.asking.prompt import Prompt
 from mata_audio.asking.words import words_of
 from mata_audio.families import Located, locate, using_row_state
-from mata_audio.models.asking import placed
 from mata_audio.models.audio import Decoded
 from mata_audio.models.loading import Loaded
 from mata_audio.models.one_prefill import greedy
 from mata_audio.models.other_audio import other_inputs
+from mata_audio.models.placing import placed
 from mata_audio.models.prefill import Prefilled
 from mata_audio.models.prompter import Prompter
 from mata_audio.models.remembered_sound import remembering_sound

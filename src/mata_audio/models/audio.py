@@ -60,6 +60,11 @@ class Decoded:
     heard: float
     sha256: str
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether only the beginning is heard; a few milliseconds do not count."""
+        return self.heard < self.seconds - 0.05
+
 
 @dataclass(frozen=True)
 class _Limit:
@@ -79,31 +84,34 @@ class _Limit:
 
 
 def load_audio(
-    path: str | Path, sampling_rate: int, shortest: float = 0.0, longest: float | None = None
-) -> NDArray[np.float32]:
+    path: str | Path,
+    sampling_rate: int,
+    shortest: float = 0.0,
+    longest: float | None = None,
+    cut: bool = False,
+) -> Decoded:
     """Decode an audio file, average its channels and resample it.
 
     The content decides the format, not the name. A file whose header gives too long a duration is
-    refused before it is decoded.
+    refused before it is decoded, unless it is to be cut.
 
     Args:
         path: a file that libsndfile decodes: WAV, FLAC, OGG, MP3 and others.
         sampling_rate: sampling rate of the result, in Hz.
         shortest: least duration in seconds.
         longest: greatest duration in seconds; None for no limit.
-
-    Returns:
-        Samples, shape ``(samples,)``, normally between -1 and 1.
+        cut: keep the first ``longest`` seconds of a clip that is longer, instead of refusing it.
 
     Raises:
-        AudioError: the file is missing, a folder, empty, not audio, damaged, without samples, with
-            samples that are not finite, too short or too long; the message names the file.
+        AudioError: the file is an address, missing, a folder, empty, not audio, damaged, without
+            samples, with samples that are not finite, too short or too long; the message names the
+            file.
 
     Warns:
         SilentAudioWarning: every sample is zero.
     """
     check_audio_file(path)
-    return decode_audio(Path(path), str(path), sampling_rate, shortest, longest).samples
+    return decode_audio(Path(path), str(path), sampling_rate, shortest, longest, cut)
 
 
 def decode_audio(

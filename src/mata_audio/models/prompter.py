@@ -114,14 +114,18 @@ class Prompter:
         rate, shortest, longest = astuple(self.limits)
         return decode_audio(source, name, rate, shortest, longest, cut, most)
 
-    def load_clip(self, path: str | Path) -> Clip:
-        """Read an audio file for the model, shape ``(samples,)``.
+    def load_clip(self, path: str | Path, cut: bool = False) -> Decoded:
+        """Return a clip as the model hears it, from a file that a user named.
+
+        Args:
+            path: the file.
+            cut: hear the beginning of a clip that is too long, instead of refusing it.
 
         Raises:
             AudioError: as for :func:`mata_audio.models.audio.load_audio`, with :attr:`limits`.
         """
-        limits = self.limits
-        return load_audio(path, limits.sampling_rate, limits.shortest, limits.longest)
+        rate, shortest, longest = astuple(self.limits)
+        return load_audio(path, rate, shortest, longest, cut)
 
     def inputs(
         self, questions: Sequence[str], clips: Sequence[Sequence[Clip]], side: str = "left"

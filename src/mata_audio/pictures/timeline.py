@@ -36,6 +36,8 @@ def listening(
     *,
     clip: int = 0,
     layers: Sequence[int] | None = None,
+    over: str = "heads",
+    unit: str = "token",
     of: str = "",
     places: Places | None = None,
 ) -> Figure:
@@ -47,6 +49,8 @@ def listening(
         sampling_rate: in Hz.
         clip: index of the clip in the prompt, from 0.
         layers: layers over which attention is averaged; None for all.
+        over: what it has been averaged over before.
+        unit: what a step of the timeline is.
         of: what the clip is, such as the item and its question; written above it.
         places: the settings' places in a run, which give them their colours; those that are not in
             it follow. None for their places in the timeline.
@@ -74,7 +78,7 @@ def listening(
         )
         draw_waveform(top, samples, sampling_rate)
         _draw_spectrogram(middle, samples, sampling_rate)
-        entries = _draw_attention(bottom, heard, edges, places_of(heard, places))
+        entries = _draw_attention(bottom, heard, edges, places_of(heard, places), unit)
         bottom.set_xlim(0, max(float(edges[-1]), samples.size / sampling_rate))
         bottom.set_xlabel("time in the clip (s)")
         figure.align_ylabels([top, middle, bottom])
@@ -82,9 +86,9 @@ def listening(
             top.set_title(label(of, 56), fontweight="normal")
         style.title(figure, "Where the model listens")
         columns = style.columns([text for _, text in entries])
-        steps = f"; steps of {together} tokens" if together > 1 else ""
+        steps = f"; mean of every {together} {unit}s" if together > 1 else ""
         note = (
-            f"attention: mean over heads and {over_layers(layers)}{steps}\n"
+            f"attention: mean over {over} and {over_layers(layers)}{steps}\n"
             f"spectrogram: down to {_QUIETEST:.0f} dB below the loudest"
         )
         if edges[-1] > 1.02 * samples.size / sampling_rate:
@@ -161,21 +165,22 @@ def _draw_spectrogram(axes: Axes, samples: Any, rate: int) -> None:
 
 
 def _draw_attention(
-    axes: Axes, heard: dict[str, Any], edges: Any, places: Places
+    axes: Axes, heard: dict[str, Any], edges: Any, places: Places, unit: str
 ) -> list[tuple[Any, str]]:
     entries: list[tuple[Any, str]] = []
     styles = ("-", (0, (5, 1)), (0, (1, 1)), (0, (5, 1, 1, 1)))
-    for index, (name, values) in enumerate(heard.items()):
+    settings = [name for name in heard if name != BASELINE]
+    for name, values in heard.items():
         plain = name == BASELINE
         colour = style.colour_of(places[name])
         line = axes.stairs(
             values, edges, baseline=None, color=colour, linewidth=1.5,
-            linestyle=(0, (3, 1.2)) if plain else styles[(index - 1) % len(styles)],
+            linestyle=(0, (3, 1.2)) if plain else styles[settings.index(name) % len(styles)],
         )  # fmt: skip
         if plain:
             axes.stairs(values, edges, fill=True, color=colour, alpha=0.12)
         entries.append((line, label(name, 46, 1)))
     axes.set_ylim(bottom=0)
     axes.grid(axis="y")
-    axes.set_ylabel("attention\n(% per token)")
+    axes.set_ylabel(f"attention\n(% per {unit})")
     return entries

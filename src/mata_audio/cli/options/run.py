@@ -124,11 +124,16 @@ def _add_prompt_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--reader", metavar="NAME", help=f"{READERS_HELP} (default: the task's)")
     add_number(group, "--max-new-tokens", "longest answer, in tokens (default: the task's)")
+    add_long_audio(group, "cut them, or count the item as failed")
+
+
+def add_long_audio(group: argparse._ActionsContainer, choice: str) -> None:
+    """Add ``--long-audio``; ``choice`` says what its two values do."""
     group.add_argument(
         "--long-audio",
         choices=("cut", "fail"),
         default="cut",
-        help="clips too long for the model: cut them, or count the item as failed (default: cut)",
+        help=f"clips too long for the model: {choice} (default: cut)",
     )
 
 

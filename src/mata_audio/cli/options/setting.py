@@ -123,10 +123,34 @@ def setting_from(args: argparse.Namespace, model_folder: Path | None) -> ChosenS
     if not given:
         return ChosenSetting(default, origin)
     origin = f"{', '.join(f'--{name}' for name in _written(args))}; the rest {origin}"
-    changes = _values(type(default), given)
-    if getattr(default, "gains", None) is not None and changes.keys() & {"layers", "heads"}:
+    return ChosenSetting(_changed(default, _values(type(default), given)), origin)
+
+
+def set_in_words(method: Method, text: str) -> Method:
+    """Return a setting with fields changed by words such as ``"alpha=0.5 layers=10-20"``.
+
+    Args:
+        method: the setting; with ``method=NAME`` among the words, the defaults of that one.
+        text: the words; ``"paper"`` is the paper's setting.
+
+    Raises:
+        SettingsError: the words cannot be read, or a value is not allowed.
+        SettingsTypeError: a type that is not allowed.
+    """
+    if text.strip() == "paper":
+        return MATA()
+    form = 'write fields, such as "alpha=0.5 layers=10-20" or "method=mass alpha=1"; or "paper"'
+    words = separate(text, f"{text!r}", form, ("paper",))
+    if "method" in words:
+        return method_from_words(words, f"{text!r}")
+    return _changed(method, _values(type(method), words))
+
+
+def _changed(method: Method, changes: dict[str, Any]) -> Method:
+    """Return a setting with other values; layers or heads take the place of a table of gains."""
+    if getattr(method, "gains", None) is not None and changes.keys() & {"layers", "heads"}:
         changes = {"gains": None, "alpha": None, **changes}
-    return ChosenSetting(replace(default, **changes), origin)
+    return replace(method, **changes)
 
 
 def setting_of(model_folder: Path | None) -> Method | None:

@@ -38,8 +38,8 @@ from mata_audio.harnesses.inspect_ai.generation import (
 )
 from mata_audio.harnesses.inspect_ai.messages import openai_messages
 from mata_audio.harnesses.loading import load_checked
-from mata_audio.models.asking import placed
 from mata_audio.models.loading import Loaded, device_named
+from mata_audio.models.placing import placed
 from mata_audio.models.prompter import Prompter
 from mata_audio.serving.checking import check_on
 from mata_audio.serving.conversation import conversation
