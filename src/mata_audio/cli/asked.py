@@ -40,7 +40,9 @@ def asked_text(answers: Sequence[Answer], clips: int, width: int) -> str:
     parts.append(_table("first words", names, first_word_rows(answers), width))
     attention = attention_rows(answers, clips)
     if attention:
-        where = f"layers {format_indices(layers)}" if layers else "all layers"
+        where = (
+            f"layer{'s'[: len(layers) - 1]} {format_indices(layers)}" if layers else "all layers"
+        )
         table = _table("attention on audio", names, attention, width)
         parts.append(f"{table}\n(mean over {where} and all heads)")
     parts += [
@@ -55,7 +57,10 @@ def side_by_side(answers: dict[str, str], width: int = 100) -> str:
     """Return the answers under their names, in columns at most ``width`` wide together."""
     column = (width - GAP * (len(answers) - 1)) // len(answers)
     cells = [
-        [name, "-" * column if len(answers) > 1 else "-" * len(name)]
+        [
+            cell(name, column).rstrip(),
+            "-" * (column if len(answers) > 1 else min(len(name), column)),
+        ]
         + [
             line
             for paragraph in plain(text or "(empty answer)").splitlines()
