@@ -207,3 +207,16 @@ def test_an_error_leaves_the_asker_working(tiny: Loaded) -> None:
         asker.answer(asker.prompt_of(QUESTION, [], inputs), NamedSetting("x", STRONG))
     answer: Answer = asker.answer(prompt, BASELINE)
     assert list(answer.tokens) == fresh(tiny, None, 6)[0]
+
+
+def test_audio_tokens_that_fit_no_clips_cost_only_the_attention(tiny: Loaded) -> None:
+    asker = Asker(tiny)
+    inputs = asker.prompter.inputs([QUESTION], [[CLIP.samples, CLIP.samples]])
+    odd = asker.prompt_of(QUESTION, [CLIP], inputs)
+    fitting = asker.prompt_of(QUESTION, [CLIP, CLIP], inputs)
+    for setting in (BASELINE, NamedSetting("MATA", STRONG)):
+        answer, expected = asker.answer(odd, setting), asker.answer(fitting, setting)
+        assert answer.tokens == expected.tokens
+        assert answer.heard is None
+        assert "each of the prompt's 2 clips" in answer.why_not
+        assert expected.heard is not None

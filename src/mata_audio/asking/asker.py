@@ -17,6 +17,7 @@ from mata_audio.asking.hearing import cannot_show, hear
 from mata_audio.asking.kept import KeptPrompts
 from mata_audio.asking.prompt import Prompt
 from mata_audio.asking.words import words_of
+from mata_audio.errors import SettingsError
 from mata_audio.families import Located, locate, using_row_state
 from mata_audio.models.audio import Decoded
 from mata_audio.models.loading import Loaded
@@ -106,7 +107,10 @@ class Asker:
             why_not = cannot_show(rule) or ("" if tokens else "the answer is empty")
             heard: Heard | None = None
             if with_attention and not why_not:
-                heard = hear(self.located, self._tokenizer, prompt, tokens, rule, start)
+                try:
+                    heard = hear(self.located, self._tokenizer, prompt, tokens, rule, start)
+                except SettingsError as error:  # the answer is right all the same
+                    why_not = f"its audio tokens do not fit its clips ({error})"
         decode = self._tokenizer.decode
         return Answer(
             name=setting.name,
