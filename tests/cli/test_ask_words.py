@@ -87,6 +87,7 @@ def test_a_file_may_have_any_name(tmp_path: Path) -> None:
         ("tiny Q --audio clip.wav --xylophone 1", 2, "arguments: --xylophone 1 (see mata ask"),
         ("tiny Q --audio clp.wav", 1, 'no such audio file: clp.wav (did you mean "clip.wav"?)'),
         ("tiny Q --audio clip.wav https://x.org/a.mp3", 1, "curl -L -o clip.mp3 https://x.org/a"),
+        ("./nowhere Q --audio gone.wav", 1, "no such audio file: gone.wav"),  # before the model
         ("tinny Q --audio clip.wav", 1, '(did you mean "tiny"?)'),
         (
             "tiny Q --audio clip.wav --picture a.jpg",

@@ -44,7 +44,9 @@ def asked_text(answers: Sequence[Answer], clips: int, width: int) -> str:
             f"layer{'s'[: len(layers) - 1]} {format_indices(layers)}" if layers else "all layers"
         )
         table = _table("attention on audio", names, attention, width)
-        parts.append(f"{table}\n(mean over {where} and all heads)")
+        above = any(isinstance(own, float) and own > 1 for _, row in attention for own in row)
+        more = "; the method may bring it above 100 %" if above else ""
+        parts.append(f"{table}\n(mean over {where} and all heads{more})")
     parts += [
         _filled(f"{own.name}: no attention is shown, as {own.why_not}.", width)
         for own in answers

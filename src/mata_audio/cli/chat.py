@@ -31,7 +31,7 @@ def chat(questions: Questions, first: str | None) -> None:
         first: a question that is asked before any line is read.
     """
     show(questions.header)
-    if sys.stdin.isatty():
+    if _on_terminal():
         show("Ask about the audio. An empty line or Ctrl-D ends, /help shows more.")
     for line in _lines(first):
         try:
@@ -66,7 +66,7 @@ def _lines(first: str | None) -> Iterator[str]:
     stdin = sys.stdin
     if isinstance(stdin, io.TextIOWrapper):
         stdin.reconfigure(errors="replace")  # what is no text is no reason to stop
-    terminal = stdin.isatty()
+    terminal = _on_terminal()
     if terminal:
         with contextlib.suppress(ImportError):
             import readline  # noqa: F401 - lines can be edited and called back
@@ -79,3 +79,8 @@ def _lines(first: str | None) -> Iterator[str]:
         if not line.strip():
             return
         yield line.strip()
+
+
+def _on_terminal() -> bool:
+    """Whether a person types and reads; a sign would only spoil a file."""
+    return sys.stdin.isatty() and sys.stdout.isatty()

@@ -56,6 +56,7 @@ _FILE = re.compile(r"\S*[./\\]\S*[^\s?!.]|.*\.(wav|flac|ogg|mp3)", re.IGNORECASE
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
+    parser.usage = "%(prog)s MODEL [QUESTION] --audio FILE [FILE ...] [options]"
     add_model(parser)
     parser.add_argument(
         "question",
