@@ -132,7 +132,7 @@ def test_a_picture_of_each_clip(ask: Mata, tmp_path: Path) -> None:
         said = " ".join(" ".join(texts).split())
         assert f"{'ab'[number]}.wav, clip {number + 1} of 2" in said
         assert ("first 2.0 of 3.0 s" in said) == (number == 1)
-        assert "mean over the answer's words, heads and layers 3-7" in said
+        assert "mean over the answer's tokens, heads and layers 3-7" in said
         assert {"baseline", "MATA"} <= set(texts)
 
 

@@ -55,7 +55,7 @@ def answer_pictures(
     return [
         listening(
             found, clip.samples, sampling_rate, clip=number, layers=answers[-1].layers or None,
-            over="the answer's words, heads", unit="step",
+            over="the answer's tokens, heads", unit="step",
             of=f"{_which(names, number, clip)}: {prompt.question}",
         )
         for number, clip in enumerate(prompt.clips)
