@@ -40,9 +40,8 @@ def asked_text(answers: Sequence[Answer], clips: int, width: int) -> str:
     parts.append(_table("first words", names, first_word_rows(answers), width))
     attention = attention_rows(answers, clips)
     if attention:
-        where = (
-            f"layer{'s'[: len(layers) - 1]} {format_indices(layers)}" if layers else "all layers"
-        )
+        named = f"layer{'s' if len(layers) > 1 else ''} {format_indices(layers)}"
+        where = named if layers else "all layers"
         table = _table("attention on audio", names, attention, width)
         above = any(isinstance(own, float) and own > 1 for _, row in attention for own in row)
         more = "; the method may bring it above 100 %" if above else ""
