@@ -55,7 +55,7 @@ class Listening:
             clip = self.asker.prompter.decode(content, path.name, cut=True, most=MOST_SECONDS)
         self._take(visit, path.name, clip)
         said = f"{path.name}: {clip.seconds:.2f} s"
-        if clip.heard < clip.seconds - 0.005:
+        if clip.is_cut:
             said += f"; the model hears the first {clip.heard:.2f} s"
         if not clip.samples.any():
             said += "; it is silent: every sample is zero"
