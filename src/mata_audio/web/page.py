@@ -142,7 +142,7 @@ class _Page:
                     elem_id="listening",
                     clip=None,
                 )
-                self.saved = gr.HTML("", visible="hidden", html_template="", js_on_load=None)
+                self.saved = gr.Textbox(visible="hidden")  # where the script that saves finds it
 
     def _lay_out_setting(self) -> None:
         first = next(iter(self._points.values()))
