@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 from web_server import Served, served
 
 from mata_audio.methods import Mass
@@ -356,7 +358,10 @@ def test_one_question_at_a_time_and_the_others_see_the_queue(
         for tab in (one, two):
             tab.view.get_by_role("button", name="Ask", exact=True).click()
             tab.view.wait_for_timeout(300)
-        two.view.get_by_text(re.compile(r"queue: 1/1|2/2|1/2")).first.wait_for(timeout=10_000)
+        queue = two.view.get_by_text(re.compile(r"queue: \d/\d")).first
+        queue.wait_for(timeout=10_000)
+        drawn = Image.open(io.BytesIO(two.view.screenshot(clip=queue.bounding_box())))
+        assert min(drawn.convert("L").tobytes()) < 128  # and nothing hides it
     finally:
         turn.release()
     for tab in (one, two):

@@ -69,6 +69,8 @@ _SAVE = """
 CSS = """
 .gradio-container { max-width: 90rem !important; margin: 0 auto !important; }
 #said { min-height: 1.5rem; }
+#said .wrap { overflow: visible; }
+#said .progress-text { position: absolute; inset: 0 0 auto auto; transform: none; z-index: 1; }
 #own-clip .wrap { min-height: 7rem; }
 #said p { margin: 0; }
 #said .wrong { color: light-dark(#a3310a, #f0a45c); font-weight: 600; }

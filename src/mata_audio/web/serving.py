@@ -61,7 +61,7 @@ def serve(
     from mata_audio.listening_view import style
     from mata_audio.web.page import CSS
 
-    theme = gr.themes.Default(primary_hue="blue", font=FONTS, font_mono=("ui-monospace",))
+    theme = gr.themes.Default(primary_hue="blue", font=FONTS, font_mono=FONTS)
     theme.set(block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300")
     blocks.queue(default_concurrency_limit=4, max_size=MOST_WAITING)
     _, local, public = blocks.launch(
