@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import time
+import signal
+import threading
 from pathlib import Path
 
 from mata_audio.cli.options.model import (
@@ -105,13 +106,20 @@ def run(args: argparse.Namespace) -> int:
 
             webbrowser.open(local)
         try:
-            while True:
-                time.sleep(3600)
-        except KeyboardInterrupt:
-            note("ended")
+            _wait_until_stopped()
         finally:
             page.close(verbose=False)
+    note("ended")
     return 0
+
+
+def _wait_until_stopped() -> None:
+    """Wait for Ctrl-C, or for the signal by which other programs end this one."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    while not stopped.wait(timeout=3600):
+        pass
 
 
 def _check(args: argparse.Namespace) -> None:
