@@ -383,13 +383,17 @@ def test_an_update_keeps_the_focus_in_the_map(show: Show) -> None:
     assert own.events[-1] == ["choose", {"layers": [2], "heads": [0]}]
 
 
-def test_another_clip_starts_anew(show: Show) -> None:
+@pytest.mark.parametrize("changed", ["name", "audio", "seconds"])
+def test_another_clip_starts_anew(show: Show, changed: str) -> None:
     own = show()
     own.word(1, 1).click()
     own.wait("document.querySelector('audio').currentTime > 0")
     data = small()
-    data["clip"]["name"] = "another.wav"
-    data["clip"]["audio"] = small()["clip"]["audio"].replace("AAAA", "AQAA", 1)
+    data["clip"][changed] = {
+        "name": "another.wav",
+        "audio": small()["clip"]["audio"].replace("AAAA", "AQAA", 1),
+        "seconds": 1.5,
+    }[changed]
     own.update(data)
     assert own.pressed() == []
     assert own.time == 0
@@ -461,6 +465,8 @@ def test_steps_after_the_clip_are_left_out(show: Show) -> None:
     )
     top = own.text(".lv-gutter .lv-attention span >> nth=0").removesuffix(" %")
     assert within <= float(top) / 100 < 0.5
+    for line in own.view.locator(".lv-line").all():
+        assert line.evaluate("own => own.getBBox().x + own.getBBox().width") == pytest.approx(1000)
     own.view.mouse.move(*own.at(0.99))
     assert own.text(".lv-timeline .lv-readout").startswith("1.60\u20132.00 s baseline")
 
