@@ -19,6 +19,7 @@ from mata_audio.evaluation.report import listening_page
 from mata_audio.listening_view import answer_data, clip_data, listening_data
 from mata_audio.listening_view.data import rounded
 from mata_audio.listening_view.sound import extremes, levels_of, mean_blocks, spectrogram, wav_uri
+from mata_audio.settings.colours import look
 
 FOUR = 6e-4
 """Four significant digits, relative."""
@@ -186,3 +187,11 @@ def test_half_a_minute_and_sixty_words_stay_below_3_mb() -> None:
     assert len(page.encode()) < 3_000_000
     assert len(small()["answers"][0]["map"]) == LAYERS
     assert small()["answers"][0]["words"] == list(BASELINE_WORDS)
+
+
+def test_a_setting_has_the_colour_that_it_has_in_a_run() -> None:
+    answer = made_up("MATA", ["one"])
+    for place in range(1, 10):
+        colour = answer_data(answer, "steered", place=place)["colour"]
+        assert look(place).name == f"setting-{colour}"
+    assert answer_data(answer, "steered")["colour"] == 0

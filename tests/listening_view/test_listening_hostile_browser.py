@@ -9,6 +9,8 @@ import pytest
 from heard_answers import large, small
 from viewed import Show, Viewed
 
+from mata_audio.settings.colours import BASELINE_COLOUR, COLOURS, in_the_dark
+
 HOSTILE = [
     "<script>window.acted = 1</script>",
     "</script><img src=x onerror='window.acted = 1'>",
@@ -135,6 +137,19 @@ def test_dark_and_light_can_be_read(
     assert contrast(ground, text) >= 4.5
     inverted = own.view.locator("canvas").evaluate("own => getComputedStyle(own).filter")
     assert inverted == f"invert({int(dark)})"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_answers_have_the_colours_of_their_settings(show: Show, scheme: str) -> None:
+    data = small()
+    again = [{**data["answers"][1], "name": str(n), "colour": own} for n, own in ((2, 0), (3, 4))]
+    probe = {**data["answers"][1], "kind": "probe-steered", "name": "probe", "colour": 4}
+    own = show({**data, "answers": [*data["answers"], *again, probe]}, color_scheme=scheme)
+    chosen = [BASELINE_COLOUR, COLOURS[0], COLOURS[1], COLOURS[3], COLOURS[3]]
+    for place, name in enumerate(chosen):
+        shown = in_the_dark(name) if scheme == "dark" else name
+        expected = tuple(float(int(shown[at : at + 2], 16)) for at in (1, 3, 5))
+        assert colour(own, f".lv-answer:nth-child({place + 1})", "borderTopColor") == expected
 
 
 def test_loud_parts_of_the_spectrogram_are_opaque_and_low_ones_are_below(show: Show) -> None:

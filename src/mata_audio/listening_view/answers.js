@@ -4,14 +4,15 @@
   const view = (globalThis.ListeningView ??= {});
   const { make, percent } = view;
   const MOST_ROWS = 6;
+  const COLOURS = 4;
 
-  // The style of each answer: steered ones that are not the first have colours of their own.
+  // The style of each answer. Steered ones have the colours of their settings, or the next one.
   view.styles = (answers) => {
     let steered = 0;
-    return answers.map(({ kind }) => {
-      if (kind !== "steered") return `lv-${kind}`;
-      steered += 1;
-      return `lv-steered lv-steered-${((steered - 1) % 3) + 1}`;
+    return answers.map(({ kind, colour }) => {
+      if (!kind.endsWith("steered")) return `lv-${kind}`;
+      if (kind === "steered") steered += 1;
+      return `lv-${kind} lv-setting-${colour || ((Math.max(1, steered) - 1) % COLOURS) + 1}`;
     });
   };
 

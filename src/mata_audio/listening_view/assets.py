@@ -2,6 +2,8 @@
 
 from importlib.resources import files
 
+from mata_audio.settings.colours import in_the_dark, named_colours
+
 _SCRIPTS = ("elements", "player", "answers", "lanes", "timeline", "map", "view")
 """In the order in which they need each other."""
 
@@ -13,7 +15,11 @@ def script() -> str:
 
 def style() -> str:
     """Return the style sheet; every rule is under the class ``listening-view``."""
-    return _content("view.css")
+    colours = "".join(
+        f"  --lv-{name}: light-dark({colour}, {in_the_dark(colour)});\n"
+        for name, colour in named_colours().items()
+    )
+    return f".listening-view {{\n{colours}}}\n{_content('view.css')}"
 
 
 def _content(name: str) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mata_audio.listening_view.sound import extremes, spectrogram, wav_uri
 from mata_audio.notation.layers import format_indices
+from mata_audio.settings.colours import COLOURS
 
 if TYPE_CHECKING:
     from mata_audio.asking import Answer, Heard
@@ -80,6 +81,7 @@ def answer_data(
     layers: Sequence[int] | None = None,
     heads: Sequence[int] | None = None,
     correct: bool | None = None,
+    place: int = 0,
 ) -> dict[str, Any]:
     """Return an answer as the view shows it.
 
@@ -91,6 +93,7 @@ def answer_data(
         layers: those over which attention along time is averaged; None for all.
         heads: the same for heads.
         correct: whether it is right; None if that is not known.
+        place: place of its setting in a run, for the colour that it has there; 0 for the next one.
     """
     why_not = answer.why_not
     heard = answer.heard
@@ -105,6 +108,7 @@ def answer_data(
         "receipt": "" if answer.receipt is None else receipt_line(answer.receipt),
         "why_not": why_not,
         "correct": correct,
+        "colour": place and (place - 1) % len(COLOURS) + 1,
         "words": [word.text for word in answer.words],
         "first_words": [[text, rounded(p)] for text, p in likely if np.isfinite(p)],
         "layers": list(answer.layers),

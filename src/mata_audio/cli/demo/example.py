@@ -80,6 +80,7 @@ def example_data(item: ItemResult, results: Results, plan: Plan, loaded: Loaded)
             description=described[own.name],
             layers=layers,
             correct=item.answers[own.name].correct,
+            place=plan.settings.index(own),
         )
         for answer, own in zip(answers, settings, strict=True)
     ]
