@@ -52,7 +52,14 @@ def test_every_order_is_understood(words: str) -> None:
 
 @pytest.mark.parametrize(
     "question",
-    ["Transcribe", "Transcribe.", "Is it 3.5 s long", "a/b or c?", "What's in this.wav?"],
+    [
+        "Transcribe",
+        "Transcribe.",
+        "Is it 3.5 s long",
+        "Is it over 3.5",
+        "a/b or c?",
+        "What's in this.wav?",
+    ],
 )
 def test_questions_behind_the_files(question: str) -> None:
     words = f"tiny --audio clip.wav {shlex.quote(question)}"
