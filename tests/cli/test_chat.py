@@ -204,17 +204,20 @@ def on_a_terminal(sound: Path) -> Callable[[list[tuple[str, bytes]]], Outcome]:
             preexec_fn=partial(_own_terminal, theirs), env={**os.environ, "TERM": "dumb"},
         )  # fmt: skip
         os.close(theirs)
-        shown = b""
+        shown, sent = b"", b""
         try:
             until = time.monotonic() + 90
             while time.monotonic() < until:
                 if steps and shown.endswith(steps[0][0].encode()):
-                    os.write(ours, steps.pop(0)[1])
-                if select.select([ours], [], [], 1)[0]:
+                    sent = steps.pop(0)[1]
+                    os.write(ours, sent)
+                if select.select([ours], [], [], 10)[0]:
                     try:
                         shown += os.read(ours, 4096)
                     except OSError:  # the other side is closed
                         break
+                elif not steps:  # a key may come just before Python waits for one
+                    os.write(ours, sent)
             return Outcome(process.wait(timeout=10), shown.decode(), "")
         finally:
             process.kill()

@@ -21,7 +21,8 @@ REPRODUCE = "reproduce paper --out run"
     [
         ("", 2, "COMMAND"),
         ("nonsense", 2, "nonsense"),
-        ("ask tiny", 2, "QUESTION, --audio"),
+        ("ask tiny", 2, "required: --audio"),
+        ("ask", 2, "required: MODEL, --audio"),
         (f"{ASK} --alpha much", 2, "invalid float value"),
         (f"{ASK} --alpha nan", 2, "finite"),
         (f"{ASK} --alpha inf", 2, "finite"),
