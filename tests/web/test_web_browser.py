@@ -222,6 +222,24 @@ def test_uploaded_clips_are_asked_about_and_not_kept(
     tab.assert_harmless()
 
 
+def test_a_clip_without_an_answer_hides_those_of_the_clip_before(
+    open_tab: Open, server: Served, tmp_path: Path
+) -> None:
+    tab = open_tab()
+    tab.fill("Layers: 3-7, 10, paper", "99", enter=False)
+    tab.upload(noise(tmp_path / "new.wav"))
+    tab.wait_for_status("new.wav: 1.00 s. But")
+    tab.view.locator(".lv-card").wait_for(state="hidden")
+    tab.fill("Layers: 3-7, 10, paper", "3-7")
+    tab.view.locator(".lv-card").wait_for(state="visible")
+    assert "new.wav" in tab.view.inner_text(".lv-facts")
+    tab.fill("Question", "", enter=False)
+    tab.upload(noise(tmp_path / "third.wav", seed=3))
+    tab.wait_for_status("third.wav: 1.00 s. Now ask a question about it.")
+    tab.view.locator(".lv-card").wait_for(state="hidden")
+    assert server.files() == []
+
+
 def test_a_recording_is_a_clip(open_tab: Open, server: Served) -> None:
     tab = open_tab(permissions=["microphone"])
     bars = tab.bars()

@@ -120,7 +120,7 @@ class Listening:
         assert visit.setting.method is not None
         said = describe_on(visit.setting.method, self.asker.located)
         answers = []
-        for silent in sorted(visit.baseline):
+        for silent in sorted(visit.steered):
             probe = self._silenced(visit) if silent else ""
             for own, kind, description in (
                 (visit.baseline[silent], "baseline", "the unmodified model"),
