@@ -77,7 +77,7 @@ def test_a_file_that_appears_during_the_run_is_kept(tmp_path: Path) -> None:
     files.check([PAGE])
     (tmp_path / PAGE).write_text("mine")
     with pytest.raises(SettingsError, match="was not written by mata demo"):
-        files.write(PAGE, b"the demo's")
+        files.save(PAGE, b"the demo's")
     assert (tmp_path / PAGE).read_text() == "mine"
 
 
@@ -85,7 +85,7 @@ def test_a_demo_that_was_killed_while_writing_can_be_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whichever of the list and the file was written last, both states are known."""
-    OwnFiles(tmp_path).write(PAGE, b"first")
+    OwnFiles(tmp_path).save(PAGE, b"first")
     real = "mata_audio.cli.demo.own_files.write_atomically"
     from mata_audio.storage.atomic_file import write_atomically
 
@@ -96,10 +96,10 @@ def test_a_demo_that_was_killed_while_writing_can_be_repeated(
 
     monkeypatch.setattr(real, only_the_list)
     with pytest.raises(KeyboardInterrupt):
-        OwnFiles(tmp_path).write(PAGE, b"second")
+        OwnFiles(tmp_path).save(PAGE, b"second")
     monkeypatch.undo()
     assert (tmp_path / PAGE).read_bytes() == b"first"
-    OwnFiles(tmp_path).write(PAGE, b"third")
+    OwnFiles(tmp_path).save(PAGE, b"third")
     assert (tmp_path / PAGE).read_bytes() == b"third"
     OwnFiles(tmp_path).check([PAGE])
 

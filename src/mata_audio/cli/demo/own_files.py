@@ -43,7 +43,7 @@ class OwnFiles:
                 "since: move it away, or give another folder with --out"
             )
 
-    def write(self, name: str, content: bytes) -> Path:
+    def save(self, name: str, content: bytes) -> Path:
         """Write a file and list it.
 
         Raises:

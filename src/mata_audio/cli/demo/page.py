@@ -50,7 +50,7 @@ def write_page(
     )
     clips = report_clips(results, plan.dataset, files.folder / PAGE, "some", MOST_SOUND)
     page = render_report(results, clips, page_pictures(drawn), opening)
-    files.write(PAGE, page.encode())
+    files.save(PAGE, page.encode())
     return picture
 
 
@@ -62,7 +62,7 @@ def _save(files: OwnFiles, figures: Mapping[str, Figure]) -> dict[str, bytes]:
     for name, figure in figures.items():
         contents = {form: content(figure, form) for form in FORMS}
         for form, own in contents.items():
-            files.write(f"pictures/{name}.{form}", own)
+            files.save(f"pictures/{name}.{form}", own)
         drawn[name] = contents["svg"]
     return drawn
 
