@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 .PHONY: demo test soak test-versions test-oldest test-ray test-vllm test-extras map support-table \
   results-table check bench bench-throughput bench-launches bench-cluster gpu bench-choosing \
-  bench-methods train clean
+  bench-methods train package clean
 
 demo: .venv/ready
 	$(BIN)/mata demo
@@ -182,6 +182,38 @@ build/models/seed2-16layers:
 
 train: .venv/ready
 	$(BIN)/python training/train_tiny.py --out src/mata_audio/tiny/model
+
+# The source distribution and the wheel, tried as a user would: "Release" in CONTRIBUTING.md.
+# The wheel goes into an empty environment and is run in an empty folder. The unpacked sources are then
+# tested against the installed wheel: every test file must collect, and those that read files of the
+# repository or of the package must pass. All tests: make package PACKAGE_TESTS=tests
+PACKAGE := build/package
+PACKAGE_TESTS := tests/packaging tests/methods/test_methods_documented.py tests/families/test_locating.py \
+  tests/families/test_registering.py tests/families/test_support_table.py tests/tiny \
+  tests/evaluation/test_results_table.py tests/evaluation/test_scoring.py tests/evaluation/test_readers.py \
+  tests/evaluation/tasks tests/listening_view/test_listening_data.py tests/evaluation/test_report.py \
+  tests/steering/test_caches_by_hand.py tests/cli/test_main.py tests/cli/test_info.py
+INSTALLED := $(CURDIR)/$(PACKAGE)/installed/bin/python
+
+package: $(PACKAGE)/tools/ready
+	rm -rf dist $(PACKAGE)/installed $(PACKAGE)/empty $(PACKAGE)/unpacked
+	mkdir -p $(PACKAGE)/empty $(PACKAGE)/unpacked
+	$(PACKAGE)/tools/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(PACKAGE)/tools/bin/python -m build
+	$(PACKAGE)/tools/bin/twine check --strict dist/*
+	$(PACKAGE)/tools/bin/python tools/package_contents.py dist
+	$(PYTHON) -m venv $(PACKAGE)/installed
+	$(INSTALLED) -m pip install --quiet --constraint constraints.txt dist/*.whl
+	cd $(PACKAGE)/empty && $(INSTALLED) -m mata_audio demo --items 100
+	$(INSTALLED) -m pip install --quiet --constraint constraints.txt "$$(echo dist/*.whl)[dev]"
+	tar -xzf dist/*.tar.gz -C $(PACKAGE)/unpacked --strip-components 1
+	cd $(PACKAGE)/unpacked && $(INSTALLED) -m pytest -qq --collect-only
+	cd $(PACKAGE)/unpacked && $(INSTALLED) -m pytest -n auto --maxprocesses 4 --dist worksteal $(PACKAGE_TESTS)
+
+$(PACKAGE)/tools/ready:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet build twine check-jsonschema
+	touch $@
 
 # Installed anew when what is to be installed changes.
 .venv/ready: pyproject.toml constraints.txt
