@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from mata_audio.evaluation.item import Item
 from mata_audio.evaluation.running.prepare import Prepared
 
 RATE = 16_000
+PUBLISHED = Path(os.environ.get("MATA_AUDIO_BENCHMARKS", "../shared/benchmarks"))
+"""Where the published question files are, if they are anywhere: CONTRIBUTING.md."""
 FILES = {"mmau": "mmau-test-mini.json", "mmar": "MMAR-meta.jsonl"}
 """Names of the files that hold the real questions of benchmarks."""
 

@@ -26,7 +26,7 @@ from mata_audio import MATA
 from mata_audio.evaluation.running.plan import Options
 from mata_audio.evaluation.tasks import task_named
 from mata_audio.models.loading import load
-from noise_questions import FILES, read_questions, write_clips
+from noise_questions import FILES, PUBLISHED, read_questions, write_clips
 from random_model import DEVICE
 from stand_in import STAND_INS, save
 from timed_evaluation import Run, evaluate
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--killed", type=int, default=100, help="clips of the run that is killed")
     parser.add_argument("--new-tokens", type=int, default=8)
     parser.add_argument("--small", action="store_true", help="a few layers, not the real size")
-    parser.add_argument("--questions", type=Path, default=Path("../shared/benchmarks"))
+    parser.add_argument("--questions", type=Path, default=PUBLISHED)
     args = parser.parse_args()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()

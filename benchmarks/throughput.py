@@ -32,7 +32,14 @@ from mata_audio.evaluation.running.plan import Options
 from mata_audio.evaluation.task import Grouping, Task
 from mata_audio.families import family_named
 from mata_audio.models.loading import Loaded
-from noise_questions import FILES, clip_seconds, prompt_of_length, read_questions, write_clips
+from noise_questions import (
+    FILES,
+    PUBLISHED,
+    clip_seconds,
+    prompt_of_length,
+    read_questions,
+    write_clips,
+)
 from random_model import DEVICE, random_qwen2_audio
 from stand_in import processor, tokenizer
 from timed_evaluation import evaluate
@@ -70,7 +77,7 @@ def main() -> None:
     parser.add_argument("--new-tokens", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--workers", type=int, default=4)
-    parser.add_argument("--questions", type=Path, default=Path("../shared/benchmarks"))
+    parser.add_argument("--questions", type=Path, default=PUBLISHED)
     args = parser.parse_args()
     transformers.logging.set_verbosity_error()
     print(

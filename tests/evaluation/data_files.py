@@ -1,9 +1,10 @@
-"""Writing benchmark data as it is published, and reading the published files themselves."""
+"""Benchmark data: writing it as it is published, and files that are published or made up."""
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -11,14 +12,38 @@ from typing import Any
 
 import pytest
 
-PUBLISHED = Path(__file__).parents[3] / "shared" / "benchmarks"
+MADE_UP = Path(__file__).with_name("made_up")
+ORIGINS = ("made up", "published")
+
+_BESIDE = Path(__file__).parents[3] / "shared"  # where these files lie if no variable is set
 
 
-def published(name: str) -> list[dict[str, Any]]:
-    """Return the records of a published question file; skip the test if it is not there."""
-    path = PUBLISHED / name
-    if not path.exists():
-        pytest.skip(f"no published question file at {path}")
+def question_file(name: str, origin: str) -> Path:
+    """Return a question file: made up, in this repository, or as its benchmark publishes it.
+
+    Skips the test if the published file is not there. Made-up ones have the published layout.
+    """
+    if origin == "made up":
+        return MADE_UP / name
+    return _given("MATA_AUDIO_BENCHMARKS", _BESIDE / "benchmarks", name)
+
+
+def golden_file(name: str) -> Path:
+    """Return what an official script printed for a whole benchmark; skip the test without it."""
+    return _given("MATA_AUDIO_GOLDEN", _BESIDE / "golden", name)
+
+
+def _given(variable: str, default: Path, name: str) -> Path:
+    folder = Path(os.environ.get(variable, default))
+    if variable in os.environ and not folder.is_dir():
+        pytest.fail(f"{variable} is {os.environ[variable]!r}, which is no folder")
+    if not (folder / name).is_file():
+        pytest.skip(f"needs {name}: set {variable} to its folder (CONTRIBUTING.md says which)")
+    return folder / name
+
+
+def questions_of(path: Path) -> list[dict[str, Any]]:
+    """Return the records of a question file."""
     content = path.read_text(encoding="utf-8")
     if path.suffix == ".jsonl":
         return [json.loads(line) for line in content.splitlines()]

@@ -1,7 +1,7 @@
 """Scoring against the official scripts.
 
-``official/`` holds what they printed, or how they crashed, for records made for these tests. If
-there is a folder ``shared`` next to the repository, it holds golden files of whole benchmarks.
+``official/`` holds what they printed, or how they crashed, for records made for these tests. What
+they printed for whole benchmarks is not published: CONTRIBUTING.md says how to make it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from data_files import PUBLISHED, published
+from data_files import golden_file, question_file, questions_of
 
 from mata_audio.cli.main import build_parser
 from mata_audio.errors import ScoringError, SettingsError
@@ -92,14 +92,11 @@ def test_where_the_official_script_fails(name: str, case: dict[str, Any], tmp_pa
     [("mmau", "mmau-test-mini.json"), ("mmar", "MMAR-meta.jsonl"), ("mmsu", None)],
 )
 def test_golden_files(name: str, file: str | None, tmp_path: Path) -> None:
-    golden_path = PUBLISHED.parent / "golden" / f"{name}.json"
-    if not golden_path.exists():
-        pytest.skip(f"there is no {golden_path}")
-    golden = json.loads(golden_path.read_text(encoding="utf-8"))
+    golden = json.loads(golden_file(f"{name}.json").read_text(encoding="utf-8"))
     if file is None:
         records = golden["records"]
     else:
-        records = published(file)
+        records = questions_of(question_file(file, "published"))
         for record in records:
             if record["id"] in golden["predictions"]:
                 record[golden["prediction_key"]] = golden["predictions"][record["id"]]
