@@ -188,10 +188,10 @@ train: .venv/ready
 # tested against the installed wheel: every test file must collect, and those that read files of the
 # repository or of the package must pass. All tests: make package PACKAGE_TESTS=tests
 PACKAGE := build/package
-PACKAGE_TESTS := tests/packaging tests/methods/test_methods_documented.py tests/families/test_locating.py \
+PACKAGE_TESTS := tests/tools tests/methods/test_methods_documented.py tests/families/test_locating.py \
   tests/families/test_registering.py tests/families/test_support_table.py tests/tiny \
-  tests/evaluation/test_results_table.py tests/evaluation/test_scoring.py tests/evaluation/test_readers.py \
-  tests/evaluation/tasks tests/listening_view/test_listening_data.py tests/evaluation/test_report.py \
+  tests/evaluation/test_scoring.py tests/evaluation/test_readers.py tests/evaluation/test_report.py \
+  tests/evaluation/tasks tests/listening_view/test_listening_data.py \
   tests/steering/test_caches_by_hand.py tests/cli/test_main.py tests/cli/test_info.py
 INSTALLED := $(CURDIR)/$(PACKAGE)/installed/bin/python
 

@@ -97,9 +97,9 @@ def subject(request: pytest.FixtureRequest) -> Subject:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs mata-audio[dev]")
     if not CHROMIUM:
-        pytest.skip("needs a chromium or google-chrome program")
+        pytest.skip("needs a program chromium or google-chrome: CONTRIBUTING.md")
     with playwright.sync_playwright() as driver:
         opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield opened

@@ -91,7 +91,7 @@ PROCESSORS: dict[str, Callable[[], Any]] = {build.__name__: build for build in B
 
 def save(model_type: str, folder: Path) -> Path:
     if model_type not in ("llava", "gemma3"):
-        pytest.importorskip("torchvision", reason="its video part needs it")
+        pytest.importorskip("torchvision", reason="needs torchvision, for its video part")
     processor = PROCESSORS[model_type]()
     shown = processor.image_token
     if model_type.startswith("qwen"):  # these count pictures by the tokens around them

@@ -44,7 +44,7 @@ def three_views(family: FamilySubject) -> Ruled:
 def method(request: pytest.FixtureRequest, family: FamilySubject) -> Method:
     """Two methods of several views, on families that can hold them."""
     if family.small.model_type == MAMBA:
-        pytest.skip("refused; see below")
+        pytest.skip("refused: test_states_of_mamba_are_refused")
     return CONTRAST if request.param == "contrast" else three_views(family)
 
 
@@ -73,7 +73,7 @@ def test_reading_prompts_padded_on_the_right(family: FamilySubject, method: Meth
 
 def test_one_prefill_serves_settings_of_any_number_of_views(family: FamilySubject) -> None:
     if family.small.model_type == MAMBA:
-        pytest.skip("refused; see below")
+        pytest.skip("refused: test_states_of_mamba_are_refused")
     settings = [
         NamedSetting("mata", MATA(alpha=3.0, layers=family.layers)),
         NamedSetting("contrast", CONTRAST),

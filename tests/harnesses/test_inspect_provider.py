@@ -21,7 +21,7 @@ from mata_audio.tiny import MODEL_PATH
 from serving.accounts import assert_account
 from serving.test_request import encoded
 
-pytest.importorskip("inspect_ai", reason="the provider needs mata-audio[inspect]")
+pytest.importorskip("inspect_ai", reason="needs inspect_ai: make test-extras")
 
 from inspect_ai.model import (
     ChatMessage,

@@ -18,7 +18,7 @@ from mata_audio import MATA
 from mata_audio.evaluation import evaluate
 from mata_audio.evaluation.tasks import task_named
 
-pytest.importorskip("inspect_ai", reason="the task needs mata-audio[inspect]")
+pytest.importorskip("inspect_ai", reason="needs inspect_ai: make test-extras")
 
 from inspect_ai import Task, eval
 from inspect_ai.dataset import MemoryDataset, Sample

@@ -16,7 +16,7 @@ from mata_audio.errors import RunError
 from mata_audio.evaluation import evaluate
 from mata_audio.methods import VCD, Mass, Method
 
-pytest.importorskip("lmms_eval", reason="the models need mata-audio[lmms-eval]")
+pytest.importorskip("lmms_eval", reason="needs lmms-eval: make test-extras")
 
 from lmms_eval import evaluator
 from lmms_eval.api.instance import Instance

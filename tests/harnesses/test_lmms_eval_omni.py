@@ -13,7 +13,7 @@ import models
 from harnesses.lmms_task import LocalTask, answer_in, write_task
 from mata_audio import MATA, SettingsError
 
-pytest.importorskip("lmms_eval", reason="the models need mata-audio[lmms-eval]")
+pytest.importorskip("lmms_eval", reason="needs mata-audio[lmms-eval]")
 pytest.importorskip("torchvision", reason="lmms-eval's Qwen2.5-Omni needs torchvision")
 pytest.importorskip("moviepy.video", reason="lmms-eval's Qwen2.5-Omni needs moviepy")
 pytest.importorskip("qwen_omni_utils", reason="lmms-eval's Qwen2.5-Omni needs qwen-omni-utils")

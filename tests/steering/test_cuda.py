@@ -73,7 +73,7 @@ def test_static_cache_compiled_when_asked(
         "eager",
         pytest.param(
             "flash_attention_2",
-            marks=pytest.mark.skipif(not is_flash_attn_2_available(), reason="not installed"),
+            marks=pytest.mark.skipif(not is_flash_attn_2_available(), reason="needs flash-attn"),
         ),
     ],
 )

@@ -111,10 +111,12 @@ def test_cache_by_name(subject: Subject, setting: dict[str, Any], implementation
 
 
 old = Version(transformers.__version__) < Version(NEWEST)
-in_pieces = pytest.mark.skipif(old, reason="old versions read prompts in pieces wrongly, unsteered")
+in_pieces = pytest.mark.skipif(
+    old, reason=f"before {NEWEST}, Transformers reads prompts in pieces wrongly"
+)
 
 
-@pytest.mark.skipif(old, reason="old versions have no fp8 cache")
+@pytest.mark.skipif(old, reason=f"before {NEWEST}, Transformers has no fp8 cache")
 @each_setting
 def test_quantised_cache(qwen2_audio: Subject, setting: dict[str, Any]) -> None:
     """An fp8 cache is lossy, so the reference uses one too.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +11,6 @@ import pytest
 from mata_audio.errors import RunError
 from mata_audio.evaluation.study.study_file import study_json
 from studies import entry, study_of
-
-TOOL = Path(__file__).parents[2] / "tools" / "results_table.py"
-
-
-@pytest.fixture(scope="module")
-def tool() -> Any:
-    spec = util.spec_from_file_location("results_table", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 GOOD = entry("mass", "chosen", (9, 1), [(9, 1), (3, 1)], [(8, 1), (2, 1)])
 BAD = entry("mass", "chosen", (9, 1), [(1, 9), (1, 3)])

@@ -1,0 +1,23 @@
+"""The scripts of ``tools/``, loaded by their names."""
+
+from __future__ import annotations
+
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TOOLS = Path(__file__).parents[2] / "tools"
+
+
+@pytest.fixture(scope="module")
+def tool(request: pytest.FixtureRequest) -> Any:
+    """The script that the test module is named after."""
+    name = request.module.__name__.removeprefix("test_")
+    spec = util.spec_from_file_location(name, TOOLS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
