@@ -18,6 +18,7 @@ import transformers
 from transformers.utils import is_torchvision_available
 
 import models
+from held import Held, hold
 from mata_audio.doctor import overhead
 from pages import Open, OpenedPage
 from subject import Subject
@@ -56,6 +57,12 @@ def without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in [own for own in sys.modules if own.partition(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
+
+
+@pytest.fixture(scope="session")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Held:
+    """What a session holds of the embedded model."""
+    return hold(tmp_path_factory.mktemp("held"))
 
 
 @pytest.fixture(scope="session")

@@ -20,10 +20,15 @@ from mata_audio.errors import (
     StillRunningError,
     UnsupportedModelError,
 )
-from mata_audio.methods.mata import MATA
+from mata_audio.methods.mata import MATA, Preset
 
 if TYPE_CHECKING:
+    from mata_audio import asking, evaluation, methods, pictures, profiling
+    from mata_audio.evaluation.results.results_file import load_results
+    from mata_audio.evaluation.running.evaluate import evaluate
     from mata_audio.families import register_family
+    from mata_audio.profiling import profile, timeline
+    from mata_audio.settings.deciding import setting_for
     from mata_audio.steering.attachment import attachment_of
     from mata_audio.steering.backends import register_attention
 
@@ -38,22 +43,39 @@ __all__ = [
     "MataError",
     "ModelLoadError",
     "NoAudioError",
+    "Preset",
     "PromptLengthError",
     "SettingsError",
     "SettingsTypeError",
     "StillRunningError",
     "UnsupportedModelError",
     "__version__",
+    "asking",
     "attachment_of",
+    "evaluate",
+    "evaluation",
+    "load_results",
+    "methods",
+    "pictures",
+    "profile",
+    "profiling",
     "register_attention",
     "register_family",
+    "setting_for",
+    "timeline",
 ]
 
 _LAZY = {
     "attachment_of": "mata_audio.steering.attachment",
+    "evaluate": "mata_audio.evaluation",
+    "load_results": "mata_audio.evaluation",
+    "profile": "mata_audio.profiling",
     "register_attention": "mata_audio.steering.backends",
     "register_family": "mata_audio.families",
+    "setting_for": "mata_audio.settings.deciding",
+    "timeline": "mata_audio.profiling",
 }
+_FOLDERS = ("asking", "evaluation", "methods", "pictures", "profiling")
 
 
 def __getattr__(name: str) -> Any:
@@ -66,4 +88,13 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module
 
         return getattr(import_module(_LAZY[name]), name)
+    if name in _FOLDERS:
+        from importlib import import_module
+
+        return import_module(f"mata_audio.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List what there is, also what is not imported yet."""
+    return sorted(__all__)

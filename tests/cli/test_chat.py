@@ -18,11 +18,11 @@ from running import Mata, Outcome
 
 import models
 from mata_audio.asking import Asker
-from mata_audio.cli.options.setting import ChosenSetting
 from mata_audio.cli.questions import Questions
 from mata_audio.methods import MATA, Mass, Method
 from mata_audio.models.finding import find_model
 from mata_audio.models.loading import Loaded, load, load_weights
+from mata_audio.settings.deciding import ChosenSetting
 from mata_audio.tiny.benchmark import make_items
 
 ITEM = make_items("test", 30)[23]

@@ -27,7 +27,7 @@ def test_what_it_says(mata: Mata, qwen2_audio_folder: Path) -> None:
     assert "layers 1-2 of 0-3" in outcome.out
     audio_token = models.tokenizer().convert_tokens_to_ids("<|AUDIO|>")
     assert f"audio token  id {audio_token}\n" in outcome.out
-    assert rows["evidence"].startswith("none: untested on this model")
+    assert rows["evidence"].startswith("nobody's figures: untested on this model")
 
 
 def test_it_reads_no_weights(mata: Mata, qwen2_audio_folder: Path, tmp_path: Path) -> None:

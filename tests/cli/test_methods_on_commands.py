@@ -49,7 +49,8 @@ def test_ask(mata: Mata, clip: Path, name: str) -> None:
     outcome = mata("ask", "tiny", "Which sound is this?", "--audio", clip, "--method", name)
     assert outcome.code == 0
     assert f"answering with {METHODS[name].__name__}\n" in outcome.err
-    origin = "from its mata.json" if name == "mata" else f"the defaults of {name}"
+    own = "from its mata.json; MATA()'s default is alpha 0.1, the paper's layers"
+    origin = own if name == "mata" else f"the defaults of {name}"
     assert f"           ({origin})\n" in outcome.out
 
 

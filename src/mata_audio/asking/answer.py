@@ -8,13 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mata_audio.shown.in_html import InHtml
+from mata_audio.shown.one_line import OneLine, described, short
 from mata_audio.steering.receipt import Receipt
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Word:
+class Word(OneLine):
     """One word of an answer.
 
     Args:
@@ -29,7 +31,7 @@ class Word:
 
 
 @dataclass(frozen=True)
-class FirstWord:
+class FirstWord(OneLine):
     """A token that an answer might have begun with, and how likely that was."""
 
     text: str
@@ -37,7 +39,7 @@ class FirstWord:
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class Heard(OneLine):
     """Where in the prompt's clips each token of an answer listened.
 
     A token's attention is that of the row that chose it: the last row of the prompt for the first
@@ -56,6 +58,11 @@ class Heard:
     starts: Floats
     ends: Floats
     weights: NDArray[np.float32]
+
+    def __repr__(self) -> str:
+        tokens, layers, heads, steps = self.weights.shape
+        size = f"{tokens:,} tokens x {layers} layers x {heads} heads x {steps:,} steps"
+        return described(f"Heard: {size}")
 
     def along_time(
         self,
@@ -91,7 +98,7 @@ class Heard:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class Answer(OneLine, InHtml):
     """A greedy answer under one setting.
 
     Args:
@@ -117,6 +124,13 @@ class Answer:
     receipt: Receipt | None
     layers: tuple[int, ...]
     seconds: float
+
+    def __repr__(self) -> str:
+        first = ", ".join(
+            f"{short(own.text, 12)!r} {own.probability:.1%}" for own in self.first_words[:2]
+        )
+        likely = f"; first words {first}" if first else ""
+        return described(f"Answer under {short(self.name, 24)}: {short(self.text)!r}{likely}")
 
 
 def _of(

@@ -28,6 +28,7 @@ from mata_audio.models.prefill import Prefilled
 from mata_audio.models.prompter import Prompter
 from mata_audio.models.remembered_sound import remembering_sound
 from mata_audio.settings.named import NamedSetting
+from mata_audio.shown.one_line import described, short
 from mata_audio.steering.by_rule import NOTHING, attachment_by_rule, steered_layers
 from mata_audio.steering.other_prompt import OtherPrompt
 from mata_audio.steering.receipt import Receipt
@@ -57,6 +58,9 @@ class Asker:
         self._tokenizer = loaded.processor.tokenizer
         self.kept = KeptPrompts(self.located, self._tokenizer, most_bytes)
         self._turn = threading.Lock()
+
+    def __repr__(self) -> str:
+        return described(f"Asker of {short(self.loaded.name)}, keeps prompts: {len(self.kept):,}")
 
     def prompt(self, question: str, clips: Sequence[Decoded]) -> Prompt:
         """Return a question about clips as the model is given it.

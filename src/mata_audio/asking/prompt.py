@@ -10,10 +10,11 @@ from torch import Tensor
 
 from mata_audio.models.audio import Decoded
 from mata_audio.models.prefill import BY_TOKEN
+from mata_audio.shown.one_line import OneLine, described, short
 
 
 @dataclass(frozen=True, eq=False)
-class Prompt:
+class Prompt(OneLine):
     """One question about clips.
 
     Args:
@@ -31,6 +32,10 @@ class Prompt:
     def __post_init__(self) -> None:
         rest = {name: value for name, value in self.inputs.items() if name not in BY_TOKEN}
         object.__setattr__(self, "sound", _digest(rest))
+
+    def __repr__(self) -> str:
+        clips = f"{len(self.clips)} clip{'' if len(self.clips) == 1 else 's'}"
+        return described(f"Prompt {short(self.question)!r}: {clips}, {len(self.tokens):,} tokens")
 
     @property
     def tokens(self) -> tuple[int, ...]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mata_audio.cli.asked import asked_text
-from mata_audio.cli.options.setting import ChosenSetting, set_in_words
+from mata_audio.cli.options.setting import set_in_words
 from mata_audio.cli.progress import note
+from mata_audio.settings.deciding import ChosenSetting
 from mata_audio.settings.in_words import describe_on
 from mata_audio.settings.named import BASELINE, NamedSetting
 

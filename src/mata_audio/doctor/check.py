@@ -7,13 +7,15 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from mata_audio.shown.one_line import OneLine
+
 Outcome = Literal["pass", "fail", "skip", "info"]
 
 _WIDTH = 100
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(OneLine):
     """The result of one check.
 
     Args:
@@ -36,7 +38,7 @@ class Skipped(Exception):
 
 
 @dataclass(frozen=True)
-class DoctorReport:
+class DoctorReport(OneLine):
     """All checks of one model.
 
     Args:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from mata_audio.shown.one_line import OneLine
+
 
 class AudioSource(Protocol):
     """A clip that can be read as the bytes of an audio file."""
@@ -27,7 +29,7 @@ class AudioSource(Protocol):
 
 
 @dataclass(frozen=True)
-class Item:
+class Item(OneLine):
     """One question about one or more clips.
 
     Args:
@@ -50,7 +52,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Dataset:
+class Dataset(OneLine):
     """The items of one split, in the question file's order.
 
     Args:

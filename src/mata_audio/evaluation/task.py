@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 
 from mata_audio.errors import ScoringError
 from mata_audio.evaluation.item import Dataset, Item
+from mata_audio.shown.one_line import OneLine, described
 
 
 @dataclass(frozen=True)
-class Grouping:
+class Grouping(OneLine):
     """One way of breaking a benchmark's accuracy down.
 
     Args:
@@ -92,6 +93,9 @@ class Task(ABC):
     prediction_format: ClassVar[str] = "json"
     looks_back: ClassVar[bool] = False
     official_script: ClassVar[OfficialScript | None] = None
+
+    def __repr__(self) -> str:
+        return described(f"Task {self.name}: {self.title}")
 
     @abstractmethod
     def load(self, data: str | Path | None, split: str) -> Dataset:

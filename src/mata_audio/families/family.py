@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from mata_audio.errors import SettingsError, UnsupportedModelError
+from mata_audio.shown.one_line import OneLine
 
 
 @dataclass(frozen=True)
-class PromptStyle:
+class PromptStyle(OneLine):
     """How a question about clips is put to a family.
 
     Args:
@@ -28,7 +29,7 @@ class PromptStyle:
 
 
 @dataclass(frozen=True)
-class Hearing:
+class Hearing(OneLine):
     """Which clips a family's processor takes.
 
     Args:
@@ -54,7 +55,7 @@ Positions = Callable[[Any], Tensor]
 
 
 @dataclass(frozen=True)
-class Family:
+class Family(OneLine):
     """How to reach what MATA needs in one architecture.
 
     Args:
@@ -108,7 +109,7 @@ class Family:
 
 
 @dataclass(frozen=True)
-class Located:
+class Located(OneLine):
     """The parts of one model that the intervention works on.
 
     Args:

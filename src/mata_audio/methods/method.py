@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from mata_audio.errors import SettingsError, SettingsTypeError
 from mata_audio.methods.block import SteeredBlock
 from mata_audio.notation.did_you_mean import did_you_mean
+from mata_audio.notation.gains import describe_gains
+from mata_audio.notation.layers import format_indices, format_layers
+from mata_audio.shown.in_html import InHtml
+from mata_audio.shown.one_line import OneLine, told
 from mata_audio.steering.rule import Rule
 from mata_audio.storage.atomic_file import write_atomically
 
@@ -31,7 +35,7 @@ METHODS: dict[str, type[Method]] = {}
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(OneLine, InHtml):
     """A way to make a model listen more. A subclass says what it does in :meth:`rule`.
 
     Args:
@@ -47,11 +51,22 @@ class Method:
     on_no_audio: str = field(default="raise", kw_only=True)
 
     def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
         if cls.name:
             METHODS[cls.name] = cls
 
     def __post_init__(self) -> None:
         one_of("on_no_audio", self.on_no_audio, _NO_AUDIO)
+
+    def _told(self, name: str, value: Any) -> str:
+        """Return a value so that the line can be pasted; only a table of gains is described."""
+        if name == "gains":
+            return f"<{describe_gains(value)}>"
+        if name == "layers":
+            return repr(format_layers(value))
+        if name == "heads":
+            return repr(format_indices(value))
+        return repr(value) if isinstance(value, float) else told(value)
 
     @property
     def title(self) -> str:

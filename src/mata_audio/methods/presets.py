@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PAPER = "arXiv 2509.18816, section 3"
+PAPERS, DIGESTS, OWN_FIGURES, NOBODYS = "the paper's", "a digest's", "its makers'", "nobody's"
+"""Whose figures speak for a setting on a model."""
+
 INTERSPEECH = "Interspeech 2026, DOI 10.21437/Interspeech.2026-1212, by a digest of it"
 
 
@@ -17,7 +20,8 @@ class Published:
         alpha: strength.
         layers: decoder layers, as :class:`mata_audio.MATA` takes them.
         source: where the setting comes from.
-        evidence: what is known of its effect, and who measured it.
+        evidence: what is known of its effect.
+        figures: whose figures these are.
     """
 
     model: str
@@ -25,6 +29,7 @@ class Published:
     layers: str | None
     source: str
     evidence: str
+    figures: str = PAPERS
 
 
 PUBLISHED = (
@@ -52,6 +57,7 @@ PUBLISHED = (
         "a digest's figures, not read in the paper: MMAR challenge 68.6 to 71.0 %, rubrics 58.7 to "
         "62.6; the digest says layers 10-20: that they were scaled like this is our reading, and "
         "so is the checkpoint",
+        DIGESTS,
     ),
 )
 """Every model with published figures; those of a digest say so."""
@@ -61,7 +67,8 @@ UNPUBLISHED = Published(
     0.1,
     None,
     f"{PAPER}: alpha 0.1, its 10-20 of 28 at the same relative depth",
-    "none: untested on this model. mata choose finds layers and alpha by measurement",
+    "nobody's figures: untested on this model. mata choose finds layers and alpha by measurement",
+    NOBODYS,
 )
 """Used for every other model."""
 

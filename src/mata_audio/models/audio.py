@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mata_audio.errors import AudioError, MataWarning
 from mata_audio.models.addresses import download_advice
 from mata_audio.models.nearby import did_you_mean_beside
+from mata_audio.shown.one_line import OneLine, described
 
 _BLOCK = 1 << 18
 _UNKNOWN_LENGTH = 1 << 62
@@ -44,7 +45,7 @@ class SilentAudioWarning(MataWarning):
 
 
 @dataclass(frozen=True)
-class Decoded:
+class Decoded(OneLine):
     """A clip as a model hears it.
 
     Args:
@@ -59,6 +60,10 @@ class Decoded:
     seconds: float
     heard: float
     sha256: str
+
+    def __repr__(self) -> str:
+        cut = f", the beginning of {self.seconds:.4g} s" if self.is_cut else ""
+        return described(f"Decoded: {self.heard:.4g} s{cut}, {self.samples.size:,} samples")
 
     @property
     def is_cut(self) -> bool:

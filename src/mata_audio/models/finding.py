@@ -15,11 +15,12 @@ from mata_audio.errors import SettingsError, UnsupportedModelError
 from mata_audio.families import Family, family_named
 from mata_audio.models.load_errors import explained
 from mata_audio.models.on_disk import check_source, did_you_mean_model
+from mata_audio.shown.one_line import OneLine
 from mata_audio.tiny import MODEL_PATH, TINY, is_embedded
 
 
 @dataclass(frozen=True)
-class Found:
+class Found(OneLine):
     """A supported model, before its weights are read.
 
     Args:

@@ -18,6 +18,7 @@ from mata_audio.models.finding import Found, find_model, skeleton
 from mata_audio.models.load_errors import cannot_write, explained, missing_processor_files, reason
 from mata_audio.models.sound_adapter import check_peft, enable_adapter
 from mata_audio.notation.did_you_mean import did_you_mean
+from mata_audio.shown.one_line import OneLine, described, short
 
 SPREAD = "spread"
 """The device of a model that is divided over all GPUs: the ``device_map`` "auto" of accelerate."""
@@ -27,7 +28,7 @@ DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
-class Loaded:
+class Loaded(OneLine):
     """A model ready for inference.
 
     Args:
@@ -41,6 +42,11 @@ class Loaded:
     processor: Any
     name: str
     family: Family
+
+    def __repr__(self) -> str:
+        first = next(self.model.parameters())
+        where = f"{first.device}, {str(first.dtype).removeprefix('torch.')}"
+        return described(f"Loaded {short(self.name)}: {type(self.model).__name__} on {where}")
 
 
 def load(

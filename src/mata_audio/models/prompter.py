@@ -23,6 +23,7 @@ from mata_audio.models.chat_template import Chat, Turn, turns, written
 from mata_audio.models.finding import Found
 from mata_audio.models.load_errors import explained
 from mata_audio.models.loading import Loaded, load_processor, sound_extractor
+from mata_audio.shown.one_line import OneLine
 from mata_audio.tiny import TINY
 
 Clip = NDArray[np.float32]
@@ -48,7 +49,7 @@ class ClipLimits:
 
 
 @dataclass(frozen=True)
-class Prompter:
+class Prompter(OneLine):
     """Puts questions to one model.
 
     Args:

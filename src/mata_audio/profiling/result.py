@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mata_audio.errors import DataError
+from mata_audio.shown.in_html import InHtml
+from mata_audio.shown.one_line import OneLine, described, named
 from mata_audio.storage.atomic_file import write_atomically
 
 Floats = NDArray[np.float64]
@@ -22,7 +24,7 @@ _ARRAYS = {"mean": 3, "spread": 3, "imbalance": 1, "negative_share": 2}
 
 
 @dataclass(frozen=True, eq=False)
-class Attention:
+class Attention(OneLine):
     """Where the active rows look under one setting.
 
     An item's mass is the mean over its active rows: those of the last prompt token and of its
@@ -50,13 +52,19 @@ class Attention:
     rows: int
     setting: Mapping[str, Any] | None = None
 
+    def __repr__(self) -> str:
+        layers, heads, kinds = self.mean.shape
+        under = "baseline" if self.setting is None else self.setting.get("method", "mata")
+        size = f"{layers} layers x {heads} heads x {kinds} kinds, {self.rows:,} rows"
+        return described(f"Attention under {under}: {size}")
+
     def of(self, kind: str, kinds: tuple[str, ...]) -> Floats:
         """Return the mean mass on one kind, averaged over heads, shape ``(layers,)``."""
         return self.mean[:, :, kinds.index(kind)].mean(axis=1)
 
 
 @dataclass(frozen=True, eq=False)
-class Profile:
+class Profile(OneLine, InHtml):
     """Where the last token looks, layer by layer and head by head.
 
     Args:
@@ -72,6 +80,11 @@ class Profile:
     tokens: Floats
     attention: Mapping[str, Attention]
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        prompts = f"{self.items:,} prompt{'' if self.items == 1 else 's'}"
+        size = f"{prompts}, {self.layers} layers x {self.heads} heads"
+        return described(f"Profile: {size}; {named(self.attention)}")
 
     @property
     def layers(self) -> int:

@@ -16,13 +16,15 @@ from mata_audio.methods.mata import MATA
 from mata_audio.profiling.audio_times import audio_times
 from mata_audio.profiling.prompt_reader import PromptBatch, PromptReader, check_settings, generation
 from mata_audio.settings.named import NamedSetting, with_baseline
+from mata_audio.shown.in_html import InHtml
+from mata_audio.shown.one_line import OneLine, described, named
 from mata_audio.steering.observation import Observation
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Timeline:
+class Timeline(OneLine, InHtml):
     """The attention of the last prompt token on each audio token of one prompt.
 
     Args:
@@ -37,6 +39,11 @@ class Timeline:
     starts: Floats
     ends: Floats
     weights: Mapping[str, Floats]
+
+    def __repr__(self) -> str:
+        clips = len(np.unique(self.clips))
+        size = f"{len(self.starts):,} audio tokens of {clips} clip{'s' if clips > 1 else ''}"
+        return described(f"Timeline: {size}; {named(self.weights)}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the timeline as JSON data."""

@@ -11,6 +11,7 @@ from typing import Any
 from mata_audio.errors import SettingsError
 from mata_audio.methods.method import Method, settings_json
 from mata_audio.settings.in_words import short_name
+from mata_audio.shown.one_line import OneLine
 from mata_audio.storage.atomic_file import write_atomically
 
 BASELINE = "baseline"
@@ -18,7 +19,7 @@ BASELINE = "baseline"
 
 
 @dataclass(frozen=True)
-class NamedSetting:
+class NamedSetting(OneLine):
     """A setting of a run.
 
     Args:

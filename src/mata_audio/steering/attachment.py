@@ -22,6 +22,7 @@ from mata_audio.families import Located, locate
 from mata_audio.notation.layers import check_attending, format_indices
 from mata_audio.notation.rows import LAST, PromptRows
 from mata_audio.notation.tokens import no_audio_error
+from mata_audio.shown.one_line import described, short
 from mata_audio.steering.backends import reroute
 from mata_audio.steering.calls import SteeredCalls
 from mata_audio.steering.gain_tensor import KeyGains
@@ -125,9 +126,9 @@ class Attachment:
 
     def __repr__(self) -> str:
         on = f"on {type(self._located.listener).__name__}" if self.attached else "detached"
-        layers = f"{format_indices(self._steered) or 'none'} of {self._located.depth}"
+        layers = f"{short(format_indices(self._steered)) or 'none'} of {self._located.depth}"
         passes = f"{self._calls.forward_passes:,} forward passes"
-        return f"<Attachment {on}: {self._changes}, layers {layers}, {passes}>"
+        return described(f"Attachment {on}: {short(self._changes)}, layers {layers}, {passes}")
 
     @property
     def attached(self) -> bool:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mata_audio.shown.one_line import OneLine
 from mata_audio.steering.active_rows import Rows
 from mata_audio.steering.attention import RowChange, changed_weights
 
@@ -20,7 +21,7 @@ MAX_KEPT = 2**25
 
 
 @dataclass(frozen=True)
-class Listening:
+class Listening(OneLine):
     """Sums over the active rows of the passes that read a prompt, in steered layers and heads.
 
     Args:

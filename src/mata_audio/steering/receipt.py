@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 from mata_audio.notation.layers import format_indices
 from mata_audio.notation.tokens import in_words
+from mata_audio.shown.one_line import OneLine, described, short
 from mata_audio.steering.listening import Listening
 
 
 @dataclass(frozen=True)
-class Receipt:
+class Receipt(OneLine):
     """An account of one ``with mata(model)`` block, or of an attachment so far.
 
     Args:
@@ -57,6 +58,13 @@ class Receipt:
             audio_tokens=self.audio_tokens + later.audio_tokens,
             listening=self.listening + later.listening,
         )
+
+    def __repr__(self) -> str:
+        layers = short(format_indices(self.layers)) or "none"
+        passes = f"{self.forward_passes:,} passes, {self.active_rows:,} active rows"
+        before, after = self.mass_before, self.mass_after
+        mass = "" if before is None else f", {self.tokens} mass {before:.1%}, then {after:.1%}"
+        return described(f"Receipt: {passes}, layers {layers} of {self.depth}{mass}")
 
     def __str__(self) -> str:
         kind = in_words(self.tokens)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mata_audio.notation.gains import GainTable
 from mata_audio.notation.rows import LAST, PromptRows
+from mata_audio.shown.one_line import OneLine
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,7 +22,7 @@ layers, shape ``(...)``.
 
 
 @dataclass(frozen=True)
-class Change:
+class Change(OneLine):
     """One change of attention.
 
     Args:

@@ -12,7 +12,6 @@ from mata_audio.cli.options.model import (
     add_loading_options,
     add_model,
     loading_options,
-    model_folder,
 )
 from mata_audio.cli.options.run import add_long_audio
 from mata_audio.cli.options.setting import add_setting_options, setting_from
@@ -20,6 +19,7 @@ from mata_audio.cli.parser import add_number
 from mata_audio.cli.progress import note
 from mata_audio.cli.terminal import show, terminal_width
 from mata_audio.errors import SettingsError
+from mata_audio.methods.own_file import folder_of
 
 if TYPE_CHECKING:
     from mata_audio.cli.questions import Asked, Questions
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     """
     question, files = question_and_files(args.question, args.audio)
     _check(args, question, files)
-    setting_from(args, model_folder(args.model))
+    setting_from(args, folder_of(args.model))
 
     from mata_audio.asking import Asker
     from mata_audio.cli.questions import Questions

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 from mata_audio.cli.demo.example import choose_example, gained_by
 from mata_audio.cli.demo.own_files import OwnFiles
 from mata_audio.cli.demo.page import BATCH, FILES, PAGE, write_page
-from mata_audio.cli.options.setting import ChosenSetting, add_setting_options, setting_from
+from mata_audio.cli.options.setting import add_setting_options, setting_from
 from mata_audio.cli.progress import note
 from mata_audio.cli.terminal import show
 from mata_audio.errors import SettingsError
+from mata_audio.settings.deciding import FROM_OWN_FILE, ChosenSetting
 from mata_audio.settings.embedded import BEST
 from mata_audio.settings.named import NamedSetting
 from mata_audio.tiny import MODEL_PATH, TINY
@@ -49,8 +50,6 @@ examples:
   mata demo --alpha 0.1 --layers paper --heads all
   mata demo --method contrast --items 200
 """
-
-_OWN = "from its mata.json"
 
 NOTES = """\
 Accuracy in %. The interval is Tango's 95 % score interval of the difference; p is an exact
@@ -142,7 +141,8 @@ class _Found:
 
 def _compared(setting: ChosenSetting) -> list[NamedSetting]:
     """Return what is compared with the baseline: what was asked for, else the best rule too."""
-    methods = [setting.method, BEST] if setting.origin == _OWN else [setting.method]
+    own = setting.origin.startswith(FROM_OWN_FILE)
+    methods = [setting.method, BEST] if own else [setting.method]
     return [NamedSetting(method.title, method) for method in methods]
 
 
@@ -212,7 +212,7 @@ def _as_text(found: _Found, picture: str, page: Path) -> str:
     from mata_audio.evaluation.results.tables import paired_table
 
     results, example, origin = found.results, found.example, found.origin
-    if origin == _OWN:
+    if origin.startswith(FROM_OWN_FILE):
         origin = "chosen on the tuning split (no item shared); the paper's alpha is 0.1"
     names = [own.name for own in found.compared]
     what = {own.name: own.method.summary for own in found.compared if own.method is not None}

@@ -6,7 +6,6 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from mata_audio.cli.options.model import add_model, add_trust_remote_code
-from mata_audio.cli.options.setting import setting_of
 from mata_audio.cli.terminal import show
 
 if TYPE_CHECKING:
@@ -41,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
     """
     from mata_audio.families import locate
     from mata_audio.methods.mata import MATA
+    from mata_audio.methods.own_file import own_setting
+    from mata_audio.methods.presets import UNPUBLISHED, published
     from mata_audio.models.finding import find_model, skeleton
     from mata_audio.models.prompter import Prompter
     from mata_audio.settings.in_words import describe_on
@@ -60,13 +61,13 @@ def run(args: argparse.Namespace) -> int:
         "backend": attention._attn_implementation,
         "MATA takes": f"{describe_on(MATA(), located)} (the paper's)",
     }
-    published = MATA.for_model(found.name)
-    if published.tested:
-        rows["published"] = describe_on(published.mata, located)
-        rows["source"] = published.source
-    own = setting_of(found.folder)
-    if published.tested or own is None:
-        rows["evidence"] = published.evidence
+    known = published(found.name)
+    if known is not None:
+        rows["published"] = describe_on(MATA(known.alpha, known.layers), located)
+        rows["source"] = known.source
+    own = own_setting(found.folder)
+    if known is not None or own is None:
+        rows["evidence"] = (known or UNPUBLISHED).evidence
     if own is not None:
         rows["mata.json"] = describe_on(own, located)
     for name, value in rows.items():

@@ -9,12 +9,12 @@ from mata_audio.cli.options.model import (
     add_loading_options,
     add_model,
     loading_options,
-    model_folder,
 )
 from mata_audio.cli.options.setting import add_setting_options, setting_from
 from mata_audio.cli.parser import add_number
 from mata_audio.cli.progress import note
 from mata_audio.errors import SettingsError
+from mata_audio.methods.own_file import folder_of
 
 HELP = "serve a model to OpenAI clients, steered"
 
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     from mata_audio.serving.app import build_app
     from mata_audio.settings.in_words import short_name
 
-    setting = setting_from(args, model_folder(args.model))
+    setting = setting_from(args, folder_of(args.model))
     note(f"loading {args.model}")
     loaded = load(args.model, **loading_options(args))
     handler = Handler(loaded, setting.method)

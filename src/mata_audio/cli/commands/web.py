@@ -11,11 +11,11 @@ from mata_audio.cli.options.model import (
     MODEL_HELP,
     add_loading_options,
     loading_options,
-    model_folder,
 )
 from mata_audio.cli.parser import add_number
 from mata_audio.cli.progress import note
 from mata_audio.errors import SettingsError
+from mata_audio.methods.own_file import folder_of
 from mata_audio.tiny import TINY
 
 HELP = "a page to ask, hear and see where the model listens"
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
 
         note(f"loading {args.model}")
         loaded = load(args.model, **loading_options(args))
-        points = starting_points(loaded, model_folder(args.model), args.settings)
+        points = starting_points(loaded, folder_of(args.model), args.settings)
         page = build_page(Listening(Asker(loaded), args.max_new_tokens), points, Visits())
         try:
             local, public = serve(page, args.host, args.port, args.max_megabytes, args.share)

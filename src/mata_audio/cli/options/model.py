@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 MODEL_HELP = '"tiny" (the model in this package), a local folder or a hub id'
@@ -50,11 +49,3 @@ def loading_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the values of :func:`add_loading_options`, named as ``load`` does."""
     names = ("device", "dtype", "attn_implementation", "trust_remote_code")
     return {name: getattr(args, name) for name in names}
-
-
-def model_folder(model: str) -> Path | None:
-    """Return the folder of a local or the embedded model; None for a hub id."""
-    from mata_audio.tiny import MODEL_PATH, TINY
-
-    path = MODEL_PATH if model == TINY else Path(model)
-    return path if path.is_dir() else None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mata_audio.cli.options.model import model_folder
 from mata_audio.errors import SettingsError
 from mata_audio.methods import MATA, METHODS, Method
-from mata_audio.methods.method import method_named
+from mata_audio.methods.own_file import folder_of, own_file
+from mata_audio.settings.deciding import ChosenSetting, changed, starting_setting
 from mata_audio.settings.from_words import (
     check_fields,
     fields_from,
@@ -30,14 +30,6 @@ _FORM = (
     'write --setting as "alpha=0.1 layers=10-20" or "method=contrast power=1", with a name as '
     '"NAME: alpha=0.1", as "paper", or as a JSON file that a method\'s save wrote'
 )
-
-
-@dataclass(frozen=True)
-class ChosenSetting:
-    """A setting, and in words where it comes from."""
-
-    method: Method
-    origin: str
 
 
 def add_setting_options(parser: argparse.ArgumentParser) -> None:
@@ -110,20 +102,20 @@ def add_settings_options(parser: argparse.ArgumentParser) -> None:
 def setting_from(args: argparse.Namespace, model_folder: Path | None) -> ChosenSetting:
     """Return the one setting of a command.
 
-    Options override ``--settings``, else the model folder's ``mata.json`` if it is of the wanted
-    method, else the method's defaults. The method is the paper's unless something names another.
+    The rule is that of :func:`mata_audio.setting_for`.
 
     Raises:
         FileNotFoundError: there is no file ``--settings``.
         SettingsError: a field or value that is not allowed.
         SettingsTypeError: a type that is not allowed.
     """
-    default, origin = _start(args, model_folder)
+    start = starting_setting(model_folder, args.method, args.settings)
     given = _given(args)
     if not given:
-        return ChosenSetting(default, origin)
-    origin = f"{', '.join(f'--{name}' for name in _written(args))}; the rest {origin}"
-    return ChosenSetting(_changed(default, _values(type(default), given)), origin)
+        return start
+    origin = f"{', '.join(f'--{name}' for name in _written(args))}; the rest {start.origin}"
+    default = start.method
+    return ChosenSetting(changed(default, _values(type(default), given)), origin)
 
 
 def set_in_words(method: Method, text: str) -> Method:
@@ -143,20 +135,7 @@ def set_in_words(method: Method, text: str) -> Method:
     words = separate(text, f"{text!r}", form, ("paper",))
     if "method" in words:
         return method_from_words(words, f"{text!r}")
-    return _changed(method, _values(type(method), words))
-
-
-def _changed(method: Method, changes: dict[str, Any]) -> Method:
-    """Return a setting with other values; layers or heads take the place of a table of gains."""
-    if getattr(method, "gains", None) is not None and changes.keys() & {"layers", "heads"}:
-        changes = {"gains": None, "alpha": None, **changes}
-    return replace(method, **changes)
-
-
-def setting_of(model_folder: Path | None) -> Method | None:
-    """Return the setting in a model folder's ``mata.json``, if there is one."""
-    path = _own_file(model_folder)
-    return None if path is None else Method.load(path)
+    return changed(method, _values(type(method), words))
 
 
 def settings_from(args: argparse.Namespace) -> list[NamedSetting]:
@@ -199,37 +178,12 @@ def parse_setting(spec: str) -> NamedSetting:
 
 
 def _from_options(args: argparse.Namespace) -> NamedSetting:
-    folder = model_folder(args.model)
+    folder = folder_of(args.model)
     chosen = setting_from(args, folder).method
-    file = args.settings or _own_file(folder)
+    file = args.settings or own_file(folder)
     if file is not None and not _given(args) and Method.load(file) == chosen:
         return load_setting(file)  # with what it was tuned on
     return NamedSetting(chosen.title, chosen)
-
-
-def _start(args: argparse.Namespace, model_folder: Path | None) -> tuple[Method, str]:
-    """Return the setting that options go over, and where it comes from."""
-    wanted = None if args.method is None else method_named(args.method, "--method")
-    if args.settings is not None:
-        default = Method.load(args.settings)
-        if wanted not in (None, type(default)):
-            raise SettingsError(
-                f"--settings {args.settings} is for {default.name}, not for {args.method}: leave "
-                "out --method, or give another file"
-            )
-        return default, f"from {args.settings}"
-    own = setting_of(model_folder)
-    if own is not None and wanted in (None, type(own)):
-        return own, "from its mata.json"
-    if wanted in (None, MATA):
-        return MATA(), "the paper's"
-    assert wanted is not None
-    return wanted(), f"the defaults of {wanted.name}"
-
-
-def _own_file(model_folder: Path | None) -> Path | None:
-    path = None if model_folder is None else model_folder / "mata.json"
-    return path if path is not None and path.is_file() else None
 
 
 def _given(args: argparse.Namespace) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from mata_audio.models.loading import Loaded
 from mata_audio.notation.layers import format_indices, scaled_paper_layers
 from mata_audio.settings.in_words import short_name
 from mata_audio.settings.named import NamedSetting, with_baseline
+from mata_audio.shown.one_line import OneLine
 from mata_audio.storage.run_folder import RunFolder
 
 TUNE = "tune"
@@ -76,7 +77,7 @@ WAYS = {
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(OneLine):
     """Chosen layers, their evidence and their results.
 
     Args:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mata_audio.methods.mata import MATA
 from mata_audio.methods.method import Method
 from mata_audio.notation.layers import scaled_paper_layers
+from mata_audio.shown.one_line import OneLine
 
 DRAWS = 2_000
 
@@ -19,7 +20,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(OneLine):
     """A score for each decoder layer, and the setting that follows from it.
 
     Args:

@@ -34,13 +34,14 @@ from mata_audio.evaluation.templates.template import load_template
 from mata_audio.families import Located, locate
 from mata_audio.models.finding import find_model, skeleton
 from mata_audio.models.loading import load_processor
+from mata_audio.shown.one_line import OneLine
 from mata_audio.storage.run_folder import RunFolder
 
 Report = Callable[[PaperTable, Progress], None]
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measured(OneLine):
     """A table of the paper that was run.
 
     Args:
@@ -60,7 +61,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class PlannedTable:
+class PlannedTable(OneLine):
     """A table of the paper that can be run; ``folder`` and ``equal`` as of :class:`Measured`."""
 
     table: PaperTable
@@ -70,7 +71,7 @@ class PlannedTable:
 
 
 @dataclass(frozen=True)
-class FailedTable:
+class FailedTable(OneLine):
     """A table whose run could not be started or finished."""
 
     table: PaperTable
@@ -79,7 +80,7 @@ class FailedTable:
 
 
 @dataclass(frozen=True)
-class Reproduction:
+class Reproduction(OneLine):
     """The outcome of every selected table.
 
     Args:

@@ -16,11 +16,12 @@ from mata_audio.evaluation.results.results import (
     SettingResult,
 )
 from mata_audio.settings.named import BASELINE
+from mata_audio.shown.one_line import OneLine
 from mata_audio.storage.run_folder import differences
 
 
 @dataclass(frozen=True)
-class ComparedGroup:
+class ComparedGroup(OneLine):
     """A group of items under one run and the other; ``paired`` is second against first."""
 
     heading: str
@@ -31,7 +32,7 @@ class ComparedGroup:
 
 
 @dataclass(frozen=True)
-class Side:
+class Side(OneLine):
     """One of the two that are compared.
 
     Args:
@@ -46,7 +47,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(OneLine):
     """Two settings of two runs on the items that both answered.
 
     Args:

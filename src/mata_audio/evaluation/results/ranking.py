@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from mata_audio.evaluation.results.figures import figures_of
 from mata_audio.evaluation.results.results import Paired, Results, Row, SettingResult
 from mata_audio.settings.named import BASELINE
+from mata_audio.shown.one_line import OneLine
 
 HELD_OUT, TUNING = "held out", "tuning"
 """The parts of a sweep's items."""
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Sweep(OneLine):
     """The result of a sweep.
 
     Args:

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mata_audio.settings.named import BASELINE
+from mata_audio.shown.in_html import InHtml
+from mata_audio.shown.one_line import OneLine, described, short
 
 UNHEARD = "unheard"
 """Name of the no-audio arm: under it no token attends to the audio. It is never a candidate."""
 
 
 @dataclass(frozen=True)
-class Accuracy:
+class Accuracy(OneLine):
     """Share of right answers, with its 95 % Wilson interval; fractions, not percent."""
 
     n: int
@@ -24,7 +26,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class Paired:
+class Paired(OneLine):
     """One setting against the baseline on the same items; fractions, not percent.
 
     Args:
@@ -56,7 +58,7 @@ class Paired:
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(OneLine):
     """A group of items, or all of them.
 
     Args:
@@ -87,7 +89,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class SettingResult:
+class SettingResult(OneLine):
     """A setting that was run.
 
     Args:
@@ -111,7 +113,7 @@ class SettingResult:
 
 
 @dataclass(frozen=True)
-class Guessing:
+class Guessing(OneLine):
     """What guessing would give, over the items whose choices are known.
 
     Args:
@@ -126,7 +128,7 @@ class Guessing:
 
 
 @dataclass(frozen=True)
-class Unheard:
+class Unheard(OneLine):
     """The no-audio arm: what is right without the audio, and what each setting gains there.
 
     Args:
@@ -146,7 +148,7 @@ class Unheard:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(OneLine):
     """The model's answer under one setting: raw, as read, and whether it is right.
 
     ``correct`` is None if the item is not scored or does not count.
@@ -158,7 +160,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class ClipHeard:
+class ClipHeard(OneLine):
     """One clip of an item.
 
     Args:
@@ -179,7 +181,7 @@ class ClipHeard:
 
 
 @dataclass(frozen=True)
-class ItemResult:
+class ItemResult(OneLine):
     """One item with its answers by setting name.
 
     ``error`` says why there are none; ``scored`` is False if the benchmark does not score it.
@@ -197,7 +199,7 @@ class ItemResult:
 
 
 @dataclass(frozen=True)
-class Results:
+class Results(OneLine, InHtml):
     """A run's results.
 
     Args:
@@ -220,6 +222,19 @@ class Results:
     notes: tuple[str, ...]
     tuning_ids: tuple[str, ...] = ()
     unheard: Unheard | None = None
+
+    def __repr__(self) -> str:
+        identity = self.run.get("identity", {})
+        of = " ".join(short(str(identity[key]), 24) for key in ("task", "split") if key in identity)
+        items = f"{len(self.items):,} items"
+        accuracies = [self._accuracy(own.name) for own in self.settings]
+        if len(accuracies) > 3:
+            accuracies[1:] = [f"{len(accuracies) - 1:,} settings"]
+        return described(f"Results{of and f' of {of}'}: {items}; {', '.join(accuracies)}")
+
+    def _accuracy(self, setting: str) -> str:
+        own = self.overall.accuracy.get(setting)
+        return short(setting, 24) + ("" if own is None else f" {own.value:.1%}")
 
     @property
     def answered(self) -> tuple[SettingResult, ...]:

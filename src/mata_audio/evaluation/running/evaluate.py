@@ -49,7 +49,8 @@ def evaluate(
         out: the run's folder.
         data: the benchmark's folder, question file or hub id; None if the task needs none.
         settings: what to compare with the baseline; None for the paper's setting, an empty
-            sequence for only the baseline.
+            sequence for only the baseline. ``setting_for(model)`` of :mod:`mata_audio` is what the
+            command ``mata eval`` takes: the model folder's own, if it has one.
         report: called with the progress after every batch.
         executor: where the items are answered; None for this process.
         options: fields of :class:`mata_audio.evaluation.Options`.

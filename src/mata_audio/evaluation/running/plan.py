@@ -29,10 +29,11 @@ from mata_audio.models.loading import DTYPES, Loaded, device_named
 from mata_audio.models.other_audio import OTHERS
 from mata_audio.notation.did_you_mean import did_you_mean
 from mata_audio.settings.named import NamedSetting, with_baseline
+from mata_audio.shown.one_line import OneLine
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(OneLine):
     """Options of a run; None leaves the choice to the task, the model or the machine.
 
     Args:
@@ -103,7 +104,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(OneLine):
     """A run with every choice made.
 
     Args:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mata_audio.evaluation.running.batch_limit import BatchLimit
+from mata_audio.shown.one_line import OneLine
 from mata_audio.steering.receipt import Receipt
 
 
 @dataclass
-class Progress:
+class Progress(OneLine):
     """How far a run has got.
 
     Args:

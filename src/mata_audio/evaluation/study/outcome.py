@@ -9,12 +9,13 @@ from typing import Any
 from mata_audio.evaluation.results.results import Paired
 from mata_audio.evaluation.results.significance import SIGNIFICANT
 from mata_audio.evaluation.study.contenders import CHOSEN, FITTED
+from mata_audio.shown.one_line import OneLine
 
 REPORTED = "the reporting items"
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(OneLine):
     """The items that settings were chosen on, or reported on.
 
     Args:
@@ -45,7 +46,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Figures:
+class Figures(OneLine):
     """One setting against the baseline on a group of items; ``grouping`` is empty for all."""
 
     grouping: str
@@ -55,7 +56,7 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Correct:
+class Correct(OneLine):
     """How many items of a group are right, of those that count."""
 
     grouping: str
@@ -66,7 +67,7 @@ class Correct:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class LeftOut(OneLine):
     """What a way of choosing gives on groups that it was not chosen on.
 
     Args:
@@ -81,7 +82,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(OneLine):
     """A setting of a method, and what it does on the reporting items.
 
     Args:
@@ -118,7 +119,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Study:
+class Study(OneLine):
     """A study's outcome. It holds no audio, no text of a question, and no path.
 
     Args:

@@ -1,0 +1,1 @@
+"""How objects show themselves in a session: one short line, and HTML in a notebook."""
