@@ -21,6 +21,7 @@ from mata_audio.errors import (
     UnsupportedModelError,
 )
 from mata_audio.methods.mata import MATA, Preset
+from mata_audio.shown.in_html import made_by
 
 if TYPE_CHECKING:
     from mata_audio import asking, evaluation, methods, pictures, profiling
@@ -98,3 +99,13 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     """List what there is, also what is not imported yet."""
     return sorted(__all__)
+
+
+def _html(shown: object) -> str:
+    """Return what a notebook shows; tables and pictures are imported when the first is shown."""
+    from mata_audio.notebook import html_of
+
+    return html_of(shown)
+
+
+made_by(_html)

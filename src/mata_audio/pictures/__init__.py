@@ -8,13 +8,14 @@ from mata_audio.pictures.groups import accuracy, gained_and_lost
 from mata_audio.pictures.of_run import PICTURES, pictures_of_run
 from mata_audio.pictures.style import MissingMatplotlibError, content, require_matplotlib, save
 from mata_audio.pictures.sweep import heatmap, ranking
-from mata_audio.pictures.timeline import listening
+from mata_audio.pictures.timeline import attention_lines, listening
 from mata_audio.pictures.words import words
 
 __all__ = [
     "PICTURES",
     "MissingMatplotlibError",
     "accuracy",
+    "attention_lines",
     "content",
     "gained_and_lost",
     "heatmap",

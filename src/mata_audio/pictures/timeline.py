@@ -61,16 +61,7 @@ def listening(
         MissingMatplotlibError: Matplotlib is not installed.
     """
     samples = samples_of(waveform, sampling_rate)
-    here = timeline.clips == clip
-    if not here.any():
-        raise SettingsError(f"the timeline has no clip {clip}; it has 0-{timeline.clips.max()}")
-    edges = np.append(timeline.starts[here], timeline.ends[here][-1])
-    together = math.ceil(here.sum() / _MOST_STEPS)
-    edges = np.append(edges[:-1:together], edges[-1])
-    heard = {
-        name: 100 * _together(_mean(own, layers)[here], together)
-        for name, own in timeline.weights.items()
-    }
+    heard, edges, together = _along(timeline, clip, layers)
     with style.drawing():
         figure = style.new_figure(4.9)
         top, middle, bottom = figure.subplots(
@@ -95,6 +86,48 @@ def listening(
             note += "\nafter the clip: silence that the model pads it with"
         style.legend_below(figure, entries, columns, note)
     return figure
+
+
+def attention_lines(timeline: Timeline, *, clip: int = 0) -> Figure:
+    """Draw the attention on a clip, second by second, without the clip's sound.
+
+    Args:
+        timeline: attention over a prompt, under the baseline and settings.
+        clip: index of the clip in the prompt, from 0.
+
+    Raises:
+        SettingsError: no such clip.
+        MissingMatplotlibError: Matplotlib is not installed.
+    """
+    heard, edges, together = _along(timeline, clip, None)
+    with style.drawing():
+        figure = style.new_figure(2.6)
+        axes: Axes = figure.subplots()
+        entries = _draw_attention(axes, heard, edges, places_of(heard, None), "token")
+        axes.set_xlim(0, float(edges[-1]))
+        axes.set_xlabel(f"time in clip {clip + 1} (s)")
+        style.title(figure, "Where the model listens")
+        steps = f"; mean of every {together} tokens" if together > 1 else ""
+        note = f"attention: mean over heads and all layers{steps}"
+        style.legend_below(figure, entries, style.columns([text for _, text in entries]), note)
+    return figure
+
+
+def _along(
+    timeline: Timeline, clip: int, layers: Sequence[int] | None
+) -> tuple[dict[str, Any], Any, int]:
+    """Return the attention on a clip in percent, the edges of its steps, and tokens in a step."""
+    here = timeline.clips == clip
+    if not here.any():
+        raise SettingsError(f"the timeline has no clip {clip}; it has 0-{timeline.clips.max()}")
+    edges = np.append(timeline.starts[here], timeline.ends[here][-1])
+    together = math.ceil(here.sum() / _MOST_STEPS)
+    edges = np.append(edges[:-1:together], edges[-1])
+    heard = {
+        name: 100 * _together(_mean(own, layers)[here], together)
+        for name, own in timeline.weights.items()
+    }
+    return heard, edges, together
 
 
 def samples_of(waveform: ArrayLike, sampling_rate: int) -> Floats:
