@@ -5,6 +5,7 @@ BIN := .venv/bin
 .PHONY: demo test soak test-versions test-oldest test-ray test-vllm test-extras map support-table \
   results-table check bench bench-throughput bench-launches bench-cluster gpu bench-choosing \
   bench-methods train package clean
+  bench-methods train docs clean
 
 demo: .venv/ready
 	$(BIN)/mata demo
@@ -27,6 +28,20 @@ bench-cluster: build/ray/ready
 build/ray/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv build/ray
 	build/ray/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,ray]'
+	touch $@
+
+# The site: build/docs/site/index.html. What reads the docstrings warns without failing, so that is
+# looked for. The package is installed without what it needs: nothing of it is imported but the parser.
+docs: build/docs/ready
+	build/docs/bin/python tools/site_pages.py
+	build/docs/bin/zensical build --clean --strict > build/docs/log 2>&1 || { cat build/docs/log; exit 1; }
+	@cat build/docs/log; ! grep -q '^griffe' build/docs/log
+
+build/docs/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv build/docs
+	build/docs/bin/python -m pip install --quiet --constraint constraints.txt $$($(PYTHON) -c \
+	  "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['docs'])")
+	build/docs/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
 # CONTRIBUTING.md's map of folders, made of their first docstring lines.

@@ -45,7 +45,7 @@ Features = Callable[[list[NoiseClip]], dict[str, Any]]
 class Pictures(NamedTuple):
     """How to give images or videos (or clips) to a small model.
 
-    Args:
+    Attributes:
         features: makes the model's arguments.
         tokens: a small and a large number of tokens that a picture can have; equal if the family
             has only one size.
@@ -66,7 +66,8 @@ class SmallModel:
         clip_tokens: a small and a large number of audio tokens that a clip can have; equal if the
             family has only one length.
         audio_token_id: token id at audio positions.
-        images, videos: how to give it these; None if it does not take them.
+        images: how to give it these; None if it does not take them.
+        videos: the same for videos.
         types: the model's argument that marks the tokens of images (1) and videos (2); "" if it
             has none.
     """
