@@ -4,8 +4,7 @@ BIN := .venv/bin
 
 .PHONY: demo test soak test-versions test-oldest test-ray test-vllm test-extras map support-table \
   results-table check bench bench-throughput bench-launches bench-cluster gpu bench-choosing \
-  bench-methods train package clean
-  bench-methods train docs clean
+  bench-methods train package docs clean
 
 demo: .venv/ready
 	$(BIN)/mata demo
