@@ -44,7 +44,7 @@ def page(name: str, parser: argparse.ArgumentParser) -> str:
             title = (group.title or "options").capitalize()
             parts.append(f"\n## {title}\n\n")
             parts.append(f"{_prose(group.description)}\n\n" if group.description else "")
-            parts += ["| | |\n| --- | --- |\n", *rows]
+            parts += ["| name | what it does |\n| --- | --- |\n", *rows]
     examples, _, rest = (parser.epilog or "").partition("examples:\n")[2].partition("\n\n")
     if examples:
         unindented = re.sub(r"(?m)^  ", "", examples.rstrip("\n"))
