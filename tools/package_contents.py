@@ -47,10 +47,9 @@ def tracked() -> set[str]:
     return {name for name in listed.split("\0") if name and (ROOT / name).exists()}
 
 
-def main(folder: Path) -> int:
-    """Check the only wheel and the only source distribution of a folder; return the exit code."""
+def main(folder: Path, files: set[str]) -> int:
+    """Check a folder's wheel and source distribution against files; return the exit code."""
     (wheel,), (source,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
-    files = tracked()
     code = {name.removeprefix("src/") for name in files if name.startswith("src/")}
     held = {wheel.name: in_wheel(wheel), source.name: in_source_distribution(source)}
     wrong = [
@@ -65,4 +64,4 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), tracked()))

@@ -26,16 +26,10 @@ def packages(folder: Path, code: set[str], sources: set[str]) -> Path:
     return folder
 
 
-@pytest.fixture
-def checked(tool: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(tool, "tracked", lambda: SOURCES)
-    return tool.main
-
-
 def test_packages_as_they_should_be(
-    checked: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tool: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert checked(packages(tmp_path, CODE, SOURCES)) == 0
+    assert tool.main(packages(tmp_path, CODE, SOURCES), SOURCES) == 0
     out, err = capsys.readouterr()
     assert out.splitlines() == [
         "mata_audio-1-py3-none-any.whl: 2 files, 0.0 MB",
@@ -45,11 +39,11 @@ def test_packages_as_they_should_be(
 
 
 def test_each_difference_is_named(
-    checked: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tool: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = CODE - {"mata_audio/py.typed"} | {"tests/test_x.py"}
     sources = SOURCES - {"README.md"} | {"runs/demo/report.html"}
-    assert checked(packages(tmp_path, code, sources)) == 1
+    assert tool.main(packages(tmp_path, code, sources), SOURCES) == 1
     assert capsys.readouterr().err.splitlines() == [
         "mata_audio-1-py3-none-any.whl lacks mata_audio/py.typed",
         "mata_audio-1-py3-none-any.whl has tests/test_x.py, which git does not track",
