@@ -18,15 +18,16 @@ _IMAGE = Markup('<img alt="{}" style="max-width:100%" src="{}">')
 
 
 def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
-    """Return a table; the first cell of a row is its heading, and numbers are right-aligned.
+    """Return a table; the first cell of a row is its heading.
 
     Args:
         caption: what it shows.
-        columns: headings; none for a table without.
+        columns: headings of numbers, right-aligned; none for a table of words.
         rows: with as many cells as there are columns.
     """
+    side = "right" if columns else "left"
     head = _row("th", columns) if columns else Markup()
-    return _TABLE.format(caption, head + Markup().join(_row("td", row) for row in rows))
+    return _TABLE.format(caption, head + Markup().join(_row("td", row, side) for row in rows))
 
 
 def paragraph(text: str) -> Markup:
@@ -48,9 +49,9 @@ def picture(name: str, draw: Callable[[], Figure]) -> Markup:
     return _IMAGE.format(drawn.alternative, drawn.source)
 
 
-def _row(kind: str, cells: Sequence[str]) -> Markup:
+def _row(kind: str, cells: Sequence[str], side: str = "right") -> Markup:
     first, *others = cells
     left = Markup('<th style="text-align:left">{}</th>').format(first)
-    cell = Markup(f'<{kind} style="text-align:right">{{}}</{kind}>')
+    cell = Markup(f'<{kind} style="text-align:{side}">{{}}</{kind}>')
     row = left + Markup().join(map(cell.format, others))
     return Markup("<tr>{}</tr>").format(row)
