@@ -65,7 +65,10 @@ def page(module: str, described: dict[str, str]) -> str:
     parts = [f"# {module}\n\n::: {module}\n    options:\n      members: false\n"]
     parts.append("      show_root_heading: false\n      show_root_toc_entry: false\n")
     for name in names(module):
-        origin = defined(module, name)
+        whole = f"{module}.{name}" in MODULES
+        origin = f"{module}.{name}" if whole else defined(module, name)
+        if whole:
+            described[origin] = origin
         if origin in described:
             parts.append(
                 f"\n## {name}\n\nDescribed in [`{described[origin]}`]({described[origin]}.md).\n"
