@@ -10,6 +10,7 @@ from typing import Any
 from mata_audio.errors import MataError, SettingsError
 from mata_audio.families import locate
 from mata_audio.methods import MATA, METHODS, Method
+from mata_audio.methods.own_file import own_setting
 from mata_audio.methods.presets import PUBLISHED
 from mata_audio.models.loading import Loaded
 from mata_audio.models.other_audio import OTHERS
@@ -53,23 +54,27 @@ def starting_points(
         FileNotFoundError: there is no such file.
     """
     found: list[StartingPoint] = []
-    own = None if folder is None else folder / "mata.json"
-    if own is not None and own.is_file():
-        method = Method.load(own)
-        found.append(StartingPoint(f"this model's own: {short_name(method)}", method, "mata.json"))
+    own = own_setting(folder)
+    if own is not None:
+        found.append(StartingPoint(f"this model's own: {short_name(own)}", own, "its mata.json"))
     found += [from_file(loaded, path) for path in files]
     if loaded.name == TINY:
         found.append(StartingPoint(f"best rule here: {short_name(BEST)}", BEST, "docs/choosing.md"))
     paper = MATA()
     found.append(StartingPoint("the paper's: alpha 0.1, its layers", paper, "arXiv 2509.18816"))
-    for row in PUBLISHED:
-        method = MATA(alpha=row.alpha, layers=row.layers)
-        found.append(StartingPoint(f"preset for {row.model}", method, row.source))
-    for name, cls in sorted(METHODS.items()):
-        if cls is not MATA:
-            found.append(StartingPoint(f"method {name}", cls(), f"{cls.summary}; {cls.source}"))
-    given = {own.name for own in found[: len(found) - len(PUBLISHED) - len(METHODS) + 1]}
-    return {own.name: own for own in found if own.name in given or _fits(loaded, own.method)}
+    others = [
+        StartingPoint(
+            f"preset for {row.model}", MATA(alpha=row.alpha, layers=row.layers), row.source
+        )
+        for row in PUBLISHED
+    ]
+    others += [
+        StartingPoint(f"method {name}", cls(), f"{cls.summary}; {cls.source}")
+        for name, cls in sorted(METHODS.items())
+        if cls is not MATA
+    ]
+    found += [point for point in others if _fits(loaded, point.method)]
+    return {point.name: point for point in found}
 
 
 def from_file(loaded: Loaded, path: Path, name: str = "") -> StartingPoint:
