@@ -143,7 +143,7 @@ def test_of_several_question_files_one_must_be_named(tmp_path: Path) -> None:
 
 
 def test_unknown_tasks_and_splits_are_refused() -> None:
-    with pytest.raises(SettingsError, match="no such task: 'mmao' .*; allowed are mmau, mmar"):
+    with pytest.raises(SettingsError, match=r"no such task: 'mmao' .*; allowed are mmau, mmar"):
         task_named("mmao")
     with pytest.raises(SettingsError, match="no such split: 'train'; allowed are test-mini, test"):
         task_named("mmau").load("anywhere", "train")
