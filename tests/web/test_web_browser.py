@@ -185,6 +185,8 @@ def test_examples_by_name_and_questions_of_ones_own(open_tab: Open) -> None:
     tab.wait_for_status(EXAMPLES[3].name)
     assert tab.answers() == ["rising", "falling"]
     assert "mass" in tab.view.get_by_label("Setting", exact=True).first.input_value()
+    question = tab.view.get_by_label("Question", exact=True).first
+    wait_until(lambda: question.input_value() == EXAMPLES[3].item.question)
     bars = tab.bars()
     tab.fill("Question", "Is the voice high or low?", enter=False)
     tab.view.get_by_role("button", name="Ask", exact=True).click()
