@@ -44,6 +44,9 @@ class Tab:
         self.view.goto(address)
         self.view.wait_for_selector(".lv-card")
         self.wait_for_status("Example: ")
+        question = self.view.get_by_label("Question", exact=True).first
+        wait_until(lambda: question.input_value() == EXAMPLES[0].item.question)
+        self.view.wait_for_timeout(100)  # the other fields are filled in the same moment
 
     def _refuse(self, dialog: Any) -> None:
         self.trouble.append(f"dialog {dialog.message}")
