@@ -54,7 +54,7 @@ class HeardItem:
         """Return what is written above a clip."""
         clip = self.clips[number]
         which = f", clip {number + 1} of {len(self.clips)}" if len(self.clips) > 1 else ""
-        if clip.heard < clip.seconds - 0.05:
+        if clip.is_cut:
             which += f", first {clip.heard:.1f} of {clip.seconds:.1f} s"
         return f"{self.item.id}{which}: {self.item.question}"
 
@@ -120,20 +120,14 @@ def heard_item(plan: Plan, loaded: Loaded, item: Item) -> HeardItem:
     from mata_audio.errors import RunError
     from mata_audio.evaluation.running.prepare import FailedItem, preparer_of
     from mata_audio.evaluation.running.stacking import stacked
-    from mata_audio.models.audio import decode_audio
-    from mata_audio.models.prompter import Prompter
 
     prepared = preparer_of(plan, loaded)(item)
     if isinstance(prepared, FailedItem):
         raise RunError(f"{item.id} cannot be drawn: {prepared.error}")
     inputs = stacked([prepared], loaded)
-    limits = Prompter.of(loaded).limits
-    rate, shortest, longest = limits.sampling_rate, limits.shortest, limits.longest
-    clips = [
-        decode_audio(source.read(), source.name, rate, shortest, longest, cut=True)
-        for source in item.audio
-    ]
     asker = Asker(loaded)
+    rate = asker.prompter.limits.sampling_rate
+    clips = [asker.prompter.decode(own.read(), own.name, cut=True) for own in item.audio]
     prompt = asker.prompt_of(item.question, clips, inputs)
     longest_answer = min(plan.max_new_tokens, MOST_TOKENS)
     answers = [asker.answer(prompt, setting, longest_answer) for setting in _shown(plan)]

@@ -18,7 +18,6 @@ from mata_audio.evaluation.templates.template import default_template
 from mata_audio.listening_view import answer_data, clip_data, listening_data
 from mata_audio.methods import Method
 from mata_audio.models.audio import Decoded, SilentAudioWarning
-from mata_audio.notation.layers import format_indices
 from mata_audio.settings.in_words import describe_on, short_name
 from mata_audio.settings.named import BASELINE, NamedSetting
 from mata_audio.tiny import TINY
@@ -114,8 +113,7 @@ class Listening:
 
     def view(self, visit: Visit) -> dict[str, Any]:
         """Return the data of the view, without the clip."""
-        layers, heads = self._averaged(visit), visit.heads
-        options: dict[str, Any] = {"layers": layers, "heads": heads}
+        options: dict[str, Any] = {"layers": self._averaged(visit), "heads": visit.heads}
         assert visit.setting is not None
         assert visit.setting.method is not None
         said = describe_on(visit.setting.method, self.asker.located)
@@ -136,8 +134,7 @@ class Listening:
                     )
                 )
         question = visit.prompts[False].question
-        note = f"mean over {_in_words('layer', layers)} and {_in_words('head', heads)}"
-        return listening_data({}, question, answers, right=visit.right, note=note, **options)
+        return listening_data({}, question, answers, right=visit.right, **options)
 
     def page(self, visit: Visit) -> str:
         """Return what is shown as a self-contained HTML page.
@@ -216,9 +213,3 @@ def _chosen(name: str, given: object, count: int) -> tuple[int, ...] | None:
     if not numbers or not all(type(own) is int and 0 <= own < count for own in numbers):
         raise SettingsError(f"{name} must be some of 0-{count - 1}")
     return tuple(sorted(set(numbers)))
-
-
-def _in_words(name: str, chosen: Sequence[int] | None) -> str:
-    if chosen is None:
-        return f"all {name}s"
-    return f"{name}{'s' if len(chosen) > 1 else ''} {format_indices(tuple(chosen))}"
