@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from mata_audio.evaluation.results.results_file import load_results
     from mata_audio.evaluation.running.evaluate import evaluate
     from mata_audio.families import register_family
+    from mata_audio.models.inputs import answer_text, inputs_for
+    from mata_audio.models.loading import Loaded, load
     from mata_audio.profiling import profile, timeline
     from mata_audio.settings.deciding import setting_for
     from mata_audio.steering.attachment import attachment_of
@@ -41,6 +43,7 @@ __all__ = [
     "AudioError",
     "CacheError",
     "LegacyAudioTokenError",
+    "Loaded",
     "MataError",
     "ModelLoadError",
     "NoAudioError",
@@ -51,10 +54,13 @@ __all__ = [
     "StillRunningError",
     "UnsupportedModelError",
     "__version__",
+    "answer_text",
     "asking",
     "attachment_of",
     "evaluate",
     "evaluation",
+    "inputs_for",
+    "load",
     "load_results",
     "methods",
     "pictures",
@@ -67,8 +73,12 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Loaded": "mata_audio.models.loading",
+    "answer_text": "mata_audio.models.inputs",
     "attachment_of": "mata_audio.steering.attachment",
     "evaluate": "mata_audio.evaluation",
+    "inputs_for": "mata_audio.models.inputs",
+    "load": "mata_audio.models.loading",
     "load_results": "mata_audio.evaluation",
     "profile": "mata_audio.profiling",
     "register_attention": "mata_audio.steering.backends",

@@ -13,12 +13,14 @@ from transformers import AutoProcessor
 from transformers.processing_utils import ProcessorMixin
 
 from mata_audio.errors import MissingAdapterWarning, ModelLoadError, SettingsError
-from mata_audio.families import Family, follow
+from mata_audio.families import Family, follow, locate
+from mata_audio.families.wrappers import unwrapped
 from mata_audio.models.finding import Found, find_model, skeleton
 from mata_audio.models.load_errors import cannot_write, explained, missing_processor_files, reason
 from mata_audio.models.sound_adapter import check_peft, enable_adapter
 from mata_audio.notation.did_you_mean import did_you_mean
 from mata_audio.shown.one_line import OneLine, described, short
+from mata_audio.tiny import TINY, is_embedded
 
 SPREAD = "spread"
 """The device of a model that is divided over all GPUs: the ``device_map`` "auto" of accelerate."""
@@ -42,6 +44,21 @@ class Loaded(OneLine):
     processor: Any
     name: str
     family: Family
+
+    @classmethod
+    def of(cls, model: nn.Module, processor: Any) -> Loaded:
+        """Return a model and a processor that you loaded, for whatever takes a loaded model.
+
+        Raises:
+            UnsupportedModelError: the architecture is not known.
+            ModelLoadError: the processor is not for audio (or images) and text, or cannot write
+                prompts.
+        """
+        family = locate(model).family
+        path = getattr(unwrapped(model), "name_or_path", "")
+        name = TINY if path and is_embedded(path) else path or type(unwrapped(model)).__name__
+        check_processor(processor, family, name)
+        return cls(model, processor, name, family)
 
     def __repr__(self) -> str:
         first = next(self.model.parameters())
@@ -94,21 +111,30 @@ def load_processor(found: Found) -> Any:
         )
     with explained(f"cannot load the processor of {found.name}"):
         processor = AutoProcessor.from_pretrained(found.source, **found.options)
-    kind = "audio" if "audio" in found.family.tokens else "image"
+    check_processor(processor, found.family, found.name)
+    return processor
+
+
+def check_processor(processor: Any, family: Family, name: str) -> None:
+    """Check that a processor can put questions to a model of ``family``, called ``name``.
+
+    Raises:
+        ModelLoadError: it is not for audio (or images) and text, or cannot write prompts.
+    """
+    kind = "audio" if "audio" in family.tokens else "image"
     image_processor = getattr(processor, "image_processor", None)
     part = sound_extractor(processor) if kind == "audio" else image_processor
     if not isinstance(processor, ProcessorMixin) or part is None:
         raise ModelLoadError(
-            f"{found.name} has a {type(processor).__name__}, but a processor for {kind} and text "
+            f"{name} has a {type(processor).__name__}, but a processor for {kind} and text "
             "is needed: is 'processor_class' missing in its preprocessor_config.json?"
         )
-    if wrong := cannot_write(processor, found.family.prompts):
-        raise ModelLoadError(f"{found.name} {wrong}")
+    if wrong := cannot_write(processor, family.prompts):
+        raise ModelLoadError(f"{name} {wrong}")
     if not getattr(processor, f"{kind}_token", None):
         raise ModelLoadError(
-            f"the processor of {found.name} names no {kind} token: set {kind}_token in its files"
+            f"the processor of {name} names no {kind} token: set {kind}_token in its files"
         )
-    return processor
 
 
 def sound_extractor(processor: Any) -> Any:
