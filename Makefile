@@ -176,7 +176,7 @@ bench-choosing: .venv/ready $(MODELS)
 
 # The tables of docs/methods.md: every method on three models, chosen on tune, reported on test-2.
 # Hours; stopped, it goes on where it was.
-STUDY := --task tiny --choose-on tune --choose-limit 720 --report-on test-2 \
+STUDY := --task tiny --choose-on tune --choose-items 720 --report-on test-2 \
   --leave-out task --leave-out sub-category
 
 bench-methods: .venv/ready $(MODELS)

@@ -131,8 +131,8 @@ def measure(args: argparse.Namespace, folder: Path, data: Path) -> None:
 def kill_and_resume(args: argparse.Namespace, folder: Path, data: Path, root: Path) -> None:
     """Kill a run while it answers, resume it, and compare it with one that nobody killed."""
     specs = [f"alpha={own.alpha} formula={own.formula}" for own in SETTINGS]
-    words = ["eval", "--model", str(folder), "--task", "jsonl", "--data", str(data)]
-    words += ["--limit", str(min(args.killed, args.clips)), "--batching", "exact"]
+    words = ["eval", str(folder), "--task", "jsonl", "--data", str(data)]
+    words += ["--items", str(min(args.killed, args.clips)), "--batching", "exact"]
     words += ["--max-new-tokens", str(args.new_tokens), "--batch-size", "8"]
     words += [word for spec in specs for word in ("--setting", spec)]
     whole, killed = root / "whole", root / "killed"

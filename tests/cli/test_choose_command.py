@@ -16,12 +16,12 @@ from mata_audio.evaluation.choosing.tune import Fitting
 from mata_audio.evaluation.results.power import smallest_difference
 from mata_audio.methods import Mass
 
-CHOOSE = ("choose", "--model", "tiny", "--task", "tiny", "--split", "tune")
+CHOOSE = ("choose", "tiny", "--task", "tiny", "--split", "tune")
 
 
 @pytest.mark.parametrize("by", ["gradient", "search"])
 def test_what_it_prints(mata: Mata, tmp_path: Path, by: str) -> None:
-    options = ("--limit", "24", "--by", by, "--alphas", "2")
+    options = ("--items", "24", "--by", by, "--alphas", "2")
     outcome = mata(*CHOOSE, "--out", tmp_path / "c", *options)
     assert outcome.code == 0
     assert "\n\nTuning items: the ranking" in outcome.out
@@ -37,7 +37,7 @@ def test_nothing_found_is_said_in_the_same_words_whatever_chose(
     mata: Mata, tmp_path: Path, by: str
 ) -> None:
     """An alpha of 0 changes no answer."""
-    options = ("--limit", "48", "--by", by, "--alphas", "0")
+    options = ("--items", "48", "--by", by, "--alphas", "0")
     outcome = mata(*CHOOSE, "--out", tmp_path / "c", *options)
     assert outcome.code == 0
     said = (
@@ -50,7 +50,7 @@ def test_nothing_found_is_said_in_the_same_words_whatever_chose(
 
 
 def test_layers_of_another_method(mata: Mata, tmp_path: Path) -> None:
-    options = ("--limit", "24", "--by", "gradient", "--method", "mass", "--alphas", "1,2")
+    options = ("--items", "24", "--by", "gradient", "--method", "mass", "--alphas", "1,2")
     outcome = mata(*CHOOSE, "--out", tmp_path / "c", *options)
     assert outcome.code == 0
     assert "gradient, 12 tuning items: derivative" in outcome.out
@@ -68,7 +68,7 @@ def test_gains_fitted_to_zero_are_not_run(
 ) -> None:
     monkeypatch.setattr(tune, "Fitting", lambda: Fitting(steps=0))
     out = tmp_path / "c"
-    command = (*CHOOSE, "--out", out, "--limit", "48", "--by", "tune")
+    command = (*CHOOSE, "--out", out, "--items", "48", "--by", "tune")
     outcome = mata(*command)
     assert outcome.code == 0
     least = min(own for count in range(25) if (own := smallest_difference(24, count)))
@@ -142,7 +142,7 @@ def test_every_command_takes_the_file(mata: Mata, clip: Path, tmp_path: Path) ->
     """A table of gains in ``eval``, ``demo`` and ``ask``; other options go over it."""
     file = tmp_path / "mata.json"
     MATA(gains=[[0.0] * 4] * 11 + [[1.0, 0, 0, 0]]).save(file)
-    run = ("--model", "tiny", "--task", "tiny", "--limit", "6", "--settings", file)
+    run = ("tiny", "--task", "tiny", "--items", "6", "--settings", file)
     assert mata("eval", *run, "--out", tmp_path / "run").code == 0
     identity = json.loads((tmp_path / "run" / "run.json").read_text())["identity"]
     assert identity["settings"]["MATA"]["method"]["gains"][11] == [1.0, 0, 0, 0]

@@ -12,9 +12,9 @@ from mata_audio.evaluation.cluster import starting
 from mata_audio.evaluation.cluster.ray_executor import RayExecutor
 
 COMMANDS = {
-    "eval": "eval --model tiny --task tiny",
-    "sweep": "sweep --model tiny --task tiny --split tune --alphas 1",
-    "choose": "choose --model tiny --task tiny --split tune",
+    "eval": "eval tiny --task tiny",
+    "sweep": "sweep tiny --task tiny --split tune --alphas 1",
+    "choose": "choose tiny --task tiny --split tune",
 }
 
 

@@ -36,7 +36,7 @@ def test_what_it_prints_and_writes(
 ) -> None:
     monkeypatch.chdir(tmp_path)  # so that the paths it prints are short
     file, clips = tmp_path / "demo.json", tmp_path / "clips"
-    outcome = mata("demo", "--items", "36", "--json", file, "--keep", clips, "--out", "out")
+    outcome = mata("demo", "--items", "36", "--json", file, "--keep-clips", clips, "--out", "out")
     assert outcome.code == 0
     assert max(map(len, outcome.out.splitlines())) <= 100
     shown = ("36 held-out questions", "gained", "MATA receipt", "Mass receipt", "Example", "Next")

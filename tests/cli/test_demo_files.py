@@ -37,7 +37,7 @@ def test_a_foreign_file_is_refused_before_the_run(mata: Mata, tmp_path: Path, na
     mine = out / name
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
-    outcome = mata("demo", "--items", "6", "--out", out, "--keep", tmp_path / "clips")
+    outcome = mata("demo", "--items", "6", "--out", out, "--keep-clips", tmp_path / "clips")
     assert outcome.code == 2
     said = error_line(outcome)
     assert str(mine) in said

@@ -18,14 +18,14 @@ from mata_audio.evaluation.tasks import official_output
 from mata_audio.methods.mata import MATA
 from paper_data import write_mmau
 
-LIMIT = ("--limit", "8")
-TINY = ("eval", "--model", "tiny", "--task", "tiny")
+LIMIT = ("--items", "8")
+TINY = ("eval", "tiny", "--task", "tiny")
 
 
 @pytest.fixture
 def eval_mmau(mata: Mata, qwen2_audio_folder: Path, tmp_path: Path) -> Mata:
     """``mata eval`` of a random model on MMAU in ``tmp_path``, with further words."""
-    words = ("eval", "--model", qwen2_audio_folder, "--task", "mmau", "--data", tmp_path / "MMAU")
+    words = ("eval", qwen2_audio_folder, "--task", "mmau", "--data", tmp_path / "MMAU")
     return partial(mata, *words, "--out", tmp_path / "run")
 
 
@@ -51,7 +51,7 @@ def test_what_a_run_prints_and_writes(mata: Mata, run_folder: Path) -> None:
 
 
 def test_a_setting_tuned_on_the_same_items_is_marked(mata: Mata, tmp_path: Path) -> None:
-    outcome = mata(*TINY, "--split", "tune", "--out", tmp_path / "run", "--limit", "2")
+    outcome = mata(*TINY, "--split", "tune", "--out", tmp_path / "run", "--items", "2")
     assert "[tuned on these items]" in outcome.out
 
 
@@ -109,10 +109,10 @@ def test_report_writes_one_page(mata: Mata, run_folder: Path, tmp_path: Path) ->
     text = page.read_text()
     assert text.count("data:audio/wav;base64,") == 8
     assert "mata-tiny" in text
-    assert mata("report", run_folder, "--html", page, "--audio", "link").code == 0
+    assert mata("report", run_folder, "--html", page, "--clips", "link").code == 0
     assert "data:audio" not in page.read_text()
     assert len([*(tmp_path / "page-audio").iterdir()]) == 8
-    assert mata("report", run_folder, "--html", page, "--audio", "none").code == 0
+    assert mata("report", run_folder, "--html", page, "--clips", "none").code == 0
 
 
 def test_compare_pairs_two_runs(mata: Mata, run_folder: Path, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_compare_pairs_two_runs(mata: Mata, run_folder: Path, tmp_path: Path) ->
 
 def test_compare_refuses_other_items(mata: Mata, run_folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    assert mata(*TINY, "--out", other, "--limit", "7").code == 0
+    assert mata(*TINY, "--out", other, "--items", "7").code == 0
     outcome = mata("compare", run_folder, other)
     assert outcome.code == 1
     assert "cannot be paired: 1 items are only in the first" in error_line(outcome)

@@ -15,7 +15,7 @@ from mata_audio.cli.commands import info, score
 from mata_audio.cli.main import build_parser
 from mata_audio.tiny import MODEL_PATH
 
-EVAL = ("eval", "--task", "tiny", "--out", "runs/x", "--model")
+EVAL = ("eval", "--task", "tiny", "--out", "runs/x")
 REPRODUCE = ("reproduce", "paper", "--out", "runs/x")
 
 

@@ -17,7 +17,7 @@ from mata_audio.models.other_audio import OTHERS
 from mata_audio.settings.named import NamedSetting
 from mata_audio.tiny import MODEL_PATH
 
-EVAL = ("eval", "--model", "tiny", "--task", "tiny", "--limit", "2")
+EVAL = ("eval", "tiny", "--task", "tiny", "--items", "2")
 PROFILE = ("profile", "tiny", "--task", "tiny", "--items", "1")
 
 GIVEN = {name for name, method in METHODS.items() if set(method().rule().others) - set(OTHERS)}
@@ -134,7 +134,7 @@ def test_the_models_own_setting_is_of_its_method(tmp_path: Path) -> None:
 
 def test_a_file_keeps_what_it_was_tuned_on() -> None:
     def of(*words: str) -> NamedSetting:
-        command = ["eval", "--model", "tiny", "--task", "tiny", "--out", "x", *words]
+        command = ["eval", "tiny", "--task", "tiny", "--out", "x", *words]
         (setting,) = settings_from(build_parser().parse_args(command))
         return setting
 

@@ -80,7 +80,7 @@ def test_a_run_has_two_pictures_and_the_baseline_alone_one(tmp_path: Path) -> No
 
 def report(folder: Path, page: Path) -> dict[str, bytes]:
     """Make a page; return its pictures by the name in their alternative text."""
-    args = argparse.Namespace(folder=folder, html=page, audio="none", data=None)
+    args = argparse.Namespace(folder=folder, html=page, clips="none", data=None)
     assert report_command.run(args) == 0
     image = r'<img src="data:image/svg\+xml;base64,([^"]+)" alt="Picture (\w+)\.'
     found = re.findall(image, page.read_text("utf-8"))
@@ -157,7 +157,7 @@ def test_a_report_with_some_of_the_audio(
     run = tmp_path / "run"
     evaluate("tiny", "tiny", run, settings=[], limit=6)
     monkeypatch.setattr("mata_audio.evaluation.report.clips.MOST_EMBEDDED", 100_000)
-    outcome = mata("report", run, "--audio", "some")
+    outcome = mata("report", run, "--clips", "some")
     assert (outcome.code, outcome.out) == (0, f"{run / 'report.html'}\n")
     page = (run / "report.html").read_text("utf-8")
     here = page.count("data:audio/wav;base64,")

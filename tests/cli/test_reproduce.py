@@ -33,7 +33,7 @@ def test_one_folder_and_two_models(
     out = tmp_path / "out"
     words = ["reproduce", "paper", "--data", benchmarks, "--out", out]
     words += ["--model", f"qwen2-audio={qwen2_audio_folder}", "--model", "ke-omni-r=./nowhere"]
-    words += ["--only", "qwen2-audio", "--only", "ke-omni-r", "--limit", "2", "--device", "cpu"]
+    words += ["--only", "qwen2-audio", "--only", "ke-omni-r", "--items", "2", "--device", "cpu"]
     outcome = mata(*words)
     assert outcome.code == 0
     assert "Columns marked paper are figures of the paper (arXiv 2509.18816)" in outcome.out
@@ -59,7 +59,7 @@ def test_one_folder_and_two_models(
 def test_ablations_only_where_wanted(mata: Mata, benchmarks: Path, tmp_path: Path) -> None:
     data = f"mmau-test-mini={benchmarks / 'MMAU' / 'mmau-test-mini.json'}"
     words = ["reproduce", "paper", "--data", data, "--model", "qwen2.5-omni=tiny"]
-    words += ["--only", "qwen2.5-omni", "--limit", "1"]
+    words += ["--only", "qwen2.5-omni", "--items", "1"]
     outcome = mata(*words, "--out", tmp_path / "with")
     assert outcome.code == 0
     assert "Qwen2.5-Omni-7B on MMAU test-mini: layers and alpha" in outcome.out
@@ -114,7 +114,7 @@ def test_dry_run(mata: Mata, benchmarks: Path, tmp_path: Path) -> None:
 def test_missing_things_are_said_before_the_first_run(
     mata: Mata, benchmarks: Path, tmp_path: Path
 ) -> None:
-    words = ["reproduce", "paper", "--data", f"mmar={benchmarks / 'mmar'}", "--limit", "1"]
+    words = ["reproduce", "paper", "--data", f"mmar={benchmarks / 'mmar'}", "--items", "1"]
     outcome = mata(*words, "--model", "qwen2.5-omni=tiny", "--out", tmp_path / "out")
     assert outcome.code == 0
     before, started, _ = outcome.err.partition("mata: Qwen2.5-Omni-7B on MMAR: 1 items")

@@ -28,7 +28,7 @@ def written(tmp_path: Path) -> Path:
 
 def test_a_study_from_start_to_end(mata: Mata, tmp_path: Path, written: Path) -> None:
     out = tmp_path / "study"
-    few = ("--limit", "36", "--methods", "aad", "--out", out)
+    few = ("--items", "36", "--methods", "aad", "--out", out)
     outcome = mata(*TINY, *few, "--carry", written)
     assert outcome.code == 0, outcome.err
     assert (
@@ -44,7 +44,7 @@ def test_a_study_from_start_to_end(mata: Mata, tmp_path: Path, written: Path) ->
     again = mata(*TINY, *few, "--carry", written)
     assert again.out == outcome.out
     assert " a second" not in again.err  # nothing was run
-    other = mata(*TINY, "--limit", "36", "--methods", "contrast", "--out", out)
+    other = mata(*TINY, "--items", "36", "--methods", "contrast", "--out", out)
     assert "holds another run" in error_line(other)
     checked = mata("study", "--check", out / "study.json")
     assert checked.code == 0
@@ -77,7 +77,7 @@ def test_joining_prints_one_table_and_each_study(mata: Mata, written: Path) -> N
         (("tiny", "--task", "tiny"), "give --out"),
         (("--check", "nothing.json"), "does not exist"),
         (("tiny", "--task", "tiny", "--out", "x", "--methods", "all"), "no method 'all' to study"),
-        (("tiny", "--task", "tiny", "--out", "x", "--limit", "12"), "give at least 20"),
+        (("tiny", "--task", "tiny", "--out", "x", "--items", "12"), "give at least 20"),
     ],
 )
 def test_wrong_use(mata: Mata, words: tuple[str, ...], said: str) -> None:

@@ -13,12 +13,12 @@ from mata_audio.steering.formulas import FORMULAS
 from swept import swept
 
 LAYERS = ("0-3", "3-7")
-SWEEP = ("sweep", "--model", "tiny", "--task", "tiny", "--split", "tune")
+SWEEP = ("sweep", "tiny", "--task", "tiny", "--split", "tune")
 
 
 def test_ranking_winner_and_its_use(mata: Mata, tmp_path: Path) -> None:
     out = tmp_path / "sweep"
-    command = (*SWEEP, "--out", out, "--limit", "36", "--alphas", "1,2", "--layers", *LAYERS)
+    command = (*SWEEP, "--out", out, "--items", "36", "--alphas", "1,2", "--layers", *LAYERS)
     outcome = mata(*command)
     assert outcome.code == 0
     held_out, ranking = outcome.out.split("\n\nTuning items: the ranking")
@@ -33,21 +33,21 @@ def test_ranking_winner_and_its_use(mata: Mata, tmp_path: Path) -> None:
     assert ("for --settings" in outcome.out) == (out / "winner.json").exists()
     if (out / "winner.json").exists():
         used = mata(
-            "eval", "--model", "tiny", "--task", "tiny", "--split", "tune", "--limit", "2",
+            "eval", "tiny", "--task", "tiny", "--split", "tune", "--items", "2",
             "--out", tmp_path / "use", "--setting", out / "winner.json",
         )  # fmt: skip
         assert "winner (" in used.out
 
 
 def test_a_preset(mata: Mata, tmp_path: Path) -> None:
-    outcome = mata(*SWEEP, "--out", tmp_path / "s", "--limit", "20", "--preset", "formulas")
+    outcome = mata(*SWEEP, "--out", tmp_path / "s", "--items", "20", "--preset", "formulas")
     assert outcome.code == 0
     assert f"{len(FORMULAS)} settings" in outcome.err
 
 
 def test_several_methods(mata: Mata, tmp_path: Path) -> None:
     axes = ("--alphas", "1,2", "--layers", "3-7", "--grid", "power=0,2", "--grid", "cut=0")
-    command = (*SWEEP, "--out", tmp_path / "s", "--limit", "20", "--method", "mass,contrast")
+    command = (*SWEEP, "--out", tmp_path / "s", "--items", "20", "--methods", "mass,contrast")
     outcome = mata(*command, *axes)
     assert outcome.code == 0
     assert "20 items, 6 settings" in outcome.err
@@ -55,11 +55,11 @@ def test_several_methods(mata: Mata, tmp_path: Path) -> None:
     for name in ("mass, alpha 2, layers 3-7 ", "contrast, alpha 1, power 0, cut 0 "):
         assert f"\n{name}" in ranking
     assert mata("pictures", tmp_path / "s").code == 0
-    assert mata("report", tmp_path / "s", "--audio", "none").code == 0
+    assert mata("report", tmp_path / "s", "--clips", "none").code == 0
 
 
 def test_every_method_in_one_sweep(mata: Mata, tmp_path: Path) -> None:
-    outcome = mata(*SWEEP, "--out", tmp_path / "s", "--limit", "20", "--preset", "methods")
+    outcome = mata(*SWEEP, "--out", tmp_path / "s", "--items", "20", "--preset", "methods")
     assert outcome.code == 0
     assert {"MATA", "Mass", "Contrast"} < {
         line.partition(" ")[0] for line in outcome.out.split("\n")

@@ -69,7 +69,7 @@ def test_names_in_a_question_file_do_not_act(mata: Mata, tmp_path: Path) -> None
     clip.write_bytes(task_named(TINY).load(None, "test").items[0].audio[0].read())
     records[1]["audio"] = f"gone{ESCAPES}.wav"
     (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, records)))
-    words = ["eval", "--model", TINY, "--task", "jsonl", "--data", tmp_path / "mine.jsonl"]
+    words = ["eval", TINY, "--task", "jsonl", "--data", tmp_path / "mine.jsonl"]
     run = tmp_path / "run"
     setting = ["--setting", f"{ESCAPES}: alpha=2 layers=3-7"]
     for outcome in (

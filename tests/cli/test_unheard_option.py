@@ -10,7 +10,7 @@ from running import Mata
 
 
 def test_a_run_prints_what_is_right_without_the_audio(mata: Mata, tmp_path: Path) -> None:
-    words = ("eval", "--model", "tiny", "--task", "tiny", "--out", tmp_path, "--limit", "4")
+    words = ("eval", "tiny", "--task", "tiny", "--out", tmp_path, "--items", "4")
     outcome = mata(*words, "--unheard")
     assert outcome.code == 0
     assert "Without the audio, the model answers" in outcome.out

@@ -9,10 +9,10 @@ import pytest
 from running import Mata, error_line
 
 ASK = "ask model What? --audio clip.wav"
-EVAL = "eval --model tiny --out run --task"
+EVAL = "eval tiny --out run --task"
 PROFILE = "profile tiny --task"
-SWEEP = "sweep --model tiny --task tiny --split tune --out run"
-CHOOSE = "choose --model tiny --task tiny --split tune --out run"
+SWEEP = "sweep tiny --task tiny --split tune --out run"
+CHOOSE = "choose tiny --task tiny --split tune --out run"
 REPRODUCE = "reproduce paper --out run"
 
 
@@ -44,7 +44,7 @@ REPRODUCE = "reproduce paper --out run"
         ("demo --formula divide", 2, "'multiply'"),
         ("demo --out clip.wav", 2, "give another folder"),
         ("demo --json nowhere/at/all.json", 2, "not a file in a folder that exists"),
-        ("demo --keep .", 2, "new or empty folder"),
+        ("demo --keep-clips .", 2, "new or empty folder"),
         ("doctor", 2, "give either a MODEL or --all-families"),
         ("doctor tiny --all-families", 2, "give either a MODEL or --all-families"),
         ("doctor --all-families --attention eager", 2, "need a MODEL"),
@@ -94,18 +94,18 @@ REPRODUCE = "reproduce paper --out run"
         (f"{SWEEP} --alphas a,b", 2, "numbers separated by commas"),
         (f"{SWEEP} --preset magic", 2, "paper-layers"),
         (f"{SWEEP} --preset paper-alpha --alphas 1", 2, "leave out --alphas"),
-        (f"{SWEEP} --preset methods --method mass", 2, "--grid and --method"),
-        (f"{SWEEP} --method contrast --layers 3", 2, "no method of it does: contrast has alpha"),
+        (f"{SWEEP} --preset methods --methods mass", 2, "--grid and --methods"),
+        (f"{SWEEP} --methods contrast --layers 3", 2, "no method of it does: contrast has alpha"),
         (f"{SWEEP} --grid power=1", 2, "no method of it does: mata has alpha"),
-        (f"{SWEEP} --method mass,nope", 2, "no method 'nope'; there are "),
-        (f"{SWEEP} --method ,", 2, "at least one of methods"),
+        (f"{SWEEP} --methods mass,nope", 2, "no method 'nope'; there are "),
+        (f"{SWEEP} --methods ,", 2, "at least one of methods"),
         (f"{SWEEP} --grid power", 2, "write --grid FIELD=VALUE,VALUE"),
         (f"{SWEEP} --grid seed=1 --grid seed=2", 2, "--grid seed= is given twice"),
         (f"{SWEEP} --grid alpha=1", 2, "give --alphas instead"),
-        (f"{SWEEP} --method contrast --grid power=x", 2, "power must be a number"),
+        (f"{SWEEP} --methods contrast --grid power=x", 2, "power must be a number"),
         (f"{SWEEP} --layers 90-99", 2, "out of range"),
         (f"{SWEEP} --formulas divide", 2, "'multiply'"),
-        (f"{SWEEP} --alphas 1 --limit 5", 2, "at least 20"),
+        (f"{SWEEP} --alphas 1 --items 5", 2, "at least 20"),
         (f"{SWEEP} --alphas 1 --tuning-share 2", 2, "tuning_share"),
         (f"{CHOOSE} --by guess", 2, "knockout, profile, gradient, gradient-heads, tune, search"),
         (f"{CHOOSE} --method gradient", 2, "gradient is a way to choose, not a method: --by grad"),
@@ -113,7 +113,7 @@ REPRODUCE = "reproduce paper --out run"
         (f"{CHOOSE} --method contrast", 2, "contrast has no layers that could be chosen; these"),
         (f"{CHOOSE} --by tune --method mass", 2, "leave out the method, and give kinds"),
         (f"{CHOOSE} --alphas x", 2, "numbers separated by commas"),
-        (f"{CHOOSE} --limit 5", 2, "at least 20"),
+        (f"{CHOOSE} --items 5", 2, "at least 20"),
         ("reproduce thesis --out run", 2, "invalid choice: 'thesis'"),
         (f"{REPRODUCE} --data nowhere", 2, "cannot read --data 'nowhere': write --data KEY=PATH"),
         (f"{REPRODUCE} --data .", 2, "has no subfolder named mmau, mmar"),

@@ -15,8 +15,8 @@ from mata_audio.cli.main import build_parser, main
 SHELL = [block for block in BLOCKS if block.language == "shell"]
 RUN = [block for block in SHELL if block.key == "needs" and block.page != "docs/tutorial.md"]
 LEFT_OUT = {
-    "eval": ["--model", "MODEL", "--task", "tiny", "--out", "runs/left-out"],
-    "sweep": ["--model", "MODEL", "--task", "tiny", "--out", "runs/left-out"],
+    "eval": ["MODEL", "--task", "tiny", "--out", "runs/left-out"],
+    "sweep": ["MODEL", "--task", "tiny", "--out", "runs/left-out"],
 }
 """What ``...`` stands for, by command."""
 

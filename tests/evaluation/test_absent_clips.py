@@ -145,12 +145,12 @@ def test_what_the_command_says(open_page: Open, tmp_path: Path) -> None:
     evaluate("tiny", "tiny", run, settings=[], limit=2)
 
     def made(audio: str) -> OpenedPage:
-        args = argparse.Namespace(folder=run, html=page, audio=audio, data=None)
+        args = argparse.Namespace(folder=run, html=page, clips=audio, data=None)
         assert report_command.run(args) == 0
         return open_page(page.read_text("utf-8"))
 
     assert players(made("embed")) == 2
-    assert said(made("none"), 0) == "This page was made without the clips (--audio none)."
+    assert said(made("none"), 0) == "This page was made without the clips (--clips none)."
     manifest = run / "run.json"
     manifest.write_text(manifest.read_text().replace('"task": "tiny"', '"task": "elsewhere"'))
     opened = made("embed")

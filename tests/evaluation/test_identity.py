@@ -236,7 +236,7 @@ def test_every_sitting_is_kept(
     ]
     assert [machine["git"] for machine in results.run["machines"]] == states
     assert results == load_results(tmp_path / "run")
-    assert main(["report", str(tmp_path / "run"), "--audio", "none"]) == 0
+    assert main(["report", str(tmp_path / "run"), "--clips", "none"]) == 0
     page = (tmp_path / "run" / "report.html").read_text()
     assert all(state["commit"] in page for state in states)
     assert all(sitting["started"] in page for sitting in sittings)

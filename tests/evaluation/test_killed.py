@@ -17,8 +17,8 @@ ITEMS, BATCH = 48, 4
 
 
 def command(out: Path) -> list[str]:
-    options = f"--limit {ITEMS} --batch-size {BATCH} --batching padded --alpha 2 --layers 3-7"
-    return ["eval", "--model", "tiny", "--task", "tiny", "--out", str(out), *options.split()]
+    options = f"--items {ITEMS} --batch-size {BATCH} --batching padded --alpha 2 --layers 3-7"
+    return ["eval", "tiny", "--task", "tiny", "--out", str(out), *options.split()]
 
 
 def finished(out: Path) -> list[str]:

@@ -167,7 +167,7 @@ def test_a_full_disk_is_named_and_the_run_goes_on_to_the_same_files(tmp_path: Pa
     """The disk is full amid a batch."""
 
     def command(out: Path) -> list[str]:
-        return f"eval --model tiny --task tiny --limit 32 --batch-size 4 --out {out}".split()
+        return f"eval tiny --task tiny --items 32 --batch-size 4 --out {out}".split()
 
     out, expected = tmp_path / "run", tmp_path / "whole"
     with forking(tmp_path) as mata:

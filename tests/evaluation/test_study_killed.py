@@ -19,7 +19,7 @@ ITEMS = 24
 
 def command(out: Path) -> list[str]:
     options = "--choose-on tune --report-on test --batch-size 2"
-    model = ["tiny", "--task", "tiny", "--out", str(out), "--limit", str(ITEMS)]
+    model = ["tiny", "--task", "tiny", "--out", str(out), "--items", str(ITEMS)]
     methods = ["--methods", "aad", "--fit", "mass; steps=2"]
     return ["study", *model, *options.split(), *methods]
 

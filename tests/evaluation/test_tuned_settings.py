@@ -229,7 +229,7 @@ def test_only_tune_fits(tmp_path: Path) -> None:
 def test_the_command_says_what_it_needs_and_what_was_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = f"choose --model tiny --task tiny --split tune --items 48 --out {tmp_path}".split()
+    command = f"choose tiny --task tiny --split tune --items 48 --out {tmp_path}".split()
     options = ["--by", "tune", "--kinds", "mass,value:text", "--shape", "per-layer"]
     more = ["--steps", "3", "--keep", "sub-category=caption agrees", "--fit-seed", "4"]
     assert main([*command, *options, *more]) == 0

@@ -76,7 +76,7 @@ def test_the_command_runs_them_and_goes_on_with_others(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Like ids: which items are run is no part of what a folder is for."""
-    base = f"eval --model tiny --task tiny --split tune --limit 4 --out {tmp_path}".split()
+    base = f"eval tiny --task tiny --split tune --items 4 --out {tmp_path}".split()
     assert main([*base, "--where", "task=music"]) == 0
     assert main([*base, "--where", "task=speech"]) == 0
     lines = (tmp_path / "items.jsonl").read_text().splitlines()

@@ -47,7 +47,7 @@ EXAMPLES = """\
 examples:
   mata demo --items 200
   mata ask tiny "Which sound is this?" --audio clip.wav
-  mata eval --model tiny --task tiny --out runs/tiny
+  mata eval tiny --task tiny --out runs/tiny
   mata report runs/tiny
   mata methods
   mata info Qwen/Qwen2-Audio-7B-Instruct

@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
 
     options = Options(**given_options(args))
     plan = make_plan(args.model, args.task, args.data, settings_from(args), options)
-    assert isinstance(plan.model, Found)  # as --model is text
+    assert isinstance(plan.model, Found)  # as MODEL is text
     check_settings(locate(skeleton(plan.model)), plan.settings)
     chosen = _item(plan, args.listen)
     places = {} if args.pictures is None else _places(args.pictures, plan)

@@ -16,7 +16,6 @@ from mata_audio.cli.options.run import (
     alphas_from,
     options_from,
 )
-from mata_audio.cli.parser import add_number
 from mata_audio.cli.progress import RunProgress, note
 from mata_audio.cli.terminal import show
 from mata_audio.errors import SettingsError
@@ -37,8 +36,8 @@ choose alpha, and report on the rest of the items.
 
 EXAMPLES = """\
 examples:
-  mata choose --model tiny --task tiny --split tune --limit 240 --out runs/knockout
-  mata choose --model Qwen/Qwen2.5-Omni-7B --task mmau --data MMAU --by gradient \\
+  mata choose tiny --task tiny --split tune --items 240 --out runs/knockout
+  mata choose Qwen/Qwen2.5-Omni-7B --task mmau --data MMAU --by gradient \\
               --out runs/gradient
 
 Layers and alpha are chosen on half of the items, and the result is for the other half. If it is
@@ -65,7 +64,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="the method whose layers and alpha are chosen: mata, mass or value (default: mata; "
         "tune fits what --kinds says)",
     )
-    add_number(group, "--items", "the same as --limit", dest="limit")
     group.add_argument(
         "--alphas",
         metavar="LIST",

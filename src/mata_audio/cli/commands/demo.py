@@ -58,9 +58,9 @@ McNemar test of gained against lost, each row by itself. Same batches, same kern
 NEXT = """\
 Next
   mata demo --items 200 --alpha 0.1 --layers paper --heads all     the paper's setting, here
-  mata demo --items 200 --keep clips                               keep the clips, then:
+  mata demo --items 200 --keep-clips clips                         keep the clips, then:
   mata ask tiny "Which sound is this?" --audio clips/tiny-test-0-000000.wav
-  mata eval --model tiny --task tiny --out runs/tiny               the same, kept and resumable
+  mata eval tiny --task tiny --out runs/tiny                       the same, kept and resumable
   mata report runs/tiny                                            its page
   mata ask Qwen/Qwen2-Audio-7B-Instruct "What do you hear?" --audio YOUR.wav"""
 
@@ -79,7 +79,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON too")
     parser.add_argument(
-        "--keep", type=Path, metavar="FOLDER", help="keep the clips in this new or empty folder"
+        "--keep-clips",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the clips in this new or empty folder",
     )
     add_setting_options(parser)
     parser.set_defaults(model=TINY)
@@ -109,8 +112,8 @@ def run(args: argparse.Namespace) -> int:
     compared = _compared(setting)
     plan = make_plan(loaded, TINY, None, compared, options)
     files = _make(args.out)
-    if args.keep is not None:
-        _keep(plan.items, args.keep)
+    if args.keep_clips is not None:
+        _keep(plan.items, args.keep_clips)
     with tempfile.TemporaryDirectory(prefix="mata-demo-") as folder, RunProgress() as shown:
         results = run_plan(plan, RunFolder(folder), shown.show)
     assert shown.latest is not None
@@ -152,9 +155,9 @@ def _check(args: argparse.Namespace) -> None:
         raise SettingsError(f"--items must be 1 to {ITEMS}; got {args.items}")
     if args.json is not None and (args.json.is_dir() or not args.json.absolute().parent.is_dir()):
         raise SettingsError(f"--json {args.json}: not a file in a folder that exists")
-    keep = args.keep
+    keep = args.keep_clips
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
-        raise SettingsError(f"--keep {keep}: give a new or empty folder")
+        raise SettingsError(f"--keep-clips {keep}: give a new or empty folder")
 
 
 def _make(out: Path) -> OwnFiles:

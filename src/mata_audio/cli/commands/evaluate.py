@@ -27,13 +27,13 @@ finished batch is saved.
 
 EXAMPLES = """\
 examples:
-  mata eval --model tiny --task tiny --out runs/tiny
-  mata eval --model Qwen/Qwen2.5-Omni-7B --task mmau --data path/to/MMAU --out runs/omni-mmau
-  mata eval --model Qwen/Qwen2-Audio-7B-Instruct --task mmar --data path/to/MMAR --out runs/q2 \\
+  mata eval tiny --task tiny --out runs/tiny
+  mata eval Qwen/Qwen2.5-Omni-7B --task mmau --data path/to/MMAU --out runs/omni-mmau
+  mata eval Qwen/Qwen2-Audio-7B-Instruct --task mmar --data path/to/MMAR --out runs/q2 \\
             --setting "weak: alpha=0.05" --setting "early: alpha=0.1 layers=0-10"
-  mata eval --model tiny --task tiny --out runs/two --setting paper \\
+  mata eval tiny --task tiny --out runs/two --setting paper \\
             --setting "mass: method=mass alpha=1" --setting "sure: method=contrast power=1"
-  mata eval --model MODEL --task jsonl --data my-questions.jsonl --out runs/mine --dry-run
+  mata eval MODEL --task jsonl --data my-questions.jsonl --out runs/mine --dry-run
 
 To resume a stopped run, run the command again.
 """

@@ -24,7 +24,7 @@ SVG files in RUN/pictures except accuracy and gained_and_lost, which repeat the 
 EXAMPLES = """\
 examples:
   mata report runs/omni-mmau
-  mata report runs/tiny --audio none --html tiny.html
+  mata report runs/tiny --clips none --html tiny.html
 """
 
 
@@ -35,15 +35,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--html", type=Path, metavar="FILE", help="where to write it (default: RUN/report.html)"
     )
     parser.add_argument(
-        "--audio",
+        "--clips",
         choices=("auto", "embed", "some", "link", "none"),
         default="auto",
         help="embed all clips in the page, or some (up to 20 MB, changed answers first), or link "
         "to files; auto embeds all up to 20 MB, otherwise links (auto)",
     )
-    parser.add_argument(
-        "--data", metavar="PATH", help="the benchmark's present path, if it has moved"
-    )
+    parser.add_argument("--data", metavar="PATH", help="where the benchmark is now, if it moved")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,12 +59,12 @@ def run(args: argparse.Namespace) -> int:
     results = with_sittings(load_results(args.folder), args.folder)
     page = args.html or args.folder / "report.html"
     clips: dict[str, list[ClipMedia]] = {}
-    why_absent = "This page was made without the clips (--audio none)."
-    if args.audio != "none":
+    why_absent = "This page was made without the clips (--clips none)."
+    if args.clips != "none":
         why_absent = ""
         try:
             dataset = open_run(args.folder, args.data).dataset
-            clips = report_clips(results, dataset, page, args.audio)
+            clips = report_clips(results, dataset, page, args.clips)
         except MataError as error:
             note(f"warning: the page has no audio: {error}")
             why_absent = f"The benchmark could not be opened when this page was made: {error}."

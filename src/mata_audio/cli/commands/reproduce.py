@@ -27,7 +27,7 @@ figures next to the measured ones, with differences and intervals.
 EXAMPLES = """\
 examples:
   mata reproduce paper --data mmau=path/to/MMAU --data mmar=path/to/MMAR --out runs/paper
-  mata reproduce paper --data path/to/benchmarks --out runs/paper --only qwen2-audio --limit 100
+  mata reproduce paper --data path/to/benchmarks --out runs/paper --only qwen2-audio --items 100
   mata reproduce paper --data mmau=path/to/MMAU --out runs/paper \\
             --model qwen2.5-omni=path/to/Qwen2.5-Omni-7B
   mata reproduce paper --data path/to/benchmarks --out runs/paper --dry-run
@@ -47,9 +47,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--data",
         action="append",
         default=[],
-        metavar="KEY=PATH",
-        help="a benchmark's folder or hub id, repeated for several; or one folder with "
-        "subfolders named MMAU and MMAR",
+        metavar="PATH",
+        help="a folder with subfolders named MMAU and MMAR; or KEY=PATH, a benchmark's folder or "
+        "hub id, repeated for several",
     )
     parser.add_argument(
         "--out", required=True, type=Path, metavar="FOLDER", help="folder for runs and tables"

@@ -42,6 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument(
         "--host",
+        metavar="ADDRESS",
         default="127.0.0.1",
         help="address to listen on; others than this machine's let the network in (default: "
         "127.0.0.1)",

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mata_audio.cli.options.model import add_model
-from mata_audio.cli.options.run import add_run_options, options_from, parts
+from mata_audio.cli.options.run import add_run_options, add_task, options_from, parts
 from mata_audio.cli.parser import add_number
 from mata_audio.cli.progress import RunProgress, note
 from mata_audio.cli.terminal import show
 from mata_audio.errors import SettingsError
-from mata_audio.evaluation.tasks import TASKS
 
 if TYPE_CHECKING:
     from mata_audio.evaluation.study import Study
@@ -30,7 +29,7 @@ examples:
   mata study Qwen/Qwen2.5-Omni-7B --task mmau --data MMAU --out runs/study
   mata study Qwen/Qwen2.5-Omni-7B --task mmau --data MMAU --report-task mmar --report-data MMAR \\
              --out runs/study-mmar --fit mass
-  mata study tiny --task tiny --choose-on tune --report-on test --leave-out task --limit 120 \\
+  mata study tiny --task tiny --choose-on tune --report-on test --leave-out task --items 120 \\
              --methods mata,mass --out runs/study-tiny
   mata study --check runs/study/study.json
   mata study --join runs/study-a runs/study-b
@@ -43,10 +42,7 @@ best setting holds on the reported items, it is saved as FOLDER/winner.json, for
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_model(parser, required=False)
-    parser.add_argument("--task", metavar="NAME", help=f"benchmark: {', '.join(TASKS)}")
-    parser.add_argument(
-        "--data", metavar="PATH", help="the benchmark's folder, question file or hub id"
-    )
+    add_task(parser, required=False)
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for the study's files")
     group = parser.add_argument_group("study")
     group.add_argument(
@@ -58,7 +54,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="split to report on (default: the same; a half of its items then serves each end)",
     )
     add_number(
-        group, "--choose-limit", "choose and fit on the first N items only; --limit is for both"
+        group,
+        "--choose-items",
+        "choose and fit on the first N items only; --items is for both",
+        dest="choose_limit",
     )
     group.add_argument("--report-task", metavar="NAME", help="another benchmark to report on")
     group.add_argument("--report-data", metavar="PATH", help="its data")

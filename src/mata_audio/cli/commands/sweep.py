@@ -44,11 +44,11 @@ part of the items and report the winner on the rest, the held-out items.
 
 EXAMPLES = """\
 examples:
-  mata sweep --model tiny --task tiny --split tune --out runs/sweep --alphas 0.5,1,2 \\
+  mata sweep tiny --task tiny --split tune --out runs/sweep --alphas 0.5,1,2 \\
              --layers 0-3 3-7 8-11
-  mata sweep --model Qwen/Qwen2.5-Omni-7B --task mmau --data MMAU --out runs/layers \\
+  mata sweep Qwen/Qwen2.5-Omni-7B --task mmau --data MMAU --out runs/layers \\
              --preset paper-layers
-  mata sweep --model tiny --task tiny --split tune --out runs/two --method mass,contrast \\
+  mata sweep tiny --task tiny --split tune --out runs/two --methods mass,contrast \\
              --alphas 0.5,1,2 --grid power=0,2
 
 Settings are ranked on half of the items, and the winner's result is for the other half. If it is
@@ -62,7 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_benchmark_options(parser)
     group = parser.add_argument_group("grid")
     group.add_argument(
-        "--method",
+        "--methods",
         metavar="LIST",
         help=f"methods to try, each with the fields it has, out of {','.join(METHODS)} (default: "
         "mata)",
@@ -85,9 +85,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--rows",
-        metavar="LIST",
-        help="query rows of the prompt to change: last,all,after-audio,last-8,random-8; each one "
-        "other than last costs a prefill",
+        nargs="+",
+        metavar="NAME",
+        help="query rows of the prompt to try, such as last all after-audio last-8 random-8; each "
+        "one other than last costs a prefill",
     )
     group.add_argument(
         "--grid",
@@ -161,20 +162,22 @@ def _settings(args: argparse.Namespace, depth: int) -> list[NamedSetting]:
         "layers": args.layers,
         "formulas": None if args.formulas is None else parts(args.formulas),
         "heads": args.heads,
-        "rows": None if args.rows is None else parts(args.rows),
+        "rows": args.rows,
         **_other_axes(args.grid),
     }
-    methods = None if args.method is None else parts(args.method)
+    methods = None if args.methods is None else parts(args.methods)
     asked = methods is not None or any(axis is not None for axis in axes.values())
     if args.preset is not None:
         if asked:
             raise SettingsError(
                 "--preset replaces the grid: leave out --alphas, --layers, --formulas, --heads, "
-                "--rows, --grid and --method"
+                "--rows, --grid and --methods"
             )
         return preset(args.preset, depth)
     if not asked:
-        raise SettingsError("the grid is empty: give --method, --alphas, --layers, ... or --preset")
+        raise SettingsError(
+            "the grid is empty: give --methods, --alphas, --layers, ... or --preset"
+        )
     return grid(**axes, methods=("mata",) if methods is None else methods)
 
 

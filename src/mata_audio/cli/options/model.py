@@ -19,12 +19,14 @@ def add_loading_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--device",
         default="auto",
+        metavar="DEVICE",
         help="where to run: auto, cpu, cuda, cuda:1, ..., or spread, divided over all GPUs (needs "
         "accelerate; default: auto)",
     )
     group.add_argument(
         "--dtype",
         default="auto",
+        metavar="DTYPE",
         help="number format: float32, bfloat16, float16, or auto, the checkpoint's (default: auto)",
     )
     group.add_argument(

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mata_audio.cli.options.model import MODEL_HELP, add_loading_options
+from mata_audio.cli.options.model import add_loading_options, add_model
 from mata_audio.cli.parser import add_number
 from mata_audio.errors import SettingsError
 from mata_audio.evaluation.running.batch_limit import AUTO, BATCHINGS, read_batch_size
@@ -21,8 +21,8 @@ READERS_HELP = f"answer readers, chained with +: {', '.join(READERS)}"
 
 
 def add_benchmark_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--model``, ``--task``, ``--data``, ``--split`` and ``--out``."""
-    parser.add_argument("--model", required=True, help=MODEL_HELP)
+    """Add MODEL, ``--task``, ``--data``, ``--split`` and ``--out``."""
+    add_model(parser)
     add_task_options(parser)
     parser.add_argument(
         "--out", required=True, type=Path, metavar="FOLDER", help="folder for the run's files"
@@ -31,17 +31,22 @@ def add_benchmark_options(parser: argparse.ArgumentParser) -> None:
 
 def add_task_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--task``, ``--data`` and ``--split``."""
+    add_task(parser)
+    parser.add_argument(
+        "--split", metavar="NAME", help="the benchmark's split (default: its first)"
+    )
+
+
+def add_task(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Add ``--task`` and ``--data``."""
     parser.add_argument(
         "--task",
-        required=True,
+        required=required,
         metavar="NAME",
         help=f"benchmark: {', '.join(TASKS)} (jsonl: your own questions)",
     )
     parser.add_argument(
         "--data", metavar="PATH", help="the benchmark's folder, question file or hub id"
-    )
-    parser.add_argument(
-        "--split", metavar="NAME", help="the benchmark's split (default: its first)"
     )
 
 
@@ -74,7 +79,7 @@ def add_run_options(parser: argparse.ArgumentParser, unheard: bool = True) -> No
 
 
 def add_running_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """Add ``--batch-size``, ``--batching``, ``--limit``, ``--max-errors`` and the like."""
+    """Add ``--batch-size``, ``--batching``, ``--items``, ``--max-errors`` and the like."""
     group = parser.add_argument_group("running")
     add_batch_size(group)
     group.add_argument(
@@ -84,7 +89,7 @@ def add_running_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
         help="exact: only prompts of one length in a batch; padded: also shorter ones, padded on "
         "the left; auto: padded on a GPU if the family's encoder allows it (default: auto)",
     )
-    add_number(group, "--limit", "only the first N items of a split")
+    add_number(group, "--items", "only the first N items of a split", dest="limit")
     add_number(group, "--max-errors", "stop a run once more than N items have failed", 100)
     group.add_argument("--retry-errors", action="store_true", help="run failed items again")
     add_number(group, "--workers", "threads or processes that prepare clips", 4)

@@ -155,7 +155,7 @@ def _check_same_items(first: Results, second: Results) -> None:
         example = (only or new or ids)[0]
         raise RunError(
             f"the runs cannot be paired: {len(only)} items are only in the first and {len(new)} "
-            f"only in the second, such as {example!r}. Run both on the same items (--limit, --ids)"
+            f"only in the second, such as {example!r}. Run both on the same items (--items, --ids)"
         )
     for item, other in zip(first.items, second.items, strict=True):
         if item.clips and other.clips and _sounds(item) != _sounds(other):

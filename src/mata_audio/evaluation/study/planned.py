@@ -156,7 +156,7 @@ def _limited(first: Plan, limit: int | None, halved: bool) -> Plan:
     if halved:
         raise SettingsError(
             "one split serves for choosing and reporting, half its items each: name another to "
-            "report on, or limit both with --limit"
+            "report on, or limit both with --items"
         )
     if limit < 1:
         raise SettingsError(f"choose_limit must be at least 1; got {limit}")
