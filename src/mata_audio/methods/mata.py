@@ -32,7 +32,8 @@ class MATA(OneChange):
     A of each audio key becomes A' = (1 + alpha) A before the softmax (section 2 of the paper).
 
     ``MATA()`` is the paper's setting for every model. The command ``mata`` prefers a model folder's
-    own ``mata.json``, and so do :meth:`for_model` and :func:`mata_audio.setting_for`.
+    own ``mata.json``, and so do :meth:`for_model`, :func:`mata_audio.setting_for` and
+    :func:`mata_audio.evaluate`.
 
     Args:
         alpha: strength; 0 changes nothing. None is the paper's best, 0.1, or 1 with ``gains``.

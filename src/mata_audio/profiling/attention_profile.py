@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mata_audio.errors import SettingsError
 from mata_audio.families import locate
-from mata_audio.methods.mata import MATA
+from mata_audio.methods.method import Method
 from mata_audio.profiling.gathering import Gathered, counted
 from mata_audio.profiling.moments import Moments
 from mata_audio.profiling.prompt_reader import PromptBatch, PromptReader, check_settings, generation
@@ -22,7 +22,7 @@ def profile(
     model: nn.Module,
     batches: Iterable[Mapping[str, Tensor]],
     tokenizer: Any = None,
-    settings: MATA | NamedSetting | Sequence[MATA | NamedSetting] | None = None,
+    settings: Method | NamedSetting | Sequence[Method | NamedSetting] | None = None,
     new_tokens: int = 0,
 ) -> Profile:
     """Measure where the last prompt token and the generated tokens look.

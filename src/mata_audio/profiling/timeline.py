@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mata_audio.errors import SettingsError
 from mata_audio.families import locate
-from mata_audio.methods.mata import MATA
+from mata_audio.methods.method import Method
 from mata_audio.profiling.audio_times import audio_times
 from mata_audio.profiling.prompt_reader import PromptBatch, PromptReader, check_settings, generation
 from mata_audio.settings.named import NamedSetting, with_baseline
@@ -59,7 +59,7 @@ def timeline(
     model: nn.Module,
     inputs: Mapping[str, Tensor],
     seconds: float | Sequence[float],
-    settings: MATA | NamedSetting | Sequence[MATA | NamedSetting] | None = None,
+    settings: Method | NamedSetting | Sequence[Method | NamedSetting] | None = None,
 ) -> Timeline:
     """Measure which moments of a prompt's clips its last token looks at.
 

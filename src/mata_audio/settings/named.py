@@ -10,6 +10,8 @@ from typing import Any
 
 from mata_audio.errors import SettingsError
 from mata_audio.methods.method import Method, settings_json
+from mata_audio.methods.own_file import folder_of, own_file
+from mata_audio.settings.deciding import starting_setting
 from mata_audio.settings.in_words import short_name
 from mata_audio.shown.one_line import OneLine
 from mata_audio.storage.atomic_file import write_atomically
@@ -83,6 +85,27 @@ def load_setting(path: str | Path, name: str | None = None) -> NamedSetting:
     method = Method.load(path)
     tuned_on = json.loads(Path(path).read_text(encoding="utf-8")).get("tuned_on")
     return NamedSetting(name or method.title, method, tuned_on)
+
+
+def default_setting(model: str | Path) -> NamedSetting:
+    """Return the setting of a run that names none, with what it was tuned on.
+
+    It is the one in the model folder's ``mata.json``, else the paper's; see
+    :func:`mata_audio.setting_for`.
+
+    Args:
+        model: ``"tiny"``, a local folder or a hub id, which has no ``mata.json``.
+
+    Raises:
+        SettingsError: the file holds no setting, or one with a value that is not allowed.
+        SettingsTypeError: a field has the wrong type.
+    """
+    folder = folder_of(model)
+    file = own_file(folder)
+    if file is not None:
+        return load_setting(file)
+    method = starting_setting(folder).method
+    return NamedSetting(method.title, method)
 
 
 def save_setting(setting: NamedSetting, path: str | Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mata_audio.errors import SettingsError
 from mata_audio.methods import MATA, METHODS, Method
-from mata_audio.methods.own_file import folder_of, own_file
+from mata_audio.methods.own_file import folder_of
 from mata_audio.settings.deciding import ChosenSetting, changed, starting_setting
 from mata_audio.settings.from_words import (
     check_fields,
@@ -19,7 +19,7 @@ from mata_audio.settings.from_words import (
     separate,
 )
 from mata_audio.settings.in_words import short_name
-from mata_audio.settings.named import NamedSetting, load_setting
+from mata_audio.settings.named import NamedSetting, default_setting, load_setting
 from mata_audio.steering.formulas import FORMULAS
 
 OPTIONS = ("alpha", "layers", "heads", "formula", "rows", "tokens")
@@ -178,11 +178,10 @@ def parse_setting(spec: str) -> NamedSetting:
 
 
 def _from_options(args: argparse.Namespace) -> NamedSetting:
-    folder = folder_of(args.model)
-    chosen = setting_from(args, folder).method
-    file = args.settings or own_file(folder)
-    if file is not None and not _given(args) and Method.load(file) == chosen:
-        return load_setting(file)  # with what it was tuned on
+    chosen = setting_from(args, folder_of(args.model)).method
+    known = load_setting(args.settings) if args.settings else default_setting(args.model)
+    if known.method == chosen and not _given(args):
+        return known  # with what it was tuned on
     return NamedSetting(chosen.title, chosen)
 
 

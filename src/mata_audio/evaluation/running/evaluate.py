@@ -21,9 +21,9 @@ from mata_audio.evaluation.running.recorder import Recorder
 from mata_audio.evaluation.running.same_clips import check_clips
 from mata_audio.evaluation.running.same_model import check_same_model
 from mata_audio.evaluation.task import Task
-from mata_audio.methods.mata import MATA
+from mata_audio.methods.method import Method
 from mata_audio.models.loading import Loaded
-from mata_audio.settings.named import NamedSetting
+from mata_audio.settings.named import NamedSetting, default_setting
 from mata_audio.storage.run_folder import RunFolder
 
 
@@ -33,7 +33,7 @@ def evaluate(
     out: str | Path,
     *,
     data: str | Path | None = None,
-    settings: MATA | NamedSetting | Sequence[MATA | NamedSetting] | None = None,
+    settings: Method | NamedSetting | Sequence[Method | NamedSetting] | None = None,
     report: Callable[[Progress], None] | None = None,
     executor: Executor | None = None,
     **options: Any,
@@ -48,9 +48,9 @@ def evaluate(
         task: name of a task, or your own :class:`Task`.
         out: the run's folder.
         data: the benchmark's folder, question file or hub id; None if the task needs none.
-        settings: what to compare with the baseline; None for the paper's setting, an empty
-            sequence for only the baseline. ``setting_for(model)`` of :mod:`mata_audio` is what the
-            command ``mata eval`` takes: the model folder's own, if it has one.
+        settings: what to compare with the baseline; None for what the command ``mata eval`` takes:
+            the setting in the model folder's ``mata.json``, else the paper's. An empty sequence
+            for only the baseline.
         report: called with the progress after every batch.
         executor: where the items are answered; None for this process.
         options: fields of :class:`mata_audio.evaluation.Options`.
@@ -63,8 +63,9 @@ def evaluate(
         RunError: ``out`` holds another run, or too many items failed.
         MataError: of the kind that says what is wrong with model, task, data or setting.
     """
-    wanted = MATA() if settings is None else settings
-    plan = make_plan(model, task, data, wanted, Options(**options))
+    if settings is None:
+        settings = default_setting(model.name if isinstance(model, Loaded) else model)
+    plan = make_plan(model, task, data, settings, Options(**options))
     return run_plan(plan, RunFolder(out), report or (lambda progress: None), executor)
 
 

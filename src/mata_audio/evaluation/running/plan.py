@@ -23,7 +23,7 @@ from mata_audio.evaluation.task import Task
 from mata_audio.evaluation.tasks import task_named
 from mata_audio.evaluation.templates.template import Template, default_template, load_template
 from mata_audio.families import locate
-from mata_audio.methods.mata import MATA
+from mata_audio.methods.method import Method
 from mata_audio.models.finding import Found, find_model, model_name, skeleton
 from mata_audio.models.loading import DTYPES, Loaded, device_named
 from mata_audio.models.other_audio import OTHERS
@@ -160,7 +160,7 @@ def make_plan(
     model: str | Path | Loaded,
     task: str | Task,
     data: str | Path | None = None,
-    settings: MATA | NamedSetting | Sequence[MATA | NamedSetting] = (),
+    settings: Method | NamedSetting | Sequence[Method | NamedSetting] = (),
     options: Options | None = None,
 ) -> Plan:
     """Make and check the plan of a run; arguments as for :func:`mata_audio.evaluation.evaluate`.
