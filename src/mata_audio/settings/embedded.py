@@ -3,4 +3,4 @@
 from mata_audio.methods import Mass
 
 BEST = Mass(alpha=2.0, layers="3-7")
-"""The best rule on the tuning split; see docs/choosing.md, "Which formula"."""
+"""The best rule on the tuning split; see docs/explanation/choosing.md, "Which formula"."""

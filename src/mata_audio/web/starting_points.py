@@ -59,7 +59,8 @@ def starting_points(
         found.append(StartingPoint(f"this model's own: {short_name(own)}", own, "its mata.json"))
     found += [from_file(loaded, path) for path in files]
     if loaded.name == TINY:
-        found.append(StartingPoint(f"best rule here: {short_name(BEST)}", BEST, "docs/choosing.md"))
+        page = "docs/explanation/choosing.md"
+        found.append(StartingPoint(f"best rule here: {short_name(BEST)}", BEST, page))
     paper = MATA()
     found.append(StartingPoint("the paper's: alpha 0.1, its layers", paper, "arXiv 2509.18816"))
     others = [
