@@ -86,7 +86,7 @@ build/transformers/%:
 
 build/torch/%/ready:
 	$(PYTHON) -m venv build/torch/$*
-	grep -vE '^(torch|sympy|numpy)==' constraints.txt > build/others.txt
+	grep -vE '^(torch|torchvision|sympy|numpy)==' constraints.txt > build/others.txt
 	build/torch/$*/bin/python -m pip install --quiet --constraint build/others.txt torch==$* \
 	  torchaudio==$* torchvision==$(OLD_TORCHVISION) bitsandbytes --editable '.[dev,voxtral]'
 	touch $@

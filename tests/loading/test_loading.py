@@ -295,7 +295,11 @@ def test_granite_is_not_loaded_without_its_adapter(
     ("said", "advice"),
     [
         ("X requires the Torchvision library but", "it needs torchvision: pip install torchvision"),
-        ("X requires the torchaudio library but", "it needs torchaudio: pip install torchaudio"),
+        (
+            "X requires the torchaudio library but",
+            "it needs torchaudio: pip install torchaudio, of the version for your PyTorch's CUDA, "
+            "or nothing loads (docs/install.md)",
+        ),
         (
             "X requires the PIL library but it\nX requires the Torchvision library, but",
             "it needs pillow and torchvision: pip install pillow torchvision",

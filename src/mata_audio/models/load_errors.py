@@ -46,6 +46,9 @@ _KNOWN_PHRASES = {
 _PACKAGES = {"PIL": "pillow"}
 """Names on the package index of libraries that are imported under another name."""
 
+_FOR_CUDA = ", of the version for your PyTorch's CUDA, or nothing loads (docs/install.md)"
+"""torchaudio refuses to be imported beside another, and Transformers imports it wherever it is."""
+
 _LONGEST = 300
 
 _PROCESSOR_FILES = {
@@ -115,7 +118,8 @@ def reason(error: BaseException) -> str:
             return words
     for link in chain:
         if packages := _packages(str(link)):
-            return f"it needs {' and '.join(packages)}: pip install {' '.join(packages)}"
+            needed = f"it needs {' and '.join(packages)}: pip install {' '.join(packages)}"
+            return needed + (_FOR_CUDA if "torchaudio" in packages else "")
         for phrase, words in _KNOWN_PHRASES.items():
             if phrase in str(link):
                 return words
