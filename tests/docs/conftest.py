@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,12 @@ import numpy as np
 import pytest
 import soundfile
 import transformers
-from pages_of_docs import BLOCKS, Block
+from pages_of_docs import BLOCKS, KEEP_CLIPS, ROOT, Block
+from transformers.utils import is_torchvision_available
 
 import mata_audio
 import models
+from mata_audio.cli.main import main
 from mata_audio.doctor.small_models.small_model import built
 from mata_audio.families.registering import REGISTERED
 from mata_audio.methods import METHODS, Mass, method
@@ -30,6 +34,8 @@ def prepared(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     for own in BLOCKS:
         if own.page == block.page and own.key == "file":
             Path(own.value).write_text(own.text, encoding="utf-8")
+    if not is_torchvision_available():
+        monkeypatch.setattr(transformers.AutoProcessor, "from_pretrained", _processor)
     names: Names = {"__name__": "__main__"}
     for need in block.needs:
         NEEDS[need](names)
@@ -44,13 +50,74 @@ def _clip(names: Names) -> None:
     soundfile.write("clip.wav", sound, 16_000)
 
 
-def _model(names: Names) -> None:
-    """A small random Qwen2-Audio with 28 layers, so that it has the paper's 10-20."""
-    config = models.qwen2_audio().config
+def _clips(names: Names) -> None:
+    """The clips of the embedded benchmark, by the command that the pages give for them."""
+    assert main(shlex.split(KEEP_CLIPS)[1:]) == 0
+
+
+def _deep(small: Any) -> Any:
+    """A small random model of the same class with 28 layers, so that it has the paper's 10-20."""
+    config = small.config
     config.text_config.num_hidden_layers = 28
     config.text_config.layer_types = ["full_attention"] * 28
-    names["model"] = built(transformers.Qwen2AudioForConditionalGeneration, config)
+    model = built(type(small), config)
+    model.generation_config = small.generation_config
+    return model
+
+
+def _model(names: Names) -> None:
+    names["model"] = _deep(models.qwen2_audio())
     names["processor"] = models.qwen2_audio_processor()
+
+
+def _qwen2_audio(names: Names) -> None:
+    _as_from_the_hub("Qwen2-Audio-7B-Instruct", models.qwen2_audio(), models.qwen2_audio_processor())
+
+
+def _omni(names: Names) -> None:
+    processor = models.omni_processor() if is_torchvision_available() else None
+    _as_from_the_hub("Qwen2.5-Omni-7B", models.omni_thinker(), processor)
+
+
+def _as_from_the_hub(name: str, small: Any, processor: Any) -> None:
+    """A folder of a model's name, which ``from_pretrained`` prefers to the hub.
+
+    The model is of the real class, small and random. It answers with a few letters: left to
+    themselves, random weights would answer with audio, or for long.
+    """
+    model, folder = _deep(small), Path("Qwen") / name
+    words = models.tokenizer()
+    never = [token for token in range(256, len(words)) if token != words.eos_token_id]
+    model.generation_config.update(
+        suppress_tokens=never, exponential_decay_length_penalty=(3, 1000.0)
+    )
+    models.save(model, processor, folder)
+
+
+_FROM_FILES = transformers.AutoProcessor.from_pretrained
+
+
+def _processor(folder: str | Path, **options: Any) -> Any:
+    """Without torchvision, Qwen2.5-Omni's processor cannot be loaded: one for audio and text."""
+    if Path(folder).name == "Qwen2.5-Omni-7B":
+        return models.omni_processor()
+    return _FROM_FILES(folder, **options)
+
+
+def _mmau(names: Names) -> None:
+    """A few questions of our own in MMAU's layout, each with a clip."""
+    questions = ROOT / "tests" / "evaluation" / "made_up" / "mmau-test-mini.json"
+    folder = Path("path/to/MMAU")
+    (folder / "test-mini-audios").mkdir(parents=True)
+    (folder / questions.name).write_bytes(questions.read_bytes())
+    for item in json.loads(questions.read_text(encoding="utf-8")):
+        soundfile.write(folder / item["audio_id"], models.clips([1.0])[0], models.SAMPLING_RATE)
+
+
+def _chat(names: Names) -> None:
+    sound = {"type": "audio", "audio": models.clips([1.0])[0]}
+    question = {"type": "text", "text": "What is this?"}
+    names["chat"] = [{"role": "user", "content": [sound, question]}]
 
 
 def _inputs(names: Names) -> None:
@@ -72,6 +139,11 @@ def _sweep(names: Names) -> None:
 
 NEEDS: dict[str, Callable[[Names], None]] = {
     "clip": _clip,
+    "clips": _clips,
+    "chat": _chat,
+    "mmau": _mmau,
+    "qwen2-audio": _qwen2_audio,
+    "qwen2.5-omni": _omni,
     "model": _model,
     "inputs": _inputs,
     "audio_mask": _audio_mask,

@@ -14,6 +14,9 @@ PAGES = sorted(
         *map(ROOT.joinpath, ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     ]
 )
+KEEP_CLIPS = "mata demo --items 200 --keep-clips clips"
+"""What the pages give to get clips; blocks that need ``clips`` run behind it."""
+
 BLOCK = re.compile(
     r"^(?:<!-- (?P<key>[a-z ]+): (?P<value>[^>]*) -->\n)?"
     r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^ *```$",
@@ -30,8 +33,10 @@ class Block:
         line: of its first line of text.
         language: after the fence; "" if there is none.
         text: without the fence.
-        key: of the comment before it, ``<!-- KEY: VALUE -->``: "needs", "file" or "not run".
-        value: names of what is prepared for it, its file's name, or why it is not run.
+        key: of the comment before it, ``<!-- KEY: VALUE -->``: "needs", "file", "printed" or
+            "not run".
+        value: names of what is prepared for it, its file's name, which block prints it, or why it
+            is not run.
     """
 
     page: str
@@ -65,6 +70,12 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
+
+
+def printed_by(block: Block) -> str | None:
+    """What a page says that a block prints: the text block after it, if that says so."""
+    after = next((own for own in BLOCKS[BLOCKS.index(block) + 1 :] if own.page == block.page), None)
+    return after.text if after is not None and after.key == "printed" else None
 
 
 def commands(block: Block) -> Iterator[str]:
