@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: demo test soak test-versions test-oldest test-ray test-vllm test-extras map support-table \
-  results-table check bench bench-throughput bench-launches bench-cluster gpu bench-choosing \
+  results-table readme-picture check bench bench-throughput bench-launches bench-cluster gpu bench-choosing \
   bench-methods train package docs clean
 
 demo: .venv/ready
@@ -139,6 +139,10 @@ $(EXTRA)/lmms-eval/ready: pyproject.toml constraints.txt
 	  pytest hypothesis
 	$(@D)/bin/python -m pip install --quiet --no-deps lmms-eval==$(LMMS_EVAL)
 	touch $@
+
+# docs/assets/listening.png, made by the embedded model.
+readme-picture: .venv/ready
+	$(BIN)/python tools/readme_picture.py
 
 check: .venv/ready
 	$(BIN)/ruff check .

@@ -58,8 +58,9 @@ def _clips(names: Names) -> None:
 def _deep(small: Any) -> Any:
     """A small random model of the same class with 28 layers, so that it has the paper's 10-20."""
     config = small.config
-    config.text_config.num_hidden_layers = 28
-    config.text_config.layer_types = ["full_attention"] * 28
+    decoder = config.get_text_config()
+    decoder.num_hidden_layers = 28
+    decoder.layer_types = ["full_attention"] * 28
     model = built(type(small), config)
     model.generation_config = small.generation_config
     return model
@@ -71,12 +72,14 @@ def _model(names: Names) -> None:
 
 
 def _qwen2_audio(names: Names) -> None:
-    _as_from_the_hub("Qwen2-Audio-7B-Instruct", models.qwen2_audio(), models.qwen2_audio_processor())
+    _as_from_the_hub(
+        "Qwen2-Audio-7B-Instruct", models.qwen2_audio(), models.qwen2_audio_processor()
+    )
 
 
 def _omni(names: Names) -> None:
     processor = models.omni_processor() if is_torchvision_available() else None
-    _as_from_the_hub("Qwen2.5-Omni-7B", models.omni_thinker(), processor)
+    _as_from_the_hub("Qwen2.5-Omni-7B", models.omni(), processor)  # whole, as on the hub
 
 
 def _as_from_the_hub(name: str, small: Any, processor: Any) -> None:

@@ -12,9 +12,7 @@ PYTHON = [block for block in BLOCKS if block.language == "python"]
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=str)
-def test_python(
-    block: Block, prepared: dict[str, Any], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_python(block: Block, prepared: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     code = compile("\n" * (block.line - 1) + block.text, block.page, "exec")
     if block.key == "not run":
         assert len(block.value) > 20, "say why"

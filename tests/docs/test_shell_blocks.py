@@ -57,7 +57,7 @@ def test_a_wrong_command_is_found() -> None:
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
 def test_blocks_say_what_they_are(block: Block) -> None:
-    assert block.language in {"shell", "python", "text", "json"}
+    assert block.language in {"shell", "python", "text", "json", "bibtex"}
     assert block.key in {"", "needs", "file", "printed", "not run"}
     if block.language == "text":
         assert not re.search(r"^(mata|pip|make) [a-z]", block.text, re.MULTILINE)
