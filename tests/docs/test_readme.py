@@ -95,6 +95,15 @@ def test_badges_say_what_the_package_says() -> None:
     )
 
 
+def test_as_many_families_as_the_table_has() -> None:
+    page = (ROOT / "docs" / "families.md").read_text(encoding="utf-8")
+    table = page[page.index("<!-- support table") : page.index("<!-- /support table -->")]
+    rows = [
+        line for line in table.splitlines() if line.startswith("| `") and "`model_type`" not in line
+    ]
+    assert f"[{len(rows)} families](docs/families.md)" in TEXT
+
+
 def test_every_snippet_runs() -> None:
     """None of the README's blocks of Python is only compiled, and one's output is shown."""
     own = [block for block in BLOCKS if block.page == "README.md"]
