@@ -44,9 +44,7 @@ class Tab:
         self.view.goto(address)
         self.view.wait_for_selector(".lv-card")
         self.wait_for_status("Example: ")
-        question = self.view.get_by_label("Question", exact=True).first
-        wait_until(lambda: question.input_value() == EXAMPLES[0].item.question)
-        self.view.wait_for_timeout(100)  # the other fields are filled in the same moment
+        self.wait_for_question(EXAMPLES[0].item.question)
 
     def _refuse(self, dialog: Any) -> None:
         self.trouble.append(f"dialog {dialog.message}")
@@ -66,6 +64,12 @@ class Tab:
 
     def wait_for_status(self, part: str) -> None:
         self.view.locator("#said", has_text=part).wait_for(timeout=20_000)
+
+    def wait_for_question(self, text: str) -> None:
+        """Wait until an example has filled the fields: nobody writes into them any sooner."""
+        question = self.view.get_by_label("Question", exact=True).first
+        wait_until(lambda: question.input_value() == text)
+        self.view.wait_for_timeout(300)  # the other fields follow at once
 
     def answers(self) -> list[str]:
         return [text.strip() for text in self.view.locator(".lv-words").all_inner_texts()]
@@ -188,8 +192,7 @@ def test_examples_by_name_and_questions_of_ones_own(open_tab: Open) -> None:
     tab.wait_for_status(EXAMPLES[3].name)
     assert tab.answers() == ["rising", "falling"]
     assert "mass" in tab.view.get_by_label("Setting", exact=True).first.input_value()
-    question = tab.view.get_by_label("Question", exact=True).first
-    wait_until(lambda: question.input_value() == EXAMPLES[3].item.question)
+    tab.wait_for_question(EXAMPLES[3].item.question)
     bars = tab.bars()
     tab.fill("Question", "Is the voice high or low?", enter=False)
     tab.view.get_by_role("button", name="Ask", exact=True).click()
