@@ -25,8 +25,10 @@ from mata_audio.shown.in_html import made_by
 
 if TYPE_CHECKING:
     from mata_audio import asking, evaluation, methods, pictures, profiling
+    from mata_audio.evaluation.choosing import choose
     from mata_audio.evaluation.results.results_file import load_results
     from mata_audio.evaluation.running.evaluate import evaluate
+    from mata_audio.evaluation.sweep import grid, sweep
     from mata_audio.families import register_family
     from mata_audio.models.inputs import answer_text, inputs_for
     from mata_audio.models.loading import Loaded, load
@@ -57,8 +59,10 @@ __all__ = [
     "answer_text",
     "asking",
     "attachment_of",
+    "choose",
     "evaluate",
     "evaluation",
+    "grid",
     "inputs_for",
     "load",
     "load_results",
@@ -69,6 +73,7 @@ __all__ = [
     "register_attention",
     "register_family",
     "setting_for",
+    "sweep",
     "timeline",
 ]
 
@@ -76,7 +81,9 @@ _LAZY = {
     "Loaded": "mata_audio.models.loading",
     "answer_text": "mata_audio.models.inputs",
     "attachment_of": "mata_audio.steering.attachment",
+    "choose": "mata_audio.evaluation.choosing",
     "evaluate": "mata_audio.evaluation",
+    "grid": "mata_audio.evaluation.sweep",
     "inputs_for": "mata_audio.models.inputs",
     "load": "mata_audio.models.loading",
     "load_results": "mata_audio.evaluation",
@@ -84,6 +91,7 @@ _LAZY = {
     "register_attention": "mata_audio.steering.backends",
     "register_family": "mata_audio.families",
     "setting_for": "mata_audio.settings.deciding",
+    "sweep": "mata_audio.evaluation.sweep",
     "timeline": "mata_audio.profiling",
 }
 _FOLDERS = ("asking", "evaluation", "methods", "pictures", "profiling")

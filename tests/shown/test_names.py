@@ -22,12 +22,16 @@ def test_what_is_listed_is_there() -> None:
 
 
 def test_names_are_those_of_their_folders() -> None:
-    from mata_audio import evaluate, profile, register_family
+    from mata_audio import choose, evaluate, grid, profile, register_family, sweep
+    from mata_audio.evaluation.choosing.choose import choose as chosen
     from mata_audio.evaluation.running.evaluate import evaluate as evaluated
+    from mata_audio.evaluation.sweep.grid import grid as of_settings
+    from mata_audio.evaluation.sweep.sweep import sweep as swept
     from mata_audio.families.registering import register_family as registering
     from mata_audio.profiling.attention_profile import profile as profiled
 
     assert (evaluate, profile, register_family) == (evaluated, profiled, registering)
+    assert (choose, grid, sweep) == (chosen, of_settings, swept)
     with pytest.raises(AttributeError, match="no attribute 'evalute'"):
         mata_audio.evalute  # noqa: B018
 

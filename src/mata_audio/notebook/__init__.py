@@ -1,4 +1,4 @@
-"""What a notebook shows of results, profiles, timelines, settings and answers: HTML, all escaped.
+"""What a notebook shows of results, profiles, pictures, settings and answers: HTML, all escaped.
 
 The objects themselves know nothing of it: ``mata_audio`` tells them who makes their HTML
 (:mod:`mata_audio.shown.in_html`). Each kind has a file here, imported when the first is shown.
@@ -10,10 +10,13 @@ from importlib import import_module
 
 _KINDS = {
     "Answer": "of_answer",
+    "Choice": "of_choice",
+    "DrawnFigure": "of_picture",
     "Method": "of_setting",
     "Preset": "of_setting",
     "Profile": "of_profile",
     "Results": "of_results",
+    "Sweep": "of_sweep",
     "Timeline": "of_timeline",
 }
 """By name of a class, the file with its ``html``."""

@@ -18,12 +18,17 @@ _SHOWN = "accuracy"
 
 def html(results: Results) -> str:
     """Return a run's tables, its notes and its accuracies as a picture."""
-    parts = [*map(markup.paragraph, opening(results)), *map(_table, tables(results))]
-    parts += map(markup.paragraph, results.notes)
+    made = text(results)
     if any(own.n for own in results.overall.accuracy.values()):
         others = set(PICTURES) - {_SHOWN}
-        parts.append(markup.picture(_SHOWN, lambda: pictures_of_run(results, others)[_SHOWN]))
-    return Markup().join(parts)
+        made += markup.picture(_SHOWN, lambda: pictures_of_run(results, others)[_SHOWN])
+    return made
+
+
+def text(results: Results) -> Markup:
+    """Return what a run found, its tables and its notes."""
+    parts = [*map(markup.paragraph, opening(results)), *map(_table, tables(results))]
+    return Markup().join([*parts, *map(markup.paragraph, results.notes)])
 
 
 def _table(own: Table) -> Markup:

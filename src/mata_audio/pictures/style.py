@@ -109,9 +109,9 @@ def drawing() -> Iterator[None]:
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
     """Return an empty figure ``height`` inches high; its parts make room for each other."""
-    from matplotlib.figure import Figure
+    from mata_audio.pictures.drawn import DrawnFigure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = DrawnFigure(figsize=(width, height), layout="constrained")
     engine: Any = figure.get_layout_engine()
     engine.set(w_pad=0.05, h_pad=0.05, hspace=0.02, wspace=0.02)
     return figure

@@ -34,6 +34,7 @@ from mata_audio.models.loading import Loaded
 from mata_audio.notation.layers import format_indices, scaled_paper_layers
 from mata_audio.settings.in_words import short_name
 from mata_audio.settings.named import NamedSetting, with_baseline
+from mata_audio.shown.in_html import InHtml
 from mata_audio.shown.one_line import OneLine
 from mata_audio.storage.run_folder import RunFolder
 
@@ -77,7 +78,7 @@ WAYS = {
 
 
 @dataclass(frozen=True)
-class Choice(OneLine):
+class Choice(OneLine, InHtml):
     """Chosen layers, their evidence and their results.
 
     Args:

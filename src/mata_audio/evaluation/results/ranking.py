@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from mata_audio.evaluation.results.figures import figures_of
 from mata_audio.evaluation.results.results import Paired, Results, Row, SettingResult
 from mata_audio.settings.named import BASELINE
+from mata_audio.shown.in_html import InHtml
 from mata_audio.shown.one_line import OneLine
 
 HELD_OUT, TUNING = "held out", "tuning"
@@ -15,7 +16,7 @@ HELD_OUT, TUNING = "held out", "tuning"
 
 
 @dataclass(frozen=True)
-class Sweep(OneLine):
+class Sweep(OneLine, InHtml):
     """The result of a sweep.
 
     Args:
