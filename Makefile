@@ -3,8 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: demo test soak test-versions test-oldest test-ray test-vllm test-extras map support-table \
-  results-table readme-picture check bench bench-throughput bench-launches bench-cluster gpu bench-choosing \
-  bench-methods train package docs clean
+  results-table readme-picture notebook check bench bench-throughput bench-launches bench-cluster gpu \
+  bench-choosing bench-methods train package docs clean
 
 demo: .venv/ready
 	$(BIN)/mata demo
@@ -53,6 +53,10 @@ support-table: .venv/ready
 # The table of docs/results.md, made of the studies in docs/results/.
 results-table: .venv/ready
 	$(BIN)/python tools/results_table.py
+
+# Runs examples/listen.ipynb from top to bottom, and keeps what it shows.
+notebook: .venv/ready
+	$(BIN)/python tools/run_notebook.py
 
 # The supported versions of Transformers, oldest and newest (src/mata_audio/families/versions.py).
 VERSIONS := 5.17.0 5.23.0
