@@ -8,7 +8,8 @@ block, and let each question continue from that cache. Read inside the block, th
 part would be taken for the end of a prompt and steered; the package refuses such a cache.
 
 MODEL is any model that hears audio. The default is the embedded one, which was trained with the
-question before the clip, so here its answers only show that this works.
+question before the clip, so here its answers only show that this works. If you need no loop of your
+own, ``mata_audio.asking.Asker`` does the same for you.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mata_audio import MATA
+from mata_audio import load, setting_for
 from mata_audio.families import PromptStyle
-from mata_audio.models.loading import load
+from mata_audio.methods import Method
+from mata_audio.models.placing import placed
 from mata_audio.models.prompter import Prompter
 from mata_audio.tiny import make_items
 
@@ -34,19 +36,21 @@ QUESTIONS = (
 
 
 def common_start(prompts: list[Tensor]) -> int:
-    """Return how many tokens all prompts, shape ``(1, tokens)``, begin with."""
-    shortest = min(prompt.shape[1] for prompt in prompts)
-    alike = torch.stack([(prompt[0, :shortest] == prompts[0][0, :shortest]) for prompt in prompts])
+    """Return how many tokens all prompts, shape ``(1, tokens)``, begin with; never a whole one."""
+    most = min(prompt.shape[1] for prompt in prompts) - 1
+    alike = torch.stack([(prompt[0, :most] == prompts[0][0, :most]) for prompt in prompts])
     return int(alike.all(dim=0).cumprod(dim=0).sum())
 
 
-def ask(model: Any, prompts: list[dict[str, Tensor]], mata: MATA, **options: Any) -> list[Tensor]:
+def ask(
+    model: Any, prompts: list[dict[str, Tensor]], method: Method, **options: Any
+) -> list[Tensor]:
     """Return the answers to prompts about one clip, as token ids; the clip is read once.
 
     Args:
         model: a supported model, not steered.
         prompts: model inputs of one prompt each, which begin alike.
-        mata: the setting.
+        method: the setting.
         options: for ``generate``.
     """
     start = common_start([prompt["input_ids"] for prompt in prompts])
@@ -56,7 +60,7 @@ def ask(model: Any, prompts: list[dict[str, Tensor]], mata: MATA, **options: Any
     with torch.inference_mode():
         cache = model(**clip, use_cache=True).past_key_values  # before the block: not steered
     answers = []
-    with mata(model), torch.inference_mode():
+    with method(model), torch.inference_mode():
         for prompt in prompts:
             ids = prompt["input_ids"]
             written = model.generate(
@@ -75,8 +79,10 @@ def main(name: str = "tiny") -> None:
     loaded = load(name)
     prompter = replace(Prompter.of(loaded), style=PromptStyle(audio_first=True))
     clip = make_items("test", 1)[0].clip.waveform()
-    prompts = [prompter.inputs([question], [[clip]]) for question in QUESTIONS]
-    answers = ask(loaded.model, prompts, MATA(alpha=0.1), do_sample=False, max_new_tokens=8)
+    prompts = [
+        placed([prompter.inputs([question], [[clip]])], loaded.model) for question in QUESTIONS
+    ]
+    answers = ask(loaded.model, prompts, setting_for(name), do_sample=False, max_new_tokens=8)
     for question, answer in zip(QUESTIONS, answers, strict=True):
         said = loaded.processor.tokenizer.decode(answer, skip_special_tokens=True)
         print(f"{question}  {said.strip()}")

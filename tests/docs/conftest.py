@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ import mata_audio
 import models
 from mata_audio.cli.main import main
 from mata_audio.doctor.small_models.small_model import built
+from mata_audio.evaluation.tasks import TASKS
 from mata_audio.families.registering import REGISTERED
 from mata_audio.methods import METHODS, Mass, method
 from subject import Subject
@@ -39,10 +42,8 @@ def prepared(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     names: Names = {"__name__": "__main__"}
     for need in block.needs:
         NEEDS[need](names)
-    before = dict(REGISTERED)
-    yield names
-    REGISTERED.clear()
-    REGISTERED.update(before)
+    with mock.patch.dict(REGISTERED), mock.patch.dict(TASKS):
+        yield names
 
 
 def _clip(names: Names) -> None:
@@ -151,6 +152,8 @@ NEEDS: dict[str, Callable[[Names], None]] = {
     "inputs": _inputs,
     "audio_mask": _audio_mask,
     "sweep": _sweep,
+    "lock": lambda names: names.update(lock=threading.Lock()),
+    "method": lambda names: names.update(method=mata_audio.MATA()),
     "MATA": lambda names: names.update(MATA=mata_audio.MATA),
     "register_family": lambda names: names.update(register_family=mata_audio.register_family),
     "nothing": lambda names: None,

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     [
         *(ROOT / "docs").rglob("*.md"),
-        *map(ROOT.joinpath, ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+        *map(ROOT.joinpath, ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md")),
     ]
 )
 KEEP_CLIPS = "mata demo --items 200 --keep-clips clips"
