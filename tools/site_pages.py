@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 
 import command_pages
+import notebook_page
 import reference_pages
 
 ROOT = Path(__file__).parents[1]
@@ -21,6 +22,8 @@ ELSEWHERE = {
     ROOT / "CHANGELOG.md": "changelog.md",
     ROOT / "CONTRIBUTING.md": "contributing.md",
     ROOT / "README.md": "index.md",
+    ROOT / "examples" / "README.md": "examples.md",
+    ROOT / "examples" / "listen.ipynb": "notebook.md",
     ROOT / "src" / "mata_audio" / "tiny" / "model" / "README.md": "embedded-model.md",
 }
 """Pages that lie outside ``docs/``, and their names in the site; the README has the site's home."""
@@ -84,6 +87,8 @@ def main() -> None:
         text = file.read_text(encoding="utf-8")
         if text.startswith("---\n"):  # a model card's metadata
             text = text.partition("\n---\n")[2].lstrip("\n")
+        if file.suffix == ".ipynb":
+            text = notebook_page.page(text)
         page, linked = with_links(text, file)
         put(staged(file), page)
         outside |= {own for own in linked if not own.is_relative_to(DOCS) and own not in ELSEWHERE}

@@ -67,16 +67,11 @@ def test_what_a_stale_notebook_is_told_by(tool: Any) -> None:
     assert tool.told(notebook) == before
 
 
-def test_links(tool: Any) -> None:
-    """They lead to a file, or to a heading of the notebook."""
+def test_links_lead_to_files(tool: Any) -> None:
     text = "\n".join(cell.source for cell in tool.read().cells if cell.cell_type == "markdown")
-    headings = {own.replace(" ", "-") for own in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
-    links = re.findall(r"\]\(([^)]+)\)", text)
+    links = re.findall(r"\]\(([^)#]*)", text)
     assert len(links) > 5
-    for link in links:
-        file, _, anchor = link.partition("#")
-        assert (tool.NOTEBOOK.parent / file).exists(), link
-        assert file or anchor in headings, link
+    assert [link for link in links if not (tool.NOTEBOOK.parent / link).is_file()] == []
 
 
 def test_printed_text_is_one_piece(tool: Any) -> None:
