@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import transformers
+
+import models
+from mata_audio.doctor.small_models.small_model import built
 
 nbformat = pytest.importorskip("nbformat", reason="needs mata-audio[dev]")
 pytest.importorskip("nbclient", reason="needs mata-audio[dev]")
@@ -32,6 +36,22 @@ def test_a_run_shows_what_is_kept(tool: Any, tmp_path: Path) -> None:
     for cell, now, before in zip(code(run), tool.told(run), tool.told(notebook), strict=True):
         assert now.splitlines() == before.splitlines(), cell.source
     assert (tmp_path / "runs" / "notebook" / "tiny" / "chosen" / "report.html").exists()
+
+
+def test_another_model(tool: Any, tmp_path: Path) -> None:
+    """Only the first cell is changed; random weights, so that no setting is better."""
+    config = models.qwen2_audio().config
+    config.text_config.num_hidden_layers = 12
+    config.text_config.layer_types = ["full_attention"] * 12
+    model = built(transformers.Qwen2AudioForConditionalGeneration, config)
+    folder = models.save(model, models.qwen2_audio_processor(), tmp_path / "another")
+    notebook = tool.read()
+    for before, after in (('MODEL = "tiny"', f'MODEL = "{folder}"'), ("= 240", "= 24")):
+        assert before in code(notebook)[0].source
+        code(notebook)[0].source = code(notebook)[0].source.replace(before, after)
+    run = tool.executed(notebook, tmp_path)
+    assert "Nothing was found with 12 items" in "".join(tool.told(run))
+    assert (tmp_path / "runs" / "notebook" / "another" / "chosen" / "report.html").exists()
 
 
 def test_what_is_kept(tool: Any) -> None:
