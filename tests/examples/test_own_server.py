@@ -55,13 +55,15 @@ def address(held: Held, example: Callable[[str], dict[str, Any]]) -> Iterator[st
     """A server of the embedded model."""
     script = example("own_server")
     with script["serving"](script["Answering"](held.loaded, DEFAULT), 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
         host, port = server.server_address[:2]
         assert host == "127.0.0.1"
-        yield f"http://{host}:{port}"
-        server.shutdown()
-        thread.join()
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://{host}:{port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_every_request_has_its_setting(held: Held, address: str) -> None:
