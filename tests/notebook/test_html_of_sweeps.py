@@ -28,6 +28,8 @@ def test_a_sweep() -> None:
     gained = [[shown.cells[n + place] for place in (6, 7)] for n in _rows(shown.cells, "a")]
     assert ["9", "1"] in gained
     assert "12" in shown.cells  # held out
+    (other,) = _rows(shown.cells, "b")  # ranked, and not reported
+    assert [shown.cells[other + place] for place in (6, 7)] == ["4", "0"]
     pytest.importorskip("matplotlib")
     assert "ranked on the tuning part" in words_in(shown.pictures[-1])
 

@@ -476,6 +476,17 @@ def test_the_example_reads_the_clip_once(subject: Subject, setting: dict[str, An
         assert torch.equal(answer, whole[0, prompt["input_ids"].shape[1] :])
 
 
+def test_the_example_with_one_question(qwen2_audio: Subject) -> None:
+    """Its end is not read with the clip: that row is steered."""
+    example = runpy.run_path(str(EXAMPLE))
+    prompt = qwen2_audio.inputs([("What is this?", [1.0])])
+    options = greedy(qwen2_audio, return_dict_in_generate=False)
+    (answer,) = example["ask"](qwen2_audio.model, [prompt], MATA(**SETTING), **options)
+    with MATA(**SETTING)(qwen2_audio.model):
+        whole = qwen2_audio.model.generate(**prompt, **options)
+    assert torch.equal(answer, whole[0, prompt["input_ids"].shape[1] :])
+
+
 def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(EXAMPLE))["main"]()
     assert len(capsys.readouterr().out.splitlines()) == 3
