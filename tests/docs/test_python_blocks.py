@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from pages_of_docs import BLOCKS, Block, printed_by
 
+from rounding import is_same
+
 PYTHON = [block for block in BLOCKS if block.language == "python"]
 
 
@@ -20,7 +22,7 @@ def test_python(block: Block, prepared: dict[str, Any], capsys: pytest.CaptureFi
         capsys.readouterr()  # what was prepared may have printed
         exec(code, prepared)
         shown = printed_by(block)
-        assert shown is None or capsys.readouterr().out == shown
+        assert shown is None or is_same(capsys.readouterr().out, shown)
 
 
 def test_what_is_shown_as_printed_follows_a_block_that_runs() -> None:
