@@ -118,7 +118,7 @@ REPRODUCE = "reproduce paper --out run"
         (f"{REPRODUCE} --data nowhere", 2, "cannot read --data 'nowhere': write --data KEY=PATH"),
         (f"{REPRODUCE} --data .", 2, "has no subfolder named mmau, mmar"),
         (f"{REPRODUCE} --data mmar=a --data mmar=b", 2, "--data mmar= is given twice"),
-        (f"{REPRODUCE} --data mmsu=a", 2, "no such data: 'mmsu'; allowed are mmau, mmar"),
+        (f"{REPRODUCE} --data flac=a", 2, "no such data: 'flac'; allowed are mmau, mmar"),
         (f"{REPRODUCE} --model tiny", 2, "cannot read --model 'tiny': write --model KEY=PATH"),
         (f"{REPRODUCE} --model gpt=tiny", 2, "no such model: 'gpt'"),
         (f"{REPRODUCE} --only gpt", 2, "no such model: 'gpt'"),

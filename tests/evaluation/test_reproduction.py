@@ -255,7 +255,7 @@ def test_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"data": {"mmsu": "x"}}, "no such data: 'mmsu'; allowed are mmau, mmar, mmau-test-mini"),
+        ({"data": {"flac": "x"}}, "no such data: 'flac'; allowed are mmau, mmar, mmau-test-mini"),
         ({"models": {"gpt": "x"}}, "no such model: 'gpt'; allowed are qwen2-audio"),
         ({"only": ["gpt"]}, "no such model: 'gpt'"),
         ({"data": {"mmau": __file__}}, "or name the file's split (mmau-test-mini or mmau-test)"),

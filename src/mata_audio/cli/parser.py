@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import textwrap
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from mata_audio.cli.other_words import COMMANDS, other_option
 from mata_audio.cli.terminal import plain
 from mata_audio.notation.did_you_mean import did_you_mean
 
 WIDTH = 80
+
+_OPTION = re.compile("--?[a-zA-Z]")
 
 
 class Parser(argparse.ArgumentParser):
@@ -63,20 +67,25 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, plain(f"{self.prog}: error: {message} (see {self.prog} --help)\n"))
 
     def _meant_option(self, message: str) -> str:
-        """Return what was probably meant by the first option that does not exist."""
+        """Return what was probably meant by options that do not exist."""
         known = self._option_string_actions
-        given = [word.partition("=")[0] for word in self._words if word[:2] == "--" != word]
+        given = [word.partition("=")[0] for word in self._words if _OPTION.match(word)]
         unknown = [word for word in given if word not in known]
-        if not unknown:
-            return ""
-        named = "" if unknown[0] in message else f"; there is no option {unknown[0]}"
-        return named + did_you_mean(unknown[0], known)
+        ending = ""
+        for place, word in enumerate(dict.fromkeys(unknown)):
+            told = other_option(word, self)
+            if told or not place:
+                ending += "" if word in message else f"; there is no option {word}"
+                ending += f"; {told}" if told else did_you_mean(word, known)
+        return ending
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         try:
             super()._check_value(action, value)
         except argparse.ArgumentError as error:
             error.message += did_you_mean(value, map(str, action.choices or ()))
+            if isinstance(action, argparse._SubParsersAction) and value in COMMANDS:
+                error.message = f"there is no command {value!r}: {COMMANDS[value]}"
             raise
 
 

@@ -10,11 +10,13 @@ import torch
 import transformers
 from torch import nn
 from transformers import AutoConfig, PreTrainedConfig
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from mata_audio.errors import SettingsError, UnsupportedModelError
 from mata_audio.families import Family, family_named
 from mata_audio.models.load_errors import explained
 from mata_audio.models.on_disk import check_source, did_you_mean_model
+from mata_audio.notation.did_you_mean import did_you_mean
 from mata_audio.shown.one_line import OneLine
 from mata_audio.tiny import MODEL_PATH, TINY, is_embedded
 
@@ -90,9 +92,10 @@ def skeleton(found: Found, attn_implementation: str | None = None) -> nn.Module:
     chosen: dict[str, str] = {}
     failing = explained(f"no model can be built from the configuration of {found.name}")
     if attn_implementation is not None:
+        hint = did_you_mean(attn_implementation, ("eager", *ALL_ATTENTION_FUNCTIONS.keys()))
         chosen = {"attn_implementation": attn_implementation}
         failing = explained(
-            f"attention backend {attn_implementation!r} cannot be used", SettingsError
+            f"attention backend {attn_implementation!r} cannot be used{hint}", SettingsError
         )
     build = getattr(found.model_class, "from_config", None) or found.model_class._from_config
     with failing, torch.device("meta"):

@@ -218,5 +218,6 @@ def device_named(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise SettingsError(f"device {name!r} cannot be used: {reason(error)}") from error
+        hint = did_you_mean(name, ("auto", SPREAD, "cpu", "cuda", "mps"))
+        raise SettingsError(f"device {name!r} cannot be used{hint}: {reason(error)}") from error
     return device

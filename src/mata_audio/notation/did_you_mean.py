@@ -12,8 +12,9 @@ CLOSE = 0.6
 def closest(given: str, known: Iterable[str]) -> str | None:
     """Return the known name that is most like ``given``; None if none is like it.
 
-    Case and leading dashes do not count: they would make ``--my`` like ``--by``. Of names that are
-    equally like it, one of the same letters is meant: ``mmua`` is ``mmau``, not ``mmsu``.
+    Case and leading dashes do not count: they would make ``--my`` like ``--by``. A name of the same
+    letters is like it whatever their order, and of names that are equally like it, it is meant:
+    ``mmua`` is ``mmau``, not ``mmsu``.
     """
     wanted = _bare(given)
     matcher = difflib.SequenceMatcher(b=wanted)
@@ -21,7 +22,8 @@ def closest(given: str, known: Iterable[str]) -> str | None:
     for name in known:
         bare = _bare(name)
         matcher.set_seq1(bare)
-        likeness = (matcher.ratio(), sorted(bare) == sorted(wanted))
+        swapped = len(bare) > 2 and sorted(bare) == sorted(wanted)
+        likeness = (max(matcher.ratio(), CLOSE if swapped else 0), swapped)
         if likeness > best or (found is None and likeness == best):
             best, found = likeness, name
     return found

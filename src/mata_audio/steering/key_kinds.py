@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mata_audio.errors import SettingsError, SettingsTypeError
+from mata_audio.notation.did_you_mean import did_you_mean
 from mata_audio.notation.keys import BEFORE_AUDIO, BY_PLACE, BY_TOKENIZER, KEYS
 from mata_audio.notation.tokens import TOKENS
 from mata_audio.steering.prompt import Mask, on_host
@@ -67,9 +68,11 @@ class KeyKinds:
                     "method(model, tokenizer=processor.tokenizer)"
                 )
             if part not in KEYS:
+                hint = did_you_mean(part, KEYS)
                 raise SettingsError(
-                    f"no span is called {part!r}: mark it, method(model, spans={{{part!r}: mask}}) "
-                    f"with a bool mask of shape (batch, tokens), or name one of {', '.join(KEYS)}"
+                    f"no span is called {part!r}{hint}: mark it, method(model, spans={{{part!r}: "
+                    "mask}) with a bool mask of shape (batch, tokens), or name one of "
+                    f"{', '.join(KEYS)}"
                 )
 
     def masks(

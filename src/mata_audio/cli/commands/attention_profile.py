@@ -14,6 +14,7 @@ from mata_audio.cli.parser import add_number
 from mata_audio.cli.progress import RunProgress, note
 from mata_audio.cli.terminal import show
 from mata_audio.errors import RunError, SettingsError
+from mata_audio.notation.did_you_mean import did_you_mean
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -158,8 +159,9 @@ def _item(plan: Plan, id: str | None) -> Item | None:
     for item in plan.dataset.items:
         if item.id == id:
             return item
+    hint = did_you_mean(id, [item.id for item in plan.dataset.items])
     raise SettingsError(
-        f"--listen: {plan.task.name} {plan.dataset.split} has no item {id!r}; its first is "
+        f"--listen: {plan.task.name} {plan.dataset.split} has no item {id!r}{hint}; its first is "
         f"{plan.dataset.items[0].id!r}"
     )
 

@@ -87,9 +87,10 @@ def _all_families(args: argparse.Namespace, debug: bool) -> list[DoctorReport]:
         raise SettingsError("--attention and --trust-remote-code need a MODEL")
     names = family_names()
     device = "cpu" if args.device == "auto" else args.device
+    dtype = _dtype(args.dtype)
     show(f"{'family':<26}{'class':<48}{'pass fail skip   worst difference'}")
     reports = []
-    for report in examine_families(names, device, _dtype(args.dtype), debug):
+    for report in examine_families(names, device, dtype, debug):
         reports.append(report)
         note(f"{len(reports)} of {len(names)} families: {report.model}")
         worst = "-" if report.worst is None else f"{report.worst:.1e}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from mata_audio.errors import SettingsError
 from mata_audio.methods.method import number, one_of
-from mata_audio.notation.keys import read_keys
+from mata_audio.notation.keys import KEYS, read_keys
 from mata_audio.steering.formulas import FORMULAS
 
 PER_HEAD, PER_LAYER, SHARED = "per-head", "per-layer", "shared"
@@ -22,7 +22,7 @@ class Kind:
 
     Args:
         formula: one of :data:`mata_audio.steering.formulas.FORMULAS`.
-        keys: as for :func:`mata_audio.notation.keys.read_keys`.
+        keys: some of :data:`mata_audio.notation.keys.KEYS`, with commas; nobody marks spans here.
 
     Raises:
         SettingsError: a value that is not allowed.
@@ -35,6 +35,8 @@ class Kind:
     def __post_init__(self) -> None:
         one_of("formula", self.formula, tuple(FORMULAS))
         object.__setattr__(self, "keys", read_keys(self.keys))
+        for name in self.keys.split(","):
+            one_of("keys", name, KEYS)
 
     def __str__(self) -> str:
         return f"{self.formula}:{self.keys.replace(',', '+')}"

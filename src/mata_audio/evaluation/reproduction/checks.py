@@ -19,6 +19,7 @@ from mata_audio.evaluation.reproduction.paper import (
 )
 from mata_audio.evaluation.tasks import task_named
 from mata_audio.models.on_disk import check_model, free_bytes, model_type
+from mata_audio.notation.did_you_mean import did_you_mean
 
 OUT_BYTES = 10**8
 """What the files of a reproduction may take."""
@@ -195,7 +196,10 @@ def check_keys(
     ):
         for key in keys:
             if key not in allowed:
-                raise SettingsError(f"no such {kind}: {key!r}; allowed are {', '.join(allowed)}")
+                hint = did_you_mean(key, allowed)
+                raise SettingsError(
+                    f"no such {kind}: {key!r}{hint}; allowed are {', '.join(allowed)}"
+                )
     for task, where in data.items():
         splits = _splits().get(task, ())
         if len(splits) > 1 and Path(where).expanduser().is_file():

@@ -15,6 +15,7 @@ from mata_audio.evaluation.results.results import (
     Results,
     SettingResult,
 )
+from mata_audio.notation.did_you_mean import did_you_mean
 from mata_audio.settings.named import BASELINE
 from mata_audio.shown.one_line import OneLine
 from mata_audio.storage.run_folder import differences
@@ -82,7 +83,8 @@ def compare_runs(
     for results, setting in ((first, first_setting), (second, second_setting)):
         names = [s.name for s in results.settings]
         if setting not in names:
-            raise RunError(f"the run has no setting {setting!r}; it has: {', '.join(names)}")
+            hint = did_you_mean(setting, names)
+            raise RunError(f"the run has no setting {setting!r}{hint}; it has: {', '.join(names)}")
     compared = ((first, first_setting), (second, second_setting))
     chosen_on = {id for run, name in compared if name != BASELINE for id in run.tuning_ids}
     pairs = [

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mata_audio.errors import SettingsError
+from mata_audio.notation.did_you_mean import did_you_mean
 
 AUTO = "auto"
 Batching = Literal["exact", "padded"]
@@ -53,8 +54,9 @@ def read_batch_size(size: int | str) -> BatchLimit | None:
     text = str(size)
     number = text.removeprefix(TOKENS)
     if isinstance(size, bool) or not number.isdecimal() or int(number) < 1:
+        hint = did_you_mean(size, (AUTO,))
         raise SettingsError(
             f"batch_size must be a number of prompts such as 16, a number of tokens such as "
-            f'"{TOKENS}16384", or "{AUTO}"; got {size!r}'
+            f'"{TOKENS}16384", or "{AUTO}"; got {size!r}{hint}'
         )
     return BatchLimit(tokens=int(number)) if text != number else BatchLimit(prompts=int(number))

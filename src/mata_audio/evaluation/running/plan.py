@@ -93,8 +93,10 @@ class Options(OneLine):
                 )
         read_batch_size(self.batch_size)
         if self.batching not in (AUTO, *BATCHINGS):
+            hint = did_you_mean(self.batching, (AUTO, *BATCHINGS))
             raise SettingsError(
-                f"batching must be one of {', '.join((AUTO, *BATCHINGS))}; got {self.batching!r}"
+                f"batching must be one of {', '.join((AUTO, *BATCHINGS))}; got "
+                f"{self.batching!r}{hint}"
             )
         if self.dtype not in DTYPES:
             hint = did_you_mean(self.dtype, DTYPES)
@@ -172,8 +174,9 @@ def make_plan(
     chosen = task if isinstance(task, Task) else task_named(task)
     split = options.split or chosen.splits[0]
     if split not in chosen.splits:
+        hint = did_you_mean(split, chosen.splits)
         raise SettingsError(
-            f"{chosen.name} has no split {split!r}; allowed: {', '.join(chosen.splits)}"
+            f"{chosen.name} has no split {split!r}{hint}; allowed: {', '.join(chosen.splits)}"
         )
     if chosen.needs_data and data is None:
         raise DataError(
@@ -260,11 +263,13 @@ def _selected(dataset: Dataset, options: Options) -> tuple[Item, ...]:
     items = dataset.items
     if options.ids is not None:
         wanted = set(options.ids)
-        missing = sorted(wanted - {item.id for item in items})
+        known = {item.id: None for item in items}
+        missing = sorted(wanted - set(known))
         if missing:
+            hint = did_you_mean(missing[0], known) or f" (ids there look like {items[0].id!r})"
             raise SettingsError(
                 f"{len(missing)} of the ids asked for are not in {dataset.task} "
-                f"{dataset.split}, the first is {missing[0]!r}"
+                f"{dataset.split}, the first is {missing[0]!r}{hint}"
             )
         items = tuple(item for item in items if item.id in wanted)
     if options.where:

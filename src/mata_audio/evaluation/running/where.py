@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mata_audio.errors import SettingsError
 from mata_audio.evaluation.item import Dataset, Item
+from mata_audio.notation.did_you_mean import did_you_mean
 
 Where = Mapping[str, Sequence[str]]
 """Values that are wanted, by key of grouping."""
@@ -39,15 +40,17 @@ def check_groups(dataset: Dataset, key: str, values: Sequence[str]) -> None:
     """
     known = dict.fromkeys(key for item in dataset.items for key in item.groups)
     if key not in known:
+        hint = did_you_mean(key, known)
         raise SettingsError(
-            f"{dataset.task} {dataset.split} has no grouping {key!r}; allowed: "
+            f"{dataset.task} {dataset.split} has no grouping {key!r}{hint}; allowed: "
             f"{', '.join(map(repr, known)) or 'none'}"
         )
     groups = sorted({item.groups[key] for item in dataset.items if key in item.groups})
     for value in values:
         if value not in groups:
+            hint = did_you_mean(value, groups)
             raise SettingsError(
-                f"{dataset.task} {dataset.split} has no {key} {value!r}; allowed: "
+                f"{dataset.task} {dataset.split} has no {key} {value!r}{hint}; allowed: "
                 f"{', '.join(map(repr, groups))}"
             )
 

@@ -11,6 +11,7 @@ from string import ascii_uppercase
 from typing import Final
 
 from mata_audio.errors import TemplateError
+from mata_audio.notation.did_you_mean import did_you_mean
 
 Reader = Callable[[str, Sequence[str]], str]
 
@@ -126,9 +127,10 @@ def check_reader(reader: str) -> None:
     """
     for name in reader.split("+"):
         if name not in READERS:
+            hint = did_you_mean(name, READERS)
             raise TemplateError(
-                f"no answer reader {name!r} (in {reader!r}); allowed: {', '.join(READERS)}, or "
-                "several of them joined with +"
+                f"no answer reader {name!r} (in {reader!r}){hint}; allowed: "
+                f"{', '.join(READERS)}, or several of them joined with +"
             )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from mata_audio.errors import SettingsError
 from mata_audio.methods import METHODS, Method
+from mata_audio.notation.did_you_mean import did_you_mean
 from mata_audio.settings.in_words import short_name
 
 LAYERS = (None, "all", "0-3 of 12", "3-7 of 12", "3-11 of 12")
@@ -149,7 +150,8 @@ def contenders(names: Sequence[str] | None = None) -> tuple[Contender, ...]:
     known = {own.name: own for own in every}
     for name in names:
         if name not in known:
-            raise SettingsError(f"no method {name!r} to study; there are {', '.join(known)}")
+            hint = did_you_mean(name, known)
+            raise SettingsError(f"no method {name!r} to study{hint}; there are {', '.join(known)}")
     return tuple(known[name] for name in dict.fromkeys(names))
 
 

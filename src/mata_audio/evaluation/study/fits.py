@@ -26,6 +26,7 @@ from mata_audio.evaluation.study.answers import groups_of
 from mata_audio.evaluation.study.compiled import Reported
 from mata_audio.evaluation.study.contenders import FITTED
 from mata_audio.models.loading import Loaded
+from mata_audio.notation.did_you_mean import did_you_mean
 from mata_audio.settings.named import NamedSetting
 from mata_audio.storage.file_names import file_stems
 
@@ -61,9 +62,10 @@ def read_fit(text: str) -> Fitting:
     for part in given:
         name, equals, value = part.partition("=")
         if name not in types:
+            hint = did_you_mean(name, types)
             raise SettingsError(
-                f"cannot read {part!r} of the fit {text!r}: write KINDS; FIELD=VALUE; ..., with "
-                f"fields out of {', '.join(types)}"
+                f"cannot read {part!r} of the fit {text!r}{hint}: write KINDS; FIELD=VALUE; ..., "
+                f"with fields out of {', '.join(types)}"
             )
         if name == "keep":
             keep.append(value)

@@ -22,6 +22,7 @@ from mata_audio.methods import Method
 from mata_audio.models.finding import skeleton
 from mata_audio.models.loading import Loaded
 from mata_audio.models.other_audio import OTHERS
+from mata_audio.notation.did_you_mean import did_you_mean
 from mata_audio.settings.in_words import describe_on
 from mata_audio.settings.named import NamedSetting, with_baseline
 
@@ -243,8 +244,9 @@ def _check_left_out(key: str, choosing: Sequence[Item], reporting: Sequence[Item
     groups, others = groups_of(choosing, key), groups_of(reporting, key)
     if len(groups) < 2 or not set(groups) & set(others):
         known = dict.fromkeys(name for item in choosing for name in item.groups)
+        hint = did_you_mean(key, known)
         raise SettingsError(
-            f"no group of {key!r} can be left out: there must be two or more among the choosing "
-            f"items ({', '.join(groups) or 'none'}), and the same among the reporting items "
-            f"({', '.join(others) or 'none'}). Groupings: {', '.join(known) or 'none'}"
+            f"no group of {key!r} can be left out{hint}: there must be two or more among the "
+            f"choosing items ({', '.join(groups) or 'none'}), and the same among the reporting "
+            f"items ({', '.join(others) or 'none'}). Groupings: {', '.join(known) or 'none'}"
         )

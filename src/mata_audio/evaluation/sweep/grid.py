@@ -81,7 +81,10 @@ def _of_method(cls: type[Method], axes: Mapping[str, Sequence[Any]]) -> Iterator
 def _check_some_has(classes: Sequence[type[Method]], name: str) -> None:
     if not any(name in field_names(cls) for cls in classes):
         own = "; ".join(f"{cls.name} has {', '.join(field_names(cls))}" for cls in classes)
-        raise SettingsError(f"the grid has the field {name!r}, but no method of it does: {own}")
+        hint = did_you_mean(name, [field for cls in classes for field in field_names(cls)])
+        raise SettingsError(
+            f"the grid has the field {name!r}, but no method of it does{hint}: {own}"
+        )
 
 
 def distinct(settings: Iterable[NamedSetting]) -> list[NamedSetting]:

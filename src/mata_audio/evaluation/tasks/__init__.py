@@ -45,5 +45,6 @@ def official_output(benchmark: str, file: str | Path) -> str:
     task = TASKS.get(benchmark)
     if task is None or task.official_script is None:
         allowed = ", ".join(WITH_OFFICIAL_SCRIPT)
-        raise SettingsError(f"benchmark must be one of {allowed}; got {benchmark!r}")
+        hint = did_you_mean(benchmark, WITH_OFFICIAL_SCRIPT)
+        raise SettingsError(f"benchmark must be one of {allowed}; got {benchmark!r}{hint}")
     return task.official_script.output_for(file)

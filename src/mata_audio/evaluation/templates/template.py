@@ -14,6 +14,7 @@ from typing import Any, Final
 from mata_audio.errors import TemplateError
 from mata_audio.evaluation.task import Task
 from mata_audio.evaluation.templates.published import ROWS
+from mata_audio.notation.did_you_mean import did_you_mean
 
 _PLACEHOLDERS: Final = ("{question}", "{choices}")
 _PLACEHOLDER: Final = re.compile(r"\{\s*[A-Za-z_]\w*\s*\}")
@@ -88,7 +89,7 @@ class Template:
         if self.choices not in CHOICE_STYLES:
             raise TemplateError(
                 f"template {self.name!r}: choices must be one of {', '.join(CHOICE_STYLES)}, "
-                f"not {self.choices!r}"
+                f"not {self.choices!r}{did_you_mean(self.choices, CHOICE_STYLES)}"
             )
 
     @property
@@ -188,9 +189,10 @@ def load_template(name_or_path: str | Path) -> Template:
     if isinstance(name_or_path, str) and name_or_path in TEMPLATES:
         return TEMPLATES[name_or_path]
     if path.suffix.lower() not in _FILE_TYPES:
+        hint = did_you_mean(str(name_or_path), TEMPLATES)
         raise TemplateError(
-            f"no template {str(name_or_path)!r}; allowed: {', '.join(TEMPLATES)}, or a file ending "
-            f"in {' or '.join(_FILE_TYPES)}"
+            f"no template {str(name_or_path)!r}{hint}; allowed: {', '.join(TEMPLATES)}, or a file "
+            f"ending in {' or '.join(_FILE_TYPES)}"
         )
     try:
         content = path.read_text(encoding="utf-8-sig")
@@ -211,7 +213,8 @@ def _json_fields(path: Path, content: str) -> dict[str, Any]:
     unknown = [name for name in fields if name not in _FIELDS]
     if unknown:
         raise TemplateError(
-            f"template file {path} has unknown fields: {', '.join(unknown)}; allowed: "
+            f"template file {path} has unknown fields: {', '.join(unknown)}"
+            f"{did_you_mean(unknown[0], _FIELDS)}; allowed: "
             f"{', '.join(_FIELDS)}"
         )
     if "text" not in fields:
