@@ -17,6 +17,7 @@ from transformers.utils import cached_file
 
 from mata_audio.errors import ModelLoadError
 from mata_audio.models.finding import Found
+from mata_audio.models.hub import cache_only
 from mata_audio.models.load_errors import explained
 from mata_audio.storage.file_digests import file_digests
 
@@ -58,7 +59,8 @@ def weights_digests(found: Found) -> dict[str, str]:
 def _snapshot(found: Found) -> Path:
     """Return the folder in the hub's cache from which the model was loaded."""
     revision = getattr(found.config, "_commit_hash", None)
-    config = cached_file(found.source, "config.json", local_files_only=True, revision=revision)
+    with cache_only():
+        config = cached_file(found.source, "config.json", revision=revision)
     return Path(config).parent
 
 

@@ -14,8 +14,9 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from mata_audio.errors import SettingsError, UnsupportedModelError
 from mata_audio.families import Family, family_named
+from mata_audio.models.hub import cache_only
 from mata_audio.models.load_errors import explained
-from mata_audio.models.on_disk import check_source, did_you_mean_model
+from mata_audio.models.on_disk import check_source, did_you_mean_model, reachable
 from mata_audio.notation.did_you_mean import did_you_mean
 from mata_audio.shown.one_line import OneLine
 from mata_audio.tiny import MODEL_PATH, TINY, is_embedded
@@ -45,6 +46,11 @@ class Found(OneLine):
         return getattr(transformers, self.family.loader)
 
     @property
+    def cached(self) -> bool:
+        """Whether it is in the hub's cache and read from there, as the hub cannot be reached."""
+        return self.folder is None and bool(self.options.get("local_files_only"))
+
+    @property
     def folder(self) -> Path | None:
         """The folder of a local model; None for a hub id."""
         return Path(self.source) if Path(self.source).is_dir() else None
@@ -59,11 +65,11 @@ def find_model(
     """
     source = str(MODEL_PATH if str(model_id) == TINY else model_id)
     check_source(source)
-    local = Path(source).is_dir()
+    local = Path(source).is_dir() or not reachable(source)
     options = {"trust_remote_code": trust_remote_code, "local_files_only": local}
     name = TINY if is_embedded(source) else str(model_id)
     hint = "" if local else did_you_mean_model(source)
-    with explained(f"cannot read the configuration of {name}{hint}"):
+    with explained(f"cannot read the configuration of {name}{hint}"), cache_only(local):
         data, _ = PreTrainedConfig.get_config_dict(source, local_files_only=local)
         family = _family(data, name, seeing)
         model_class = getattr(transformers, family.loader)

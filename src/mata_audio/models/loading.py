@@ -16,7 +16,9 @@ from mata_audio.errors import MissingAdapterWarning, ModelLoadError, SettingsErr
 from mata_audio.families import Family, follow, locate
 from mata_audio.families.wrappers import unwrapped
 from mata_audio.models.finding import Found, find_model, skeleton
+from mata_audio.models.hub import cache_only
 from mata_audio.models.load_errors import cannot_write, explained, missing_processor_files, reason
+from mata_audio.models.on_disk import check_cached
 from mata_audio.models.sound_adapter import check_peft, enable_adapter
 from mata_audio.notation.did_you_mean import did_you_mean
 from mata_audio.shown.one_line import OneLine, described, short
@@ -109,7 +111,7 @@ def load_processor(found: Found) -> Any:
             "processor of the model from which this one was made: "
             f"AutoProcessor.from_pretrained(BASE).save_pretrained({str(found.folder)!r})"
         )
-    with explained(f"cannot load the processor of {found.name}"):
+    with explained(f"cannot load the processor of {found.name}"), cache_only(found.cached):
         processor = AutoProcessor.from_pretrained(found.source, **found.options)
     check_processor(processor, found.family, found.name)
     return processor
@@ -161,10 +163,12 @@ def load_weights(
     if dtype not in DTYPES:
         hint = did_you_mean(dtype, DTYPES)
         raise SettingsError(f"dtype must be one of {', '.join(DTYPES)}; got {dtype!r}{hint}")
+    if found.cached:
+        check_cached(found.source)
     check_peft(found.config, found.name)
     divided = {"device_map": "auto"} if device == SPREAD else {}
     skeleton(found, attn_implementation)  # refuses a wrong backend before any weights are read
-    with explained(f"cannot load the weights of {found.name}"):
+    with explained(f"cannot load the weights of {found.name}"), cache_only(found.cached):
         model, info = found.model_class.from_pretrained(
             found.source,
             dtype=dtype,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mata_audio.errors import MataError, ModelLoadError
+from mata_audio.models.hub import HUB_SECONDS, how_to_get, in_time, why_unreachable
 from mata_audio.models.load_errors import explained, missing_processor_files, reason
 from mata_audio.models.nearby import did_you_mean_beside
 from mata_audio.notation.did_you_mean import did_you_mean
 from mata_audio.tiny import MODEL_PATH, TINY
 
-HUB_SECONDS = 5.0
-"""How long the hub may take to answer."""
 _INDEX = "model.safetensors.index.json"
 
 
@@ -80,6 +80,43 @@ def check_model(source: str) -> int:
         raise ModelLoadError(f"{what}: {reason(error)}") from error
 
 
+def reachable(hub_id: str) -> bool:
+    """Return whether files of a model can be had from the hub, and not only from its cache.
+
+    Raises:
+        ModelLoadError: they cannot, and the cache does not even have the configuration.
+    """
+    why = why_unreachable(hub_id)
+    cached = _cached(hub_id) if why else None
+    if why and cached is None:
+        advice = how_to_get(hub_id) if "/" in hub_id else "A hub id looks like Qwen/Qwen2.5-Omni-7B"
+        raise ModelLoadError(
+            f"cannot read the configuration of {hub_id}{did_you_mean_model(hub_id)}: there is no "
+            f"such folder here, it is not in the local cache, and {why}. {advice}"
+        )
+    if cached is not None and (missing := missing_processor_files(cached)):
+        raise _incomplete(hub_id, [f"{what} missing" for what in missing], why)
+    return not why
+
+
+def check_cached(hub_id: str) -> None:
+    """Check that the cache has all of a model whose hub cannot be reached.
+
+    Raises:
+        ModelLoadError: files are missing.
+    """
+    cached = _cached(hub_id)
+    if cached is not None and (missing := missing_files(cached)):
+        raise _incomplete(hub_id, missing, "the hub cannot be reached")
+
+
+def _incomplete(hub_id: str, missing: Sequence[str], why: str) -> ModelLoadError:
+    return ModelLoadError(
+        f"{hub_id} is not complete in the hub's cache ({' and '.join(missing)}), and {why}. "
+        f"{how_to_get(hub_id)}"
+    )
+
+
 def missing_files(folder: Path) -> list[str]:
     """Return what a model folder lacks, in words.
 
@@ -122,7 +159,8 @@ def _weights_to_download(hub: str, there: Path) -> int:
     from huggingface_hub import HfApi
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    files = HfApi().model_info(hub, timeout=HUB_SECONDS, files_metadata=True).siblings or []
+    found = in_time(lambda: HfApi().model_info(hub, timeout=HUB_SECONDS, files_metadata=True))
+    files = found.siblings or []
     weights = [file for file in files if file.rfilename.endswith(".safetensors")]
     size = sum(file.size or 0 for file in weights if not (there / file.rfilename).is_file())
     free = free_bytes(Path(HF_HUB_CACHE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mata_audio.cli.options.model import add_model, add_trust_remote_code
@@ -15,7 +16,8 @@ HELP = "show what MATA finds in a model"
 
 DESCRIPTION = """\
 Show a model's family, decoder, audio token and clip lengths, and the layers that MATA steers by
-default. Weights are neither read nor downloaded.
+default. Weights are neither read nor downloaded. Of models in the paper, the published setting is
+shown even if the model is not here and the hub cannot be reached.
 """
 
 EXAMPLES = """\
@@ -38,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
         UnsupportedModelError: the architecture is not supported.
         ModelLoadError: files are missing, or the hub cannot be reached.
     """
+    from mata_audio.errors import ModelLoadError
     from mata_audio.families import locate
     from mata_audio.methods.mata import MATA
     from mata_audio.methods.own_file import own_setting
@@ -46,7 +49,11 @@ def run(args: argparse.Namespace) -> int:
     from mata_audio.models.prompter import Prompter
     from mata_audio.settings.in_words import describe_on
 
-    found = find_model(args.model, trust_remote_code=args.trust_remote_code)
+    try:
+        found = find_model(args.model, trust_remote_code=args.trust_remote_code)
+    except ModelLoadError:
+        _show_published(args.model)
+        raise
     limits = Prompter.of(found).limits
     located = locate(skeleton(found))
     attention: Any = located.first_attention.config
@@ -70,9 +77,31 @@ def run(args: argparse.Namespace) -> int:
         rows["evidence"] = (known or UNPUBLISHED).evidence
     if own is not None:
         rows["mata.json"] = describe_on(own, located)
+    _show(rows)
+    return 0
+
+
+def _show(rows: Mapping[str, str]) -> None:
     for name, value in rows.items():
         show(f"{name:<12} {value}")
-    return 0
+
+
+def _show_published(model: str) -> None:
+    """Print what is known of a hub id without its files."""
+    from mata_audio.methods.presets import published
+
+    known = published(model)
+    if known is None:
+        return
+    layers = "10-20 of 28, scaled to its depth" if known.layers is None else known.layers
+    _show(
+        {
+            "model": known.model,
+            "published": f"alpha {known.alpha:g}, layers {layers}",
+            "source": known.source,
+            "evidence": known.evidence,
+        }
+    )
 
 
 def _key_heads(located: Located) -> str:

@@ -17,9 +17,8 @@ from mata_audio.evaluation.data import audio_sources as sources
 from mata_audio.evaluation.data.clips import Clips
 from mata_audio.evaluation.data.known_versions import sha256, version_of
 from mata_audio.evaluation.item import Dataset, Item
+from mata_audio.models.hub import HUB_SECONDS, cache_only, in_time, why_unreachable
 
-HUB_SECONDS = 5.0
-"""How long the hub may take to say that it can be reached."""
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 _GROUP_TYPES = (str, int, float, bool, type(None))
@@ -179,9 +178,10 @@ def check_data_set(hub_id: str) -> str:
         from huggingface_hub import HfApi, snapshot_download
 
         try:
-            snapshot_download(hub_id, repo_type="dataset", local_files_only=True)
+            with cache_only():
+                snapshot_download(hub_id, repo_type="dataset")
         except OSError:
-            HfApi().dataset_info(hub_id, timeout=HUB_SECONDS)
+            in_time(lambda: HfApi().dataset_info(hub_id, timeout=HUB_SECONDS))
     except Exception as error:  # from the hub, the network or the disk: the advice is the same
         return (
             f"{hub_id} is neither a folder here nor in the hub's cache, and the hub does not offer "
@@ -198,7 +198,8 @@ def _download(hub_id: str, only: str | None) -> Path:
     try:
         from huggingface_hub import snapshot_download
 
-        return Path(snapshot_download(hub_id, repo_type="dataset", allow_patterns=only))
+        with cache_only(bool(why_unreachable(hub_id, "dataset"))):
+            return Path(snapshot_download(hub_id, repo_type="dataset", allow_patterns=only))
     except Exception as error:  # from the hub, the network or the disk: the advice is the same
         raise DataError(
             f"there is no local file or folder {hub_id}, and downloading it as a hub data set "
