@@ -12,6 +12,7 @@ from mata_audio.errors import (
     CacheError,
     LegacyAudioTokenError,
     MataError,
+    MissingLibraryError,
     ModelLoadError,
     NoAudioError,
     PromptLengthError,
@@ -47,6 +48,7 @@ __all__ = [
     "LegacyAudioTokenError",
     "Loaded",
     "MataError",
+    "MissingLibraryError",
     "ModelLoadError",
     "NoAudioError",
     "Preset",
@@ -103,15 +105,17 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("mata-audio")
-    if name in _LAZY:
-        from importlib import import_module
+    if name not in _LAZY and name not in _FOLDERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        return getattr(import_module(_LAZY[name]), name)
-    if name in _FOLDERS:
-        from importlib import import_module
+    try:
+        module = import_module(_LAZY.get(name, f"mata_audio.{name}"))
+        return getattr(module, name) if name in _LAZY else module
+    except (ImportError, OSError) as error:
+        from mata_audio.needed_libraries import missing_library
 
-        return import_module(f"mata_audio.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise missing_library(error) or error from error
 
 
 def __dir__() -> list[str]:

@@ -15,6 +15,7 @@ from mata_audio.cli.parser import Parser
 from mata_audio.cli.progress import note
 from mata_audio.cli.terminal import plain, write
 from mata_audio.errors import MataError, SettingsError, SettingsTypeError
+from mata_audio.needed_libraries import missing_library
 
 SUCCESS, FAILURE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -105,7 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         note("interrupted")
         return INTERRUPTED
-    except Exception as error:
+    except Exception as caught:
+        error = missing_library(caught) or caught
         if debug:
             write(plain(traceback.format_exc()), sys.stderr)
         note(f"error: {_one_line(error, debug)}")
