@@ -56,6 +56,10 @@ class VersionError(MataError, RuntimeError):
     """A library has a version that is not known, and might be steered wrongly."""
 
 
+class MissingFileError(MataError, FileNotFoundError):
+    """A file that was named is not there."""
+
+
 class MissingLibraryError(MataError, ImportError):
     """A library that this package needs is missing, too old, or cannot be imported."""
 

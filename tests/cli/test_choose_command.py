@@ -152,4 +152,5 @@ def test_every_command_takes_the_file(mata: Mata, clip: Path, tmp_path: Path) ->
     assert "12 x 4 gains" in mata(*asked).out + mata(*asked).err
     over = mata(*asked, "--layers", "3-7")
     assert "alpha 0.1, layers 3-7" in over.out + over.err
-    assert error_line(mata(*asked[:-1], tmp_path / "none.json")).endswith("none.json'")
+    none = tmp_path / "none.json"
+    assert f"no such settings file: {none}: give" in error_line(mata(*asked[:-1], none))

@@ -146,7 +146,7 @@ def test_a_picture_by_group_is_of_the_held_out_items(swept: Path, tmp_path: Path
 
 
 def test_no_run(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="no run"):
+    with pytest.raises(RunError, match="give the folder of a finished run"):
         draw(tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -209,7 +209,7 @@ def test_to_pandas() -> None:
 
 
 def test_results_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="no run"):
+    with pytest.raises(RunError, match="give the folder of a finished run"):
         load_results(tmp_path)
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(RunError, match="has not finished"):

@@ -131,7 +131,7 @@ def test_instructions_as_the_official_script_judges_them(case: dict[str, Any]) -
 @pytest.mark.parametrize("name", SCORERS)
 def test_files_that_cannot_be_read(name: str, tmp_path: Path) -> None:
     missing = tmp_path / "none.jsonl"
-    with pytest.raises(ScoringError, match=r"none\.jsonl cannot be read: No such file"):
+    with pytest.raises(ScoringError, match=r"none\.jsonl cannot be read \(No such file"):
         read(name, missing)
     binary = tmp_path / "binary.json"
     binary.write_bytes(b"[]\n\xff")

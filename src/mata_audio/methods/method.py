@@ -10,7 +10,7 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from mata_audio.errors import SettingsError, SettingsTypeError
+from mata_audio.errors import MissingFileError, SettingsError, SettingsTypeError
 from mata_audio.methods.block import SteeredBlock
 from mata_audio.notation.did_you_mean import did_you_mean
 from mata_audio.notation.gains import describe_gains
@@ -29,6 +29,8 @@ MAX_ALPHA = 1000
 """Above this, all other tokens vanish in half precision: a typo, not a setting."""
 
 _NO_AUDIO = ("raise", "ignore")
+
+_GIVE = "give the JSON file that a method's save, mata sweep or mata choose wrote"
 
 METHODS: dict[str, type[Method]] = {}
 """Every method, by the name that it has on the command line and in files."""
@@ -167,14 +169,19 @@ class Method(OneLine, InHtml):
 
         Raises:
             FileNotFoundError: there is no such file.
-            SettingsError: the file is not a JSON object, is for another method, or has an unknown
-                field or a value that is not allowed.
+            SettingsError: the file cannot be read, is not a JSON object, is for another method, or
+                has an unknown field or a value that is not allowed.
             SettingsTypeError: a field has the wrong type.
         """
         try:
             data: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise MissingFileError(f"no such settings file: {path}: {_GIVE}") from None
+        except OSError as error:
+            why = error.strerror or error
+            raise SettingsError(f"settings file {path} cannot be read ({why}): {_GIVE}") from error
         except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise SettingsError(f"{path} is not a JSON settings file: {error}") from error
+            raise SettingsError(f"{path} is not a JSON settings file ({error}): {_GIVE}") from error
         if not isinstance(data, dict):
             raise SettingsError(f"{path} must hold a JSON object; got {type(data).__name__}")
         data.pop("tuned_on", None)

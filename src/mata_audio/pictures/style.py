@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mata_audio.errors import MataError
+from mata_audio.errors import MataError, WriteError
 from mata_audio.pictures.dark import following_dark_mode
 from mata_audio.settings.colours import BASELINE_COLOUR, COLOURS, INK, PAPER, look
 from mata_audio.storage.atomic_file import write_atomically
@@ -218,7 +218,11 @@ def save(figure: Figure, path: str | Path) -> list[Path]:
         MissingMatplotlibError: Matplotlib is not installed.
     """
     stem = Path(path)
-    stem.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        stem.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = error.strerror or error
+        raise WriteError(f"{stem.parent} cannot be made ({why}): give another folder") from error
     written = []
     for form in _METADATA:
         target = stem.with_name(f"{stem.name}.{form}")

@@ -66,7 +66,9 @@ class RunFolder:
                 f"{self.path} holds no run, as it has no run.json: give the folder of a run"
             ) from None
         except (OSError, ValueError) as error:
-            raise RunError(f"{self.manifest_path} cannot be read: {error}") from error
+            raise RunError(
+                f"{self.manifest_path} cannot be read ({error}): give the folder of a run"
+            ) from error
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise RunError(
                 f"{self.manifest_path} is not in this version's format ({FORMAT}): read it with "

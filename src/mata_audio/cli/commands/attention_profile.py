@@ -137,6 +137,8 @@ def _check(args: argparse.Namespace) -> None:
     """
     if args.json is not None and not args.json.absolute().parent.is_dir():
         raise SettingsError(f"--json: there is no folder {args.json.absolute().parent}")
+    if args.json is not None and args.json.is_dir():
+        raise SettingsError(f"--json {args.json}: this is a folder; give a file")
     if args.limit < 1:
         raise SettingsError(f"--items must be 1 or more; got {args.limit}")
     if args.new_tokens < 0:

@@ -58,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
         raise SettingsError("give either a MODEL or --all-families")
     if args.json is not None and not args.json.parent.is_dir():
         raise SettingsError(f"--json: there is no folder {args.json.parent}")
+    if args.json is not None and args.json.is_dir():
+        raise SettingsError(f"--json {args.json}: this is a folder; give a file")
     debug = getattr(args, "debug", False)
     reports = _all_families(args, debug) if args.all_families else [_one_model(args, debug)]
     if args.json is not None:

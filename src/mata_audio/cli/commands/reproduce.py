@@ -90,6 +90,8 @@ def run(args: argparse.Namespace) -> int:
     """
     from mata_audio.evaluation.reproduction.checks import check_tables, missing_lines, notes
 
+    if args.out.exists() and not args.out.is_dir():
+        raise SettingsError(f"--out {args.out}: this is a file; give a folder")
     data, models = data_from(args.data), pairs("--model", args.model)
     # Everything that is missing is said before PyTorch is even imported.
     checks = check_tables(args.out, data, models, args.only, args.limit, note)

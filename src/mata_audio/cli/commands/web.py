@@ -16,6 +16,7 @@ from mata_audio.cli.parser import add_number
 from mata_audio.cli.progress import note
 from mata_audio.errors import SettingsError
 from mata_audio.methods.own_file import folder_of
+from mata_audio.settings.named import load_setting
 from mata_audio.tiny import TINY
 
 HELP = "a page to ask, hear and see where the model listens"
@@ -130,6 +131,8 @@ def _check(args: argparse.Namespace) -> None:
         raise SettingsError("mata web needs gradio: pip install 'mata-audio[web]'")
     if args.port is not None and not 1 <= args.port <= 65535:
         raise SettingsError(f"--port must be between 1 and 65535; got {args.port}")
+    for path in args.settings:
+        load_setting(path)  # refuses a wrong file before the model is loaded
     for name in ("max_megabytes", "max_new_tokens"):
         if getattr(args, name) < 1:
             raise SettingsError(f"--{name.replace('_', '-')} must be 1 or more")

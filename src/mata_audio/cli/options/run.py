@@ -17,6 +17,8 @@ from mata_audio.evaluation.tasks import TASKS
 if TYPE_CHECKING:
     from mata_audio.evaluation.running.plan import Options
 
+_IDS = "give ids separated by commas, or a text file with one id a line"
+
 READERS_HELP = f"answer readers, chained with +: {', '.join(READERS)}"
 
 
@@ -197,7 +199,16 @@ def _batch_size(text: str) -> str:
 
 def _ids(text: str) -> list[str]:
     path = Path(text)
-    if not path.is_file():
-        return parts(text)
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [line.strip() for line in lines if line.strip()]
+    if path.is_file():
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"--ids {text} cannot be read ({error}): {_IDS}") from error
+        found = [line.strip() for line in lines if line.strip()]
+    elif path.suffix == ".txt" or path.is_dir():
+        raise SettingsError(f"--ids: there is no file {text}: {_IDS}")
+    else:
+        found = parts(text)
+    if not found:
+        raise SettingsError(f"--ids {text} names no item: {_IDS}")
+    return found

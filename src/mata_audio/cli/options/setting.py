@@ -173,6 +173,8 @@ def parse_setting(spec: str) -> NamedSetting:
         return replace(load_setting(body), name=name or Path(body).stem)
     if body.strip() == "paper":
         return NamedSetting(name or "paper", MATA())
+    if body.endswith(".json") or Path(body).is_dir():
+        return load_setting(body)  # which says that it is no such file
     method = _method_from(spec, body)
     return NamedSetting(name or short_name(method), method)
 

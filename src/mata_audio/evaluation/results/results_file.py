@@ -29,6 +29,8 @@ FORMAT = 3
 """Format 1 had bootstrap intervals and an approximate power."""
 NAME = "results.json"
 
+_GIVE = "give the folder of a finished run, which --out named"
+
 
 def save_results(results: Results, path: Path) -> None:
     """Write results to ``path``, whole or not at all."""
@@ -45,7 +47,8 @@ def load_results(run: str | Path) -> Results:
     path = Path(run)
     path = path / NAME if path.is_dir() else path
     if not path.exists():
-        hint = "its run has not finished" if (path.parent / "run.json").exists() else "no run"
+        unfinished = (path.parent / "run.json").exists()
+        hint = "run its command again, as it has not finished" if unfinished else _GIVE
         raise RunError(f"{path} does not exist: {hint}")
     try:
         data: Any = json.loads(path.read_text(encoding="utf-8"))
@@ -65,7 +68,7 @@ def load_results(run: str | Path) -> Results:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         why = f"field {error} is missing" if isinstance(error, KeyError) else error
-        raise RunError(f"{path} does not hold results of this version: {why}") from error
+        raise RunError(f"{path} does not hold results of this version ({why}): {_GIVE}") from error
     _check_answers(results, path)
     return results
 

@@ -61,7 +61,8 @@ def _lines(file: str) -> list[str]:
         with open(file, encoding="utf-8") as lines:
             return list(lines)
     except OSError as error:
-        raise ScoringError(f"{file} cannot be read: {error.strerror or error}") from error
+        why = error.strerror or error
+        raise ScoringError(f"{file} cannot be read ({why}): give a file of predictions") from error
     except UnicodeDecodeError as error:
         raise ScoringError(f"{file} must be text in UTF-8: {error}") from error
 

@@ -44,10 +44,14 @@ def load_study(path: str | Path) -> Study:
             raise ValueError(f"it has more than {MOST // 2**20} MB")
         return study_from(json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise RunError(f"{file} does not exist: mata study writes it at its end") from None
+        raise RunError(
+            f"{file} does not exist: give a study's folder or file; mata study writes it at its end"
+        ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         why = f"field {error} is missing" if isinstance(error, KeyError) else error
-        raise RunError(f"{file} is not the file of a study: {why}") from error
+        raise RunError(
+            f"{file} is not the file of a study ({why}): give the study.json that mata study wrote"
+        ) from error
 
 
 def study_from(data: Any) -> Study:

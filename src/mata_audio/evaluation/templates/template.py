@@ -197,7 +197,11 @@ def load_template(name_or_path: str | Path) -> Template:
     try:
         content = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise TemplateError(f"template file {path} cannot be read: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise TemplateError(
+            f"template file {path} cannot be read ({why}): give the name of a template, or a file "
+            f"ending in {' or '.join(_FILE_TYPES)}"
+        ) from error
     fields = _json_fields(path, content) if path.suffix.lower() == ".json" else {}
     defaults = {"name": path.stem, "text": content.removesuffix("\n"), "choices": "letters-lines"}
     return _template({**defaults, **fields, "source": f"the user's file {path.name}"})
