@@ -17,6 +17,7 @@ NEEDED: Mapping[str, str] = {
     "soundfile": "0.13",
     "soxr": "0.5",
     "jinja2": "3.1",
+    "shtab": "1.13",
 }
 """Oldest version of each library, as in pyproject.toml; what others need comes before them."""
 

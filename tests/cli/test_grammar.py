@@ -28,6 +28,7 @@ FIRST = {
     "score": "BENCHMARK",
     "reproduce": "paper",
     "methods": "NAME",
+    "completion": "SHELL",
     "demo": None,
 }
 """The first argument of each command; those that load one model take it first."""

@@ -38,6 +38,7 @@ COMMANDS = (
     "methods",
     "info",
     "doctor",
+    "completion",
 )
 """Modules of :mod:`mata_audio.cli.commands`, in the order of ``mata --help``."""
 
