@@ -24,8 +24,8 @@ LEFT_OUT = {
 def words(command: str) -> list[str]:
     """The words of a command, without comments, redirections and what stands for others."""
     before, *rest = shlex.split(command, comments=True)
-    if "<" in rest:
-        rest = rest[: rest.index("<")]
+    for sign in {"<", ">"} & set(rest):
+        rest = rest[: rest.index(sign)]
     if "..." in rest:
         place = rest.index("...")
         rest[place : place + 1] = LEFT_OUT[rest[0]]
