@@ -21,6 +21,9 @@ NEEDED: Mapping[str, str] = {
 }
 """Oldest version of each library, as in pyproject.toml; what others need comes before them."""
 
+BESIDE = ("torchvision", "torchaudio")
+"""Libraries that need not be there, but that Transformers imports wherever they are."""
+
 _NAMES = {"torch": "PyTorch", "transformers": "Transformers", "numpy": "NumPy", "scipy": "SciPy"}
 
 _WITHOUT_GPU = "--extra-index-url https://download.pytorch.org/whl/cpu"
@@ -37,16 +40,16 @@ def missing_library(error: Exception) -> MissingLibraryError | None:
     for name in NEEDED:
         if said := _wrong(name):
             return MissingLibraryError(said)
+    for name in BESIDE:
+        if said := _wrong_beside(name):
+            return MissingLibraryError(said)
     return None
 
 
 def _wrong(name: str) -> str:
     """Return what is wrong with a library, and what to do; "" if it can be used."""
     title = _NAMES.get(name, name)
-    try:
-        found = version(name)
-    except PackageNotFoundError:
-        found = ""
+    found = _version(name)
     if found and _numbers(found) < _numbers(NEEDED[name]):
         return (
             f"{title} {found} is too old, as mata-audio needs {NEEDED[name]} or later: "
@@ -65,6 +68,29 @@ def _wrong(name: str) -> str:
             f"{_install(name, '--force-reinstall ')}"
         )
     return ""
+
+
+def _wrong_beside(name: str) -> str:
+    """Return why a library of :data:`BESIDE` keeps Transformers from loading; "" if it does not."""
+    try:
+        import_module(name)
+    except Exception as error:  # each release is for one PyTorch, and one CUDA
+        if isinstance(error, ModuleNotFoundError) and error.name == name:
+            return ""
+        return (
+            f"{name} {_version(name)} cannot be used beside PyTorch {_version('torch')} "
+            f"({one_line(error)[:300]}), and Transformers imports it: pip uninstall {name}, or "
+            "install the one for this PyTorch (docs/install.md)"
+        )
+    return ""
+
+
+def _version(name: str) -> str:
+    """Return the version that is installed; "" if nothing of that name is."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 def _check_numpy() -> None:

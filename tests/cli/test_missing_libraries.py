@@ -33,6 +33,18 @@ real = metadata.version
 metadata.version = lambda name: "4.57.1" if name == "transformers" else real(name)
 """
 
+VISION = """\
+import importlib.metadata as metadata
+from pathlib import Path
+before = metadata.version
+versions = {"torchvision": "0.28.0", "torch": "2.13.0+cpu"}
+metadata.version = lambda name: versions.get(name) or before(name)
+package = Path(__file__).parent / "torchvision"
+package.mkdir(exist_ok=True)
+said = "operator torchvision::nms does not exist"
+(package / "__init__.py").write_text(f"raise RuntimeError({said!r})")
+"""
+
 OTHER_NUMPY = """\
 import torch
 def from_numpy(array):
@@ -79,6 +91,12 @@ CASES = {
         OLD + failing("mata_audio.models.finding", "ImportError('no PreTrainedConfig')"),
         "Transformers 4.57.1 is too old, as mata-audio needs 5.17 or later: pip install -U "
         "'transformers>=5.17'",
+    ),
+    "torchvision is for another PyTorch": (
+        VISION + failing("mata_audio.models.finding", "RuntimeError('no AutoProcessor')"),
+        "torchvision 0.28.0 cannot be used beside PyTorch 2.13.0+cpu (RuntimeError: operator "
+        "torchvision::nms does not exist), and Transformers imports it: pip uninstall torchvision, "
+        "or install the one for this PyTorch (docs/install.md)",
     ),
     "PyTorch was built for another NumPy": (
         OTHER_NUMPY + failing("mata_audio.models.finding", "RuntimeError('no NumPy')"),
