@@ -1,10 +1,12 @@
-"""Small models, built once per test run, and a browser."""
+"""Small models, built once per test run, a browser, and a dead network."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,13 @@ import hypothesis
 import pytest
 import torch
 import transformers
+from huggingface_hub import constants
 from transformers.utils import is_torchvision_available
 
 import models
 from held import Held, hold
 from mata_audio.doctor import overhead
+from mata_audio.models import hub
 from pages import Open, OpenedPage
 from subject import Subject
 
@@ -57,6 +61,24 @@ def without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in [own for own in sys.modules if own.partition(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
+
+
+@pytest.fixture
+def hanging_name_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[threading.Thread]]:
+    """A name server that never answers; the threads that wait for it."""
+    ended = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def hang(*_: Any, **__: Any) -> None:
+        threads.append(threading.current_thread())
+        ended.wait(60)
+        raise socket.gaierror("ended")
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub, "HUB_SECONDS", 0.2)
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    yield threads
+    ended.set()
 
 
 @pytest.fixture(scope="session")

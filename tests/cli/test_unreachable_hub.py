@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from huggingface_hub import constants
 from running import Mata, error_line
-
-from mata_audio.models import hub
 
 MODEL = "Qwen/Qwen2-Audio-7B-Instruct"
 COMMANDS = (
@@ -33,24 +28,6 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
 
 
-@pytest.fixture
-def waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[threading.Thread]]:
-    """A name server that never answers; the threads that wait for it."""
-    ended = threading.Event()
-    threads: list[threading.Thread] = []
-
-    def hang(*_: Any, **__: Any) -> None:
-        threads.append(threading.current_thread())
-        ended.wait(60)
-        raise socket.gaierror("ended")
-
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(hub, "HUB_SECONDS", 0.2)
-    monkeypatch.setattr(socket, "getaddrinfo", hang)
-    yield threads
-    ended.set()
-
-
 def check(mata: Mata, command: str, why: str, clip: Path) -> None:
     outcome = mata(*shlex.split(command.replace("clip.wav", str(clip))))
     assert outcome.code == 1
@@ -62,11 +39,11 @@ def check(mata: Mata, command: str, why: str, clip: Path) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_name_server_that_hangs(
-    command: str, waiting: list[threading.Thread], mata: Mata, clip: Path
+    command: str, hanging_name_server: list[threading.Thread], mata: Mata, clip: Path
 ) -> None:
     check(mata, command, "the hub cannot be reached (ConnectionError: no answer within", clip)
-    assert waiting
-    assert threading.main_thread() not in waiting
+    assert hanging_name_server
+    assert threading.main_thread() not in hanging_name_server
 
 
 @pytest.mark.parametrize("command", COMMANDS)

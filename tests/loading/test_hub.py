@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from huggingface_hub import constants
 from huggingface_hub.errors import RepositoryNotFoundError
 
 from mata_audio.errors import ModelLoadError
-from mata_audio.models import hub
 from mata_audio.models.finding import find_model
 from mata_audio.models.hub import cache_only, how_to_get, in_time, why_unreachable
 from mata_audio.models.loading import load
 from mata_audio.tiny import MODEL_PATH
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[threading.Thread]]:
-    """A name server that never answers; the threads that wait for it."""
-    ended = threading.Event()
-    threads: list[threading.Thread] = []
-
-    def hang(*_: Any, **__: Any) -> None:
-        threads.append(threading.current_thread())
-        ended.wait(60)
-        raise socket.gaierror("ended")
-
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(hub, "HUB_SECONDS", 0.2)
-    monkeypatch.setattr(socket, "getaddrinfo", hang)
-    yield threads
-    ended.set()
 
 
 def snapshot(cache: Path, name: str, *files: str) -> None:
@@ -67,12 +45,14 @@ def test_an_answer_and_an_error_come_through() -> None:
         in_time(lambda: {}["no"])
 
 
-def test_a_name_server_that_hangs_is_not_waited_for(asked: list[threading.Thread]) -> None:
+def test_a_name_server_that_hangs_is_not_waited_for(
+    hanging_name_server: list[threading.Thread],
+) -> None:
     assert why_unreachable("somebody/model") == (
         "the hub cannot be reached (ConnectionError: no answer within 0.2 s)"
     )
-    assert asked
-    assert threading.main_thread() not in asked
+    assert hanging_name_server
+    assert threading.main_thread() not in hanging_name_server
 
 
 def test_a_hub_that_is_not_to_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,10 +85,12 @@ def test_off_the_network_and_back(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not constants.HF_HUB_OFFLINE
 
 
-def test_a_model_in_the_cache_needs_no_hub(asked: list[threading.Thread], cache: Path) -> None:
+def test_a_model_in_the_cache_needs_no_hub(
+    hanging_name_server: list[threading.Thread], cache: Path
+) -> None:
     loaded = load("somebody/whole")
     assert loaded.name == "somebody/whole"
-    assert threading.main_thread() not in asked
+    assert threading.main_thread() not in hanging_name_server
 
 
 @pytest.mark.parametrize(
@@ -120,18 +102,18 @@ def test_a_model_in_the_cache_needs_no_hub(asked: list[threading.Thread], cache:
     ],
 )
 def test_what_is_not_whole_in_the_cache_says_what_to_do(
-    name: str, said: str, asked: list[threading.Thread], cache: Path
+    name: str, said: str, hanging_name_server: list[threading.Thread], cache: Path
 ) -> None:
     with pytest.raises(ModelLoadError) as caught:
         load(name)
     assert said in str(caught.value)
     assert f"hf download {name} --local-dir FOLDER" in str(caught.value)
-    assert threading.main_thread() not in asked
+    assert threading.main_thread() not in hanging_name_server
 
 
 def test_what_needs_no_weights_is_content_without(
-    asked: list[threading.Thread], cache: Path
+    hanging_name_server: list[threading.Thread], cache: Path
 ) -> None:
     assert find_model("somebody/weightless").cached
     assert not find_model("tiny").cached
-    assert threading.main_thread() not in asked
+    assert threading.main_thread() not in hanging_name_server
