@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from mata_audio.asking import Answer, FirstWord, Heard, Word
-from mata_audio.cli.asked import asked_text, attention_rows, change_in_words, side_by_side
+from mata_audio.cli.asked import (
+    asked_text,
+    attention_rows,
+    change_in_words,
+    first_word_rows,
+    side_by_side,
+)
 from mata_audio.cli.terminal import breadth
 
 
@@ -116,6 +123,15 @@ def test_first_words_are_aligned_and_those_of_one_answer_bounded() -> None:
     ]
     places = {line.index("%", line.index("%") + 1) for line in lines[start + 1 : start + 5]}
     assert len(places) == 1
+
+
+def test_of_tokens_that_are_written_alike_the_likeliest_is_shown() -> None:
+    """Bytes that are no letter by themselves are all written as the same sign."""
+    first = (FirstWord("\ufffd", 0.27), FirstWord("o", 0.16), FirstWord("\ufffd", 0.12))
+    answers = [replace(own, first_words=first) for own in two(["\ufffd"], ["\ufffd"])]
+    assert first_word_rows(answers) == [("\ufffd", [0.27, 0.27]), ("o", [0.16, 0.16])]
+    assert answers[0].likeliest == {"\ufffd": 0.27, "o": 0.16}
+    assert "as likely as before (27.0 %)" in change_in_words(*answers)
 
 
 def test_bars_are_as_long_as_shares() -> None:

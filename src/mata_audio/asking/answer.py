@@ -132,6 +132,18 @@ class Answer(OneLine, InHtml):
         likely = f"; first words {first}" if first else ""
         return described(f"Answer under {short(self.name, 24)}: {short(self.text)!r}{likely}")
 
+    @property
+    def likeliest(self) -> dict[str, float]:
+        """The probability of each first word by its text, likeliest first.
+
+        Several tokens may be written alike, such as bytes that are no letter by themselves: then it
+        is the likeliest of them.
+        """
+        found: dict[str, float] = {}
+        for own in self.first_words:
+            found.setdefault(own.text, own.probability)
+        return found
+
 
 def _of(
     weights: NDArray[np.float32], axis: int, chosen: Sequence[int] | None

@@ -112,7 +112,7 @@ def _change_of_words(before: Answer, after: Answer) -> str:
 
 def first_word_rows(answers: Sequence[Answer]) -> list[Row]:
     """Return a row for each likely first word, with its probability in each answer."""
-    found = [{own.text: own.probability for own in answer.first_words} for answer in answers]
+    found = [answer.likeliest for answer in answers]
     words = dict.fromkeys(text for own in reversed(found) for text in own)
     order = sorted(words, key=lambda text: -max(own.get(text, 0.0) for own in found))
     return [
@@ -205,7 +205,7 @@ def _percent(fraction: float) -> str:
 
 
 def _likely(answer: Answer, text: str) -> str:
-    found = {own.text: own.probability for own in answer.first_words}
+    found = answer.likeliest
     return _percent(found[text]) if text in found else f"below {_percent(_least(found))}"
 
 

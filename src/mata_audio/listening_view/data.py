@@ -99,7 +99,6 @@ def answer_data(
     heard = answer.heard
     if heard is not None and not np.isfinite(heard.weights).all():
         heard, why_not = None, _BROKEN
-    likely = [(own.text, own.probability) for own in answer.first_words]
     return {
         "name": answer.name,
         "kind": kind,
@@ -110,7 +109,9 @@ def answer_data(
         "correct": correct,
         "colour": place and (place - 1) % len(COLOURS) + 1,
         "words": [word.text for word in answer.words],
-        "first_words": [[text, rounded(p)] for text, p in likely if np.isfinite(p)],
+        "first_words": [
+            [text, rounded(p)] for text, p in answer.likeliest.items() if np.isfinite(p)
+        ],
         "layers": list(answer.layers),
         **_attention(answer, heard, clip, layers, heads),
     }
