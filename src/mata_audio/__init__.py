@@ -115,7 +115,10 @@ def __getattr__(name: str) -> Any:
     except (ImportError, OSError) as error:
         from mata_audio.needed_libraries import missing_library
 
-        raise missing_library(error) or error from error
+        missing = missing_library(error)
+        if missing is None:
+            raise
+        raise missing from error
 
 
 def __dir__() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import mata_audio
 from mata_audio import MissingLibraryError, SettingsError
 from mata_audio.needed_libraries import NEEDED, missing_library
 
@@ -177,6 +179,22 @@ def test_from_python(line: str, tmp_path: Path) -> None:
     )
     done = run_in(environment, tmp_path, "-c", code)
     assert done.stdout.strip() == said, done.stderr
+
+
+def test_an_error_that_is_not_of_the_installation_stays_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not its own cause either: whoever follows the causes of errors would never end."""
+    error = ImportError("of a library that is not needed")
+
+    def fail(name: str) -> None:
+        raise error
+
+    monkeypatch.setattr(importlib, "import_module", fail)
+    with pytest.raises(ImportError) as caught:
+        _ = mata_audio.timeline
+    assert caught.value is error
+    assert error.__cause__ is None
 
 
 def test_other_errors_are_not_explained_away() -> None:
