@@ -56,9 +56,9 @@ class Loaded(OneLine):
             ModelLoadError: the processor is not for audio (or images) and text, or cannot write
                 prompts.
         """
-        family = locate(model).family
-        path = getattr(unwrapped(model), "name_or_path", "")
-        name = TINY if path and is_embedded(path) else path or type(unwrapped(model)).__name__
+        family, inner = locate(model).family, unwrapped(model)
+        path = getattr(inner, "name_or_path", "")
+        name = TINY if path and is_embedded(path) else path or type(inner).__name__
         check_processor(processor, family, name)
         return cls(model, processor, name, family)
 

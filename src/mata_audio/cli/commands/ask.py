@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mata_audio.cli.options.files import check_file
 from mata_audio.cli.options.model import (
     add_loading_options,
     add_model,
@@ -174,10 +175,7 @@ def _check(args: argparse.Namespace, question: str | None, files: Sequence[str])
             continue
         if args.chat:
             raise SettingsError(f"{option} is for one question: leave out --chat")
-        if path.is_dir():
-            raise SettingsError(f"{option} {path}: this is a folder; give a file")
-        if not path.absolute().parent.is_dir():
-            raise SettingsError(f"{option} {path}: there is no folder {path.absolute().parent}")
+        check_file(option, path)
     if args.picture is not None:
         if args.picture.suffix.lower() not in PICTURES:
             raise SettingsError(

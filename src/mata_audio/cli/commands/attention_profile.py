@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mata_audio.cli.options.files import check_file, check_folder
 from mata_audio.cli.options.model import add_loading_options, add_model
 from mata_audio.cli.options.run import add_batch_size, add_task_options, given_options
 from mata_audio.cli.options.setting import add_settings_options, settings_from
@@ -135,10 +136,7 @@ def _check(args: argparse.Namespace) -> None:
         SettingsError: an option that is not allowed.
         MissingMatplotlibError: ``--pictures`` is given, and Matplotlib is not installed.
     """
-    if args.json is not None and not args.json.absolute().parent.is_dir():
-        raise SettingsError(f"--json: there is no folder {args.json.absolute().parent}")
-    if args.json is not None and args.json.is_dir():
-        raise SettingsError(f"--json {args.json}: this is a folder; give a file")
+    check_file("--json", args.json)
     if args.limit < 1:
         raise SettingsError(f"--items must be 1 or more; got {args.limit}")
     if args.new_tokens < 0:
@@ -147,8 +145,7 @@ def _check(args: argparse.Namespace) -> None:
         if args.listen is not None:
             raise SettingsError("--listen chooses what is drawn: give --pictures FOLDER too")
         return
-    if args.pictures.exists() and not args.pictures.is_dir():
-        raise SettingsError(f"--pictures {args.pictures}: this is a file; give a folder")
+    check_folder("--pictures", args.pictures)
     from mata_audio.pictures import require_matplotlib
 
     require_matplotlib()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from mata_audio.cli.completion import SHELLS, script
 from mata_audio.cli.terminal import write
 
 HELP = "print a script that completes mata in a shell"
@@ -31,14 +32,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "shell",
         metavar="SHELL",
-        choices=("bash", "zsh", "fish"),
+        choices=SHELLS,
         help="bash, zsh or fish",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the script."""
-    from mata_audio.cli.completion import script
     from mata_audio.cli.main import build_parser
 
     write(script(build_parser(), args.shell), sys.stdout)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mata_audio.cli.options.files import check_file
 from mata_audio.cli.options.model import add_loading_options, add_model, loading_options
 from mata_audio.cli.progress import note
 from mata_audio.cli.terminal import show
@@ -56,10 +57,7 @@ def run(args: argparse.Namespace) -> int:
     """
     if (args.model is None) != args.all_families:
         raise SettingsError("give either a MODEL or --all-families")
-    if args.json is not None and not args.json.parent.is_dir():
-        raise SettingsError(f"--json: there is no folder {args.json.parent}")
-    if args.json is not None and args.json.is_dir():
-        raise SettingsError(f"--json {args.json}: this is a folder; give a file")
+    check_file("--json", args.json)
     debug = getattr(args, "debug", False)
     reports = _all_families(args, debug) if args.all_families else [_one_model(args, debug)]
     if args.json is not None:

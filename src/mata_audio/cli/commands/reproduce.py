@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mata_audio.cli.options.files import check_folder
 from mata_audio.cli.options.model import add_loading_options
 from mata_audio.cli.options.run import add_running_options, given_options
 from mata_audio.cli.progress import RunProgress, note
@@ -90,8 +91,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from mata_audio.evaluation.reproduction.checks import check_tables, missing_lines, notes
 
-    if args.out.exists() and not args.out.is_dir():
-        raise SettingsError(f"--out {args.out}: this is a file; give a folder")
+    check_folder("--out", args.out)
     data, models = data_from(args.data), pairs("--model", args.model)
     # Everything that is missing is said before PyTorch is even imported.
     checks = check_tables(args.out, data, models, args.only, args.limit, note)
