@@ -22,6 +22,14 @@ def mata(capsys: pytest.CaptureFixture[str]) -> Mata:
     return run
 
 
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two items."""
+    folder = tmp_path_factory.mktemp("small") / "run"
+    assert main(["eval", "tiny", "--task", "tiny", "--items", "2", "--out", str(folder)]) == 0
+    return folder
+
+
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     """One second of noise, 16 kHz."""

@@ -8,22 +8,12 @@ from pathlib import Path
 import pytest
 from running import Mata, error_line
 
-from mata_audio.cli.main import main
-
 EVAL = "eval tiny --task tiny --out out"
 SWEEP = "sweep tiny --task tiny --split tune --out out"
 CHOOSE = "choose tiny --task tiny --split tune --out out"
 STUDY = "study tiny --task tiny --out out"
 REPRODUCE = "reproduce paper --out out"
 ASK = "ask tiny What? --audio clip.wav"
-
-
-@pytest.fixture(scope="module")
-def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of two items."""
-    folder = tmp_path_factory.mktemp("names") / "run"
-    assert main(["eval", "tiny", "--task", "tiny", "--items", "2", "--out", str(folder)]) == 0
-    return folder
 
 
 @pytest.mark.parametrize(
@@ -105,12 +95,12 @@ def test_what_was_meant(
     command: str,
     meant: str,
     mata: Mata,
-    run_folder: Path,
+    small_run: Path,
     clip: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(clip.parent)
-    (clip.parent / "run").symlink_to(run_folder)
+    (clip.parent / "run").symlink_to(small_run)
     outcome = mata(*shlex.split(command))
     assert outcome.code in (1, 2)
     assert f'(did you mean "{meant}"?)' in error_line(outcome)
@@ -132,10 +122,10 @@ def test_what_was_meant(
     ],
 )
 def test_a_word_like_no_name(
-    command: str, mata: Mata, run_folder: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, mata: Mata, small_run: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(clip.parent)
-    (clip.parent / "run").symlink_to(run_folder)
+    (clip.parent / "run").symlink_to(small_run)
     line = error_line(mata(*shlex.split(command)))
     assert "xylophone" in line
     assert "did you mean" not in line

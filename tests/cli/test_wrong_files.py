@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 from running import Mata, error_line
 
-from mata_audio.cli.main import main
-
 EVAL = "eval tiny --task tiny --out out"
 STUDY = "study tiny --task tiny --out out"
 ASK = "ask tiny What? --audio"
@@ -28,16 +26,8 @@ TEMPLATE = "give the name of a template, or a file ending in .json or .txt"
 HUB = "a hub id looks like"
 
 
-@pytest.fixture(scope="module")
-def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of two items."""
-    folder = tmp_path_factory.mktemp("files") / "run"
-    assert main(["eval", "tiny", "--task", "tiny", "--items", "2", "--out", str(folder)]) == 0
-    return folder
-
-
 @pytest.fixture
-def there(run_folder: Path, clip: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def there(small_run: Path, clip: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with files of every wrong kind; nobody may read those that are called secret."""
     folder = clip.parent
     (folder / "folder").mkdir()
@@ -48,8 +38,8 @@ def there(run_folder: Path, clip: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     (folder / "binary.txt").write_bytes(b"\xff\xfe\x00")
     for name in ("secret.json", "secret.jsonl", "secret.txt"):
         (folder / name).write_text("{}")
-    shutil.copytree(run_folder, folder / "run")
-    shutil.copytree(run_folder, folder / "broken")
+    shutil.copytree(small_run, folder / "run")
+    shutil.copytree(small_run, folder / "broken")
     for name in ("results.json", "run.json"):
         (folder / "broken" / name).write_text("{")
     real = io.open

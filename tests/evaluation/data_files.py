@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from mata_audio.evaluation.item import Dataset
+from mata_audio.evaluation.task import Task
+
 MADE_UP = Path(__file__).with_name("made_up")
 ORIGINS = ("made up", "published")
 
@@ -49,6 +52,27 @@ def questions_of(path: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in content.splitlines()]
     records: list[dict[str, Any]] = json.loads(content)
     return records
+
+
+def loaded(task: Task, file: str, split: str, origin: str, version: str) -> Dataset:
+    """Load a question file of a benchmark, and check what holds for every one.
+
+    Args:
+        task: the benchmark.
+        file: the name of its question file.
+        split: the split that is in it.
+        origin: see :func:`question_file`.
+        version: what the published file is recognised as.
+    """
+    path = question_file(file, origin)
+    dataset = task.load(path, split)
+    if origin == "published":
+        assert len(dataset.items) == 1000
+        assert dataset.version == version
+    assert [item.record for item in dataset.items] == questions_of(path)
+    assert all(len(item.choices) >= 2 for item in dataset.items)
+    assert not any(choice.startswith("(A)") for item in dataset.items for choice in item.choices)
+    return dataset
 
 
 def write_tar(path: Path, members: dict[str, bytes], mode: str = "w:gz") -> Path:
